@@ -1,0 +1,67 @@
+/* atomic.h over the compiler's builtins: what ThreadSanitizer can see. */
+#ifndef OD_ATOMIC_BUILTIN_H
+#define OD_ATOMIC_BUILTIN_H
+
+#define OD_ATOMIC_BUILTIN(width)                                                                             \
+    static inline uint##width##_t a##width##_load(const uint##width##_t *p) {                                \
+        return __atomic_load_n(p, __ATOMIC_RELAXED);                                                         \
+    }                                                                                                        \
+    static inline uint##width##_t a##width##_load_acquire(const uint##width##_t *p) {                        \
+        return __atomic_load_n(p, __ATOMIC_ACQUIRE);                                                         \
+    }                                                                                                        \
+    static inline void a##width##_store(uint##width##_t *p, uint##width##_t v) {                             \
+        __atomic_store_n(p, v, __ATOMIC_RELAXED);                                                            \
+    }                                                                                                        \
+    static inline void a##width##_store_release(uint##width##_t *p, uint##width##_t v) {                     \
+        __atomic_store_n(p, v, __ATOMIC_RELEASE);                                                            \
+    }                                                                                                        \
+    static inline bool a##width##_cas(uint##width##_t *p, uint##width##_t o, uint##width##_t n) {            \
+        return __atomic_compare_exchange_n(p, &o, n, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);                 \
+    }                                                                                                        \
+    static inline bool a##width##_cas_acquire(uint##width##_t *p, uint##width##_t o, uint##width##_t n) {    \
+        return __atomic_compare_exchange_n(p, &o, n, 0, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);                 \
+    }                                                                                                        \
+    static inline bool a##width##_cas_release(uint##width##_t *p, uint##width##_t o, uint##width##_t n) {    \
+        return __atomic_compare_exchange_n(p, &o, n, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);                 \
+    }                                                                                                        \
+    static inline bool a##width##_cas_full(uint##width##_t *p, uint##width##_t o, uint##width##_t n) {       \
+        return __atomic_compare_exchange_n(p, &o, n, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                 \
+    }                                                                                                        \
+    static inline uint##width##_t a##width##_fetch_cas_acquire(uint##width##_t *p, uint##width##_t o, uint##width##_t n) {\
+        __atomic_compare_exchange_n(p, &o, n, 0, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);                        \
+        return o;                                                                                            \
+    }                                                                                                        \
+    static inline uint##width##_t a##width##_fetch_cas_full(uint##width##_t *p, uint##width##_t o, uint##width##_t n) {\
+        __atomic_compare_exchange_n(p, &o, n, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                        \
+        return o;                                                                                            \
+    }                                                                                                        \
+    static inline uint##width##_t a##width##_add(uint##width##_t *p, uint##width##_t v) {                    \
+        return __atomic_fetch_add(p, v, __ATOMIC_RELAXED);                                                   \
+    }                                                                                                        \
+    static inline uint##width##_t a##width##_add_acquire(uint##width##_t *p, uint##width##_t v) {            \
+        return __atomic_fetch_add(p, v, __ATOMIC_ACQUIRE);                                                   \
+    }                                                                                                        \
+    static inline uint##width##_t a##width##_add_release(uint##width##_t *p, uint##width##_t v) {            \
+        return __atomic_fetch_add(p, v, __ATOMIC_RELEASE);                                                   \
+    }                                                                                                        \
+    static inline uint##width##_t a##width##_add_full(uint##width##_t *p, uint##width##_t v) {               \
+        return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST);                                                   \
+    }
+OD_ATOMIC_BUILTIN(32)
+OD_ATOMIC_BUILTIN(64)
+#undef OD_ATOMIC_BUILTIN
+
+static inline void fence_full(void) {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+static inline void fence_acquire(void) {
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+static inline void fence_release(void) {
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+static inline void fence_signal(void) {
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+#endif

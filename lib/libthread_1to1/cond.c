@@ -1,0 +1,5 @@
+/* pthread_cond_*. */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include "thr.h"

@@ -1,0 +1,5 @@
+/* Thread-specific data. */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include "thr.h"

@@ -1,0 +1,5 @@
+/* sem_*: unnamed semaphores. */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include "thr.h"

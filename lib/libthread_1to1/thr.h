@@ -1,0 +1,157 @@
+/*
+ * thr: what libthread_1to1 knows of one thread, and how its files find it.
+ *
+ * A thread is an LWP (a kernel thread).  Its descriptor, struct thr, is an initial-exec __thread variable of this
+ * library, so it lies at the same distance from the thread pointer in every thread of the process, whoever made the
+ * thread: pthread_t, the address of the libc's TCB, leads to it by an addition.  An all-zero descriptor is a thread
+ * that this library did not make (main; the libc's own helpers for SIGEV_THREAD, aio, getaddrinfo_a): everything
+ * works there too, or says so.
+ *
+ * A thread's life, file by file: create.c (allocate, prepare, start) -> lwp_*.c (where the LWP comes from) ->
+ * start.c (first and last code that runs in it; exit) -> join.c (join, detach, reap).  registry.c knows all threads;
+ * libc.c is everything that we know about the libc's inside; init.c starts us up.
+ *
+ * Order of locks: lib/base/lock.h.
+ */
+#ifndef THR_H
+#define THR_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "atomic.h"
+#include "key.h"
+#include "tcb.h"
+
+/* A symbol that programs bind to.  Calls from inside this library bind to it directly (-Bsymbolic-functions). */
+#define THR_EXPORT __attribute__((visibility("default")))
+
+/* Another exported name for a function: THR_ALIAS(__pthread_mutex_lock, pthread_mutex_lock). */
+#define THR_ALIAS(alias, name) extern __typeof__(name) alias THR_EXPORT __attribute__((alias(#name)))
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/*
+ * life: who will release a thread's resources.
+ *
+ *   state      set by                        meaning
+ *   FOREIGN    (zero)                        not made by us; never joined or reaped through us
+ *   JOINABLE   creator                       runs, or will; a joiner reaps
+ *   DETACHED   creator, detach (JOINABLE ->) runs, or will; reaps itself when it ends
+ *   EXITED     the thread (JOINABLE ->)      has run its last user code; the word is woken; join or detach reaps
+ *   REAPED     join, detach (EXITED ->), or the thread itself (DETACHED ->): the handle is dead
+ */
+enum thr_life { THR_FOREIGN, THR_JOINABLE, THR_DETACHED, THR_EXITED, THR_REAPED };
+
+struct thr {
+    uint32_t tid;  /* kernel's id; 0: not asked yet.  Written by its own thread and, before it runs, its creator */
+    uint32_t life; /* enum thr_life; a umtx word */
+
+    /* Written by the creator before the thread runs, then read by the thread. */
+    void *(*start)(void *);
+    int (*start_c11)(void *); /* thrd_create's, when start is NULL */
+    void *arg;
+    uint32_t go; /* umtx word: THR_GO_*; the creator's last word before the thread's first user code */
+    uint32_t lwp_kind; /* enum lwp_kind: who made the LWP */
+
+    void *result;         /* written by the thread before EXITED, read after it */
+    struct thr *joiner;   /* who waits in join: one at a time (EINVAL), never in a ring of two (EDEADLK) */
+
+    /* registry.c; guarded by its lock */
+    struct thr *all_next, *all_prev, *hash_next;
+    bool registered;
+
+    struct lwp *lwp; /* its stack and LWP, when lwp_own.c made it */
+
+    /* cancel.c */
+    uint32_t in_cancel_window; /* reserved for cancel.c */
+    uint32_t cancel_flags;     /* reserved for cancel.c */
+
+    uint32_t taint; /* enum thr_taint bits: why the LWP must not be reused; set by its own thread */
+
+    struct key_values keys; /* key.c: thread-specific values */
+};
+
+enum { THR_GO_WAIT, THR_GO_RUN, THR_GO_ABORT };
+
+/* What makes an LWP unfit for another thread: a state the kernel keeps for it that a new one would not have. */
+enum thr_taint {
+    TAINT_NAME = 1,        /* pthread_setname_np, prctl(PR_SET_NAME) */
+    TAINT_SCHED = 2,       /* affinity, policy, priority, nice, timer slack */
+    TAINT_SIGNAL = 4,      /* alternate stack, pending signals */
+    TAINT_TIMER = 8,       /* SIGEV_THREAD_ID timers, timers on its clock */
+    TAINT_CREDENTIAL = 16, /* prctl, capset, setfsuid, unshare, setns, raw syscall() */
+    TAINT_LIBC = 32,       /* state that the libc keeps for the thread and we cannot reset */
+    TAINT_OBJECT = 64,     /* it ended while it owned an owner-tracked lock */
+    TAINT_LIMIT = 128,     /* used its share of CPU time */
+};
+
+extern __thread struct thr thr_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+static inline struct thr *thr_self(void) {
+    return &thr_tls;
+}
+
+/* Distance from a thread's pthread_t to its descriptor: one constant per process. */
+static inline intptr_t thr_distance(void) {
+    return (intptr_t)((uintptr_t)&thr_tls - tcb_self());
+}
+
+static inline struct thr *thr_of(pthread_t t) {
+    return (struct thr *)((uintptr_t)t + (uintptr_t)thr_distance());
+}
+
+static inline pthread_t thr_handle(const struct thr *thr) {
+    return (pthread_t)((uintptr_t)thr - (uintptr_t)thr_distance());
+}
+
+/* The calling thread's kernel id, from its descriptor: what mutexes keep as their owner. */
+uint32_t thr_tid_slow(void);
+static inline uint32_t thr_tid(void) {
+    uint32_t tid = thr_self()->tid;
+    return likely(tid != 0) ? tid : thr_tid_slow();
+}
+
+/* ---- registry.c: all threads that have a handle -------------------------------------------------------------- */
+
+void registry_add(struct thr *thr);
+void registry_remove(struct thr *thr);
+
+/* Whether the handle names a thread that has not been reaped.  Never touches the memory it points to. */
+bool registry_has(pthread_t t);
+
+/*
+ * The descriptor of a thread that is not reaped, held so: until registry_put() it is neither reaped nor its memory
+ * reused.  NULL: no such thread (ESRCH).  Do little between the two: reaping waits.
+ */
+struct thr *registry_get(pthread_t t);
+void registry_put(struct thr *thr);
+
+/* Calls fn for every thread, under the registry's lock, until it returns non-zero; returns that. */
+int registry_each(int (*fn)(struct thr *thr, void *arg), void *arg);
+
+/* ---- cancel.c ------------------------------------------------------------------------------------------------ */
+
+/* Acts on a cancellation: unwinds the stack and ends the thread with PTHREAD_CANCELED. */
+_Noreturn void thr_cancel_act(void);
+
+/* ---- start.c ------------------------------------------------------------------------------------------------- */
+
+/* The first function of ours in a new LWP, whoever made it; returns when the thread has ended. */
+void *thr_main(void *thr);
+
+/* ---- init.c -------------------------------------------------------------------------------------------------- */
+
+/* Everything that the first pthread_create needs (the libc primed, its inside looked up); 0 or a negative errno. */
+int thr_init_threads(void);
+
+/* ODONATA_VERBOSE: 0 quiet, 1 says at exit and at start what runs and why. */
+extern int thr_verbose __attribute__((visibility("hidden")));
+
+/* Whether a kernel feature may be used: false when ODONATA_DISABLE lists its name (tests force fall-backs so). */
+bool thr_feature(const char *name);
+
+#endif
