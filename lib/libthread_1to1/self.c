@@ -1,5 +1,20 @@
-/* pthread_self, pthread_equal. */
+/*
+ * pthread_self, pthread_equal.
+ *
+ * A pthread_t is the address of the thread's TCB, as in the libc: programs pass handles of ours to functions of the
+ * libc and back, and the libc's own threads have handles of the same kind.
+ */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
 #include "thr.h"
+
+#undef pthread_equal
+
+THR_EXPORT pthread_t pthread_self(void) {
+    return (pthread_t)tcb_self();
+}
+
+THR_EXPORT int pthread_equal(pthread_t a, pthread_t b) {
+    return a == b;
+}

@@ -29,7 +29,7 @@
 #define THR_EXPORT __attribute__((visibility("default")))
 
 /* Another exported name for a function: THR_ALIAS(__pthread_mutex_lock, pthread_mutex_lock). */
-#define THR_ALIAS(alias, name) extern __typeof__(name) alias THR_EXPORT __attribute__((alias(#name)))
+#define THR_ALIAS(alias, name) extern __typeof__(name) alias THR_EXPORT __attribute__((__alias__(#name)))
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -65,6 +65,11 @@ struct thr {
     bool registered;
 
     struct lwp *lwp; /* its stack and LWP, when lwp_own.c made it */
+
+    /* pthread_getattr_np's (attr_np.c); written by the creator.  stack_base NULL: the libc knows the stack. */
+    void *stack_base; /* lowest address above the guard */
+    size_t stack_size, guard_size;
+    bool sched_explicit;
 
     /* cancel.c */
     uint32_t in_cancel_window; /* reserved for cancel.c */
