@@ -1,0 +1,82 @@
+/*
+ * mutex_contended_N, mutex_contended_mid_N: what does a lock cost that all want, and is everyone served?
+ *
+ * --threads N threads lock and unlock one plain mutex for a fixed time.  --inside and --outside: ns of work
+ * between lock and unlock, and after unlock.  mutex_contended_N has neither: the lock and nothing else.
+ * mutex_contended_mid_N has 250 inside and 60 outside: a short real section, where a waiter may spin through it
+ * or go to sleep.
+ *
+ * The figure is ns a lock+unlock over all threads (length of the window / pairs of all threads; the work is
+ * part of it, so with mid no model can come below 250).  share= is the smallest thread's number of pairs / the
+ * mean: 1 is fair, 0 is a thread that never got the lock.
+ *
+ * Verified: with work inside, a plain counter in the section against the threads' own totals.  The empty
+ * section stays empty while it is timed; the same threads then take the same mutex 2,000 times each around such
+ * a counter.
+ */
+#include "bench.h"
+
+enum { CHECKED_PAIRS = 2000 };
+
+/* As a program would lay it out: the data beside its lock. */
+static struct {
+    pthread_mutex_t mutex;
+    unsigned long pairs;
+} shared BENCH_ALIGNED = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static struct { unsigned long inside, outside; } work BENCH_ALIGNED;
+
+static void checked_pairs(void) {
+    for (int i = 0; i < CHECKED_PAIRS; i++) {
+        must(pthread_mutex_lock(&shared.mutex));
+        shared.pairs++;
+        must(pthread_mutex_unlock(&shared.mutex));
+    }
+}
+
+static void empty_section(struct bench_member *me) {
+    while (!bench_stopped(me)) {
+        must(pthread_mutex_lock(&shared.mutex));
+        must(pthread_mutex_unlock(&shared.mutex));
+        bench_count(me);
+    }
+    checked_pairs();
+}
+
+static void working_section(struct bench_member *me) {
+    unsigned long inside = work.inside, outside = work.outside;
+    while (!bench_stopped(me)) {
+        must(pthread_mutex_lock(&shared.mutex));
+        shared.pairs++;
+        bench_work(inside);
+        must(pthread_mutex_unlock(&shared.mutex));
+        bench_work(outside);
+        bench_count(me);
+    }
+    checked_pairs();
+}
+
+int main(int argc, char **argv) {
+    bench_init(argc, argv, "pthread_mutex_lock");
+    double seconds = bench_seconds();
+    int threads = (int)bench_number("--threads", 2);
+    double inside = bench_number("--inside", 0), outside = bench_number("--outside", 0);
+    work.inside = bench_steps(inside);
+    work.outside = bench_steps(outside);
+    bench_number("--steps-per-us", 0); /* given for all jobs alike */
+    bench_options_end();
+    int empty = inside == 0 && outside == 0;
+
+    struct bench_team team;
+    bench_team(&team, threads, seconds, empty ? empty_section : working_section);
+    unsigned long expected = (unsigned long)threads * CHECKED_PAIRS + (empty ? 0 : team.units_ever);
+    verify(shared.pairs == expected, "the mutex did not exclude: %lu increments counted, %lu made",
+           shared.pairs, expected);
+
+    char name[64], extra[128];
+    snprintf(name, sizeof name, "mutex_contended_%s%d", empty ? "" : "mid_", threads);
+    snprintf(extra, sizeof extra, "share=%.3f threads=%d inside=%lu outside=%lu", team.share, threads,
+             work.inside, work.outside);
+    bench_result(name, team.ns_per_unit, "ns", extra);
+    return 0;
+}

@@ -1,0 +1,173 @@
+"""Statistics over rounds, and the ways to print them."""
+import json
+import os
+import statistics
+
+from models import BASELINE
+
+
+class Series:
+    """The figures of one job under one model, by round; a round that failed is missing."""
+
+    def __init__(self, job, model):
+        self.job, self.model = job, model
+        self.samples = {}  # round -> Sample
+        self.probes = []   # ns, two a round
+        self.trouble = None
+
+    def values(self, key=None):
+        if key is None:
+            return [s.value for s in self.samples.values()]
+        return [float(s.keys[key]) for s in self.samples.values() if key in s.keys]
+
+
+def spread(values):
+    """Half the distance between the quartiles, in percent of the median."""
+    if len(values) < 3 or not statistics.median(values):
+        return None
+    q = statistics.quantiles(values, n=4, method="inclusive")
+    return (q[2] - q[0]) / 2 / abs(statistics.median(values)) * 100
+
+
+def paired_ratios(series, base):
+    """The ratio within each round: both figures were taken one after the other."""
+    return [s.value / base.samples[r].value for r, s in series.samples.items()
+            if r in base.samples and base.samples[r].value > 0]
+
+
+def verdict(series, base):
+    """(bar, whether it is met) or None."""
+    job = series.job
+    if series.model.name != "1to1" or not series.samples:
+        return None
+    if job.most is not None:
+        return "<=%g %s" % (job.most, job.unit), statistics.median(series.values()) <= job.most
+    ratios = paired_ratios(series, base) if base else []
+    if job.bar is None or not ratios:
+        return None
+    return "<=%g" % job.bar, statistics.median(ratios) <= job.bar
+
+
+def share_verdict(series, base):
+    """Whether the smallest share is at most 0.1 below the baseline's; None where that is not asked."""
+    if not series.job.share or series.model.name != "1to1" or not base or not base.samples or not series.samples:
+        return None
+    return statistics.median(series.values("share")) >= statistics.median(base.values("share")) - 0.1
+
+
+def entry(series, base):
+    """One object of the JSON report."""
+    values = series.values()
+    median = statistics.median(values)
+    last = series.samples[max(series.samples)]
+    e = {
+        "job": series.job.name,
+        "model": series.model.name,
+        "unit": series.job.unit,
+        "better": series.job.better,
+        "median": median,
+        "min": min(values),
+        "max": max(values),
+        "rounds": len(values),
+        "command": last.command,
+        "values": values,
+        "spread_percent": spread(values),
+    }
+    ratios = paired_ratios(series, base) if base else []
+    if ratios and series.job.most is None:
+        e["ratio"] = statistics.median(ratios)
+        e["ratio_min"], e["ratio_max"] = min(ratios), max(ratios)
+        e["ratio_of_medians"] = median / statistics.median(base.values())
+    if series.job.share:
+        shares = series.values("share")
+        e["smallest_share"] = statistics.median(shares)
+        e["smallest_share_min"], e["smallest_share_max"] = min(shares), max(shares)
+    if series.probes:
+        e["probe"] = {"unit": "ns", "median": statistics.median(series.probes), "min": min(series.probes),
+                      "max": max(series.probes)}
+    bar = verdict(series, base)
+    if bar:
+        e["bar"], e["bar_met"] = bar
+    fair = share_verdict(series, base)
+    if fair is not None:
+        e["share_bar_met"] = fair
+    return e
+
+
+def write_json(path, entries):
+    text = json.dumps(entries, indent=1) + "\n"
+    with open(path + ".new", "w", encoding="utf-8") as f:
+        f.write(text)
+    os.replace(path + ".new", path)
+
+
+def number(value):
+    if value == 0:
+        return "0"
+    if abs(value) >= 100000:
+        return "%.0f" % value
+    return "%.4g" % value if abs(value) < 1000 else "%.1f" % value
+
+
+HEADINGS = ("job", "model", "unit", "median", "min", "max", "+-%", "ratio", "(min-max)", "bar", "share", "probe ns")
+LEFT = (0, 1, 2)
+
+
+def row(e):
+    ratio = between = bar = share = probe = ""
+    if "ratio" in e:
+        ratio = "%.3f" % e["ratio"]
+        if e["model"] != BASELINE:
+            between = "%.2f-%.2f" % (e["ratio_min"], e["ratio_max"])
+    if "bar" in e:
+        bar = e["bar"] + (" ok" if e["bar_met"] else " MISSED")
+    if "smallest_share" in e:
+        share = "%.2f" % e["smallest_share"] + ("" if e.get("share_bar_met", True) else " LOW")
+    if "probe" in e:
+        probe = "%.0f (%.0f-%.0f)" % (e["probe"]["median"], e["probe"]["min"], e["probe"]["max"])
+    spread_percent = e["spread_percent"]
+    return (e["job"], e["model"], e["unit"], number(e["median"]), number(e["min"]), number(e["max"]),
+            "" if spread_percent is None else "%.1f" % spread_percent, ratio, between, bar, share, probe)
+
+
+NOTES = """median, min, max over rounds; +-%: half the distance of the quartiles.  ratio: median of the ratios to libc of
+the same round (ratios below 1 are better, except for ops/s).  share: the smallest thread's part of the mean.  probe:
+core-to-core latency one way, before and after each round."""
+
+
+def table(entries):
+    rows = [HEADINGS]
+    previous = None
+    for e in entries:
+        cells = row(e)
+        rows.append(cells if e["job"] != previous else ("",) + cells[1:])
+        previous = e["job"]
+    widths = [max(len(r[i]) for r in rows) for i in range(len(HEADINGS))]
+    lines = []
+    for r in rows:
+        cells = [c.ljust(w) if i in LEFT else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines) + "\n\n" + NOTES + "\n"
+
+
+def markdown(entries, command, machine):
+    """A table for README.md: one row a job, one column a model."""
+    names = list(dict.fromkeys(e["model"] for e in entries))
+    others = [n for n in names if n != BASELINE]
+    head = ["job"] + ["%s" % n for n in names] + ["%s/%s" % (n, BASELINE) for n in others]
+    lines = ["`%s` printed, on %s:" % (command, machine), "", "| " + " | ".join(head) + " |",
+             "|" + "---|" + "---:|" * (len(head) - 1)]
+    for job in dict.fromkeys(e["job"] for e in entries):
+        by_model = {e["model"]: e for e in entries if e["job"] == job}
+        cells = [job]
+        for n in names:
+            e = by_model.get(n)
+            text = "%s %s" % (number(e["median"]), e["unit"]) if e else ""
+            if e and "smallest_share" in e:
+                text += " (share %.2f)" % e["smallest_share"]
+            cells.append(text)
+        for n in others:
+            e = by_model.get(n)
+            cells.append("%.2f" % e["ratio"] if e and "ratio" in e else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,80 @@
+"""Starting programs, waiting for them exactly, and not leaving any behind."""
+import os
+import select
+import shlex
+import subprocess
+import tempfile
+
+
+class Trouble(Exception):
+    """A job could not be done, or its result was wrong."""
+
+
+class Sample:
+    """One figure of one round: the value, the command that made it, and what else it printed."""
+
+    def __init__(self, value, command, keys):
+        self.value, self.command, self.keys = value, command, keys
+
+
+def wait(child, seconds):
+    """Waits without polling (a figure is the time until this returns); kills and complains after the limit."""
+    fd = os.pidfd_open(child.pid)
+    try:
+        ready, _, _ = select.select([fd], [], [], seconds)
+    finally:
+        os.close(fd)
+    if not ready:
+        child.kill()
+        child.wait()
+        raise Trouble("not done after %g s" % seconds)
+    return child.wait()
+
+
+def maps_of(child):
+    """The text of a running program's /proc/PID/maps; empty when it has ended."""
+    try:
+        with open("/proc/%d/maps" % child.pid, encoding="utf-8", errors="replace") as f:
+            return f.read()
+    except OSError:
+        return ""
+
+
+class Run:
+    """What all jobs of one call of ./compare share."""
+
+    LIMIT = 120  # seconds for one figure
+
+    def __init__(self, build, models, quick, seconds):
+        self.build, self.models, self.quick, self.seconds = build, models, quick, seconds
+        self.steps_per_us = 0.0
+        self.kept = os.path.join(build, "bench")  # what later runs use again
+        self.scratch = tempfile.TemporaryDirectory(prefix="odonata-compare.")
+
+    def path(self, name):
+        return os.path.join(self.scratch.name, name)
+
+    def output(self, argv, env=None, limit=None):
+        """Runs a program to its end; returns its standard output."""
+        try:
+            got = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, timeout=limit or self.LIMIT, check=False)
+        except subprocess.TimeoutExpired:
+            raise Trouble("not done after %g s: %s" % (limit or self.LIMIT, shlex.join(argv))) from None
+        except OSError as e:
+            raise Trouble("%s: %s" % (argv[0], e.strerror)) from None
+        if got.returncode != 0:
+            how = "died of signal %d" % -got.returncode if got.returncode < 0 else "exit code %d" % got.returncode
+            raise Trouble("%s: %s%s" % (shlex.join(argv), how, tail(got.stderr)))
+        return got.stdout.decode(errors="replace")
+
+    def probe(self):
+        """(core-to-core latency in ns one way, steps of work a microsecond), measured on the libc's threads."""
+        words = self.output([os.path.join(self.build, "bench", "probe")], self.models[0].environment()).split()
+        keys = dict(word.partition("=")[::2] for word in words[3:])
+        return float(words[1]), float(keys["steps_per_us"])
+
+
+def tail(text, lines=8):
+    rows = text.decode(errors="replace").strip().splitlines()[-lines:]
+    return "".join("\n    " + row for row in rows)
