@@ -143,6 +143,13 @@ int registry_each(int (*fn)(struct thr *thr, void *arg), void *arg);
 /* Acts on a cancellation: unwinds the stack and ends the thread with PTHREAD_CANCELED. */
 _Noreturn void thr_cancel_act(void);
 
+/* ---- create.c ------------------------------------------------------------------------------------------------ */
+
+/* pthread_create's work and thrd_create's: the start function is `start`, or `start_c11` if that is NULL.
+ * 0 or a negative errno. */
+int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), int (*start_c11)(void *),
+               void *arg);
+
 /* ---- start.c ------------------------------------------------------------------------------------------------- */
 
 /* The first function of ours in a new LWP, whoever made it; returns when the thread has ended. */

@@ -1,0 +1,54 @@
+/*
+ * spinwait: whether it pays to look at a word a little longer before sleeping on it.
+ *
+ * A wake-up through the kernel costs both sides microseconds; a partner that runs on another CPU often changes the
+ * word within a fraction of one.  But where the partner waits for this very CPU, every spin is lost time.  Which of
+ * the two it is shows in what happened lately: each thread keeps a record per kind of object (the struct is the
+ * user's initial-exec __thread variable).  After MISSES spins in vain it tries again once in RETRY waits only, so that
+ * the worst case costs about one part in RETRY of a microsecond per sleep, and a change of the load is noticed.
+ */
+#ifndef THR_SPINWAIT_H
+#define THR_SPINWAIT_H
+
+#include "atomic.h"
+#include "cpu.h"
+
+struct spinwait {
+    uint8_t misses; /* spins in vain in a row, at most MISSES */
+    uint8_t waits;  /* waits since the last spin, when misses are at the limit */
+};
+
+enum { SPINWAIT_MISSES = 3, SPINWAIT_RETRY = 32, SPINWAIT_LOOKS = 60 };
+
+static inline bool spinwait_worth(struct spinwait *s) {
+    if (s->misses < SPINWAIT_MISSES)
+        return true;
+    if (++s->waits < SPINWAIT_RETRY)
+        return false;
+    s->waits = 0;
+    return true;
+}
+
+static inline void spinwait_record(struct spinwait *s, bool hit) {
+    if (hit)
+        s->misses = 0;
+    else if (s->misses < SPINWAIT_MISSES)
+        s->misses++;
+}
+
+/* Looks at the word for up to about a microsecond while it is `value`; whether it changed. */
+static inline bool spinwait_changed(struct spinwait *s, const uint32_t *word, uint32_t value) {
+    if (!spinwait_worth(s))
+        return false;
+    for (int i = 0; i < SPINWAIT_LOOKS; i++) {
+        if (a32_load(word) != value) { /* relaxed: the caller looks again with the order that it needs */
+            spinwait_record(s, true);
+            return true;
+        }
+        cpu_relax();
+    }
+    spinwait_record(s, false);
+    return false;
+}
+
+#endif
