@@ -19,8 +19,8 @@ SQL
 ours sqlite3 "$T/db" <"$T/sql" >"$T/out"
 result $? 'sqlite3 sorts two indices'
 proof 2
-sed '1,/^CREATE TABLE/s/threads = 4/threads = 0/' "$T/sql" | sqlite3 "$T/db0" | sed 's/^0$/4/;1s/.*/4/' >"$T/want"
-sed 's/^0$/4/' "$T/out" | cmp - "$T/want"
+sed 1d "$T/sql" | sqlite3 "$T/db0" >"$T/want"
+sed 1d "$T/out" | cmp - "$T/want"
 result $? 'answers are those of one thread'
 [ "$(sed -n 2p "$T/out")" = ok ]
 result $? 'the database is whole'
@@ -28,10 +28,8 @@ result $? 'the database is whole'
 PYTHON=/usr/bin/python3
 [ -x "$PYTHON" ] || PYTHON=python3
 if command -v "$PYTHON" >/dev/null && "$PYTHON" -c 'import sqlite3' 2>/dev/null; then
-    ours "$PYTHON" "$HERE/sqlite.py" "$T/py.db" >"$T/py.out" 2>&1
-    py_status=$?
-    grep 'odonata: ' "$T/py.out" >>"$T/stderr"
-    result "$py_status" 'six threads of Python, one database' || note <"$T/py.out"
+    ours "$PYTHON" "$HERE/sqlite.py" "$T/py.db" >"$T/py.out"
+    result $? 'six threads of Python, one database' || note <"$T/py.out"
     proof 6 'threads of Python'
 fi
 finish
