@@ -17,6 +17,7 @@
 #define BENCH_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,17 @@ static inline void bench_work(unsigned long steps) {
         x = x * 6364136223846793005ul + 1442695040888963407ul;
         __asm__ volatile("" : "+r"(x));
     }
+}
+
+/*
+ * For the inside of a section that is being checked (n: how often it was entered): long enough, and now and
+ * then with the CPU given away, that two threads which are in it together are found out even where they share
+ * one CPU.
+ */
+static inline void bench_linger(unsigned long n) {
+    bench_work(20);
+    if (n % 64 == 0)
+        sched_yield();
 }
 
 /*

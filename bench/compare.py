@@ -7,14 +7,13 @@ import argparse
 import os
 import platform
 import shlex
-import statistics
 import sys
 import time
 
 import models as all_models
 import report
 from jobs import JOBS
-from running import Run, Trouble
+from running import Load, Run, Trouble
 
 SRC = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -168,17 +167,19 @@ def main():
     jobs = [j for j in JOBS if not args.only or j.name in args.only]
     chosen = choose_models(args)
     run = Run(args.build, chosen, args.quick, args.seconds)
-    command = shlex.join(["./compare"] + [a for a in sys.argv[1:]])
+    words = sys.argv[1:]
+    if "--build" in words:  # the script's addition
+        at = words.index("--build")
+        del words[at:at + 2]
+    command = shlex.join(["./compare"] + words)
     settings = ["%s=%s" % pair for pair in sorted(os.environ.items()) if pair[0].startswith("ODONATA_")]
-    load = os.getloadavg()[0]
-    print("%s\n%d rounds, %g s a figure; models: %s%s; load %.2f%s\n" % (
+    print("%s\n%d rounds, %g s a figure; models: %s%s\n" % (
         machine(), args.rounds, args.seconds, ", ".join(m.name for m in chosen),
-        "; " + " ".join(settings) if settings else "", load,
-        " (something else is running: figures will be off)" if load > 1 else ""), flush=True)
+        "; " + " ".join(settings) if settings else ""), flush=True)
 
     run.steps_per_us = max(run.probe()[1] for _ in range(5))
     progress = Progress(sum(j.rounds_of(args.rounds, args.quick) for j in jobs) * len(chosen))
-    began = time.monotonic()
+    began, load = time.monotonic(), Load()
     series = measure(run, jobs, args.rounds, progress)
     progress.end()
 
@@ -196,7 +197,10 @@ def main():
         print(report.table(entries))
     if args.json:
         report.write_json(args.json, entries)
-    print("%d s in all" % (time.monotonic() - began))
+    others, stolen = load.percent()
+    print("%d s in all; other programs had %.1f%% of the CPU time, the host took %.1f%%%s" % (
+        time.monotonic() - began, others, stolen,
+        ": figures are off, measure on a quiet machine" if others + stolen > 5 else ""))
     for text in troubles:
         print("FAILED  " + text)
     missed = [e["job"] for e in entries if not e.get("bar_met", True) or not e.get("share_bar_met", True)]

@@ -12,8 +12,6 @@
 #define _GNU_SOURCE
 #include "bench.h"
 
-#include <sched.h>
-
 enum { BATCHES = 41, TURNS = 1000 };
 
 static unsigned long ball BENCH_ALIGNED;

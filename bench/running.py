@@ -40,6 +40,32 @@ def maps_of(child):
         return ""
 
 
+class Load:
+    """How much of the machine's CPU time went to others since this was made: programs of other people, the host."""
+
+    def __init__(self):
+        self.start = self.times()
+
+    @staticmethod
+    def times():
+        """(all time, time spent, stolen by the host, ours), in seconds over all CPUs; zeros where it is not told."""
+        mine = os.times()
+        try:
+            with open("/proc/stat", encoding="ascii") as f:
+                t = [int(x) / os.sysconf("SC_CLK_TCK") for x in f.readline().split()[1:9]]
+        except (OSError, ValueError):
+            return 0, 0, 0, sum(mine[:4])
+        # user nice system idle iowait irq softirq steal
+        return sum(t), t[0] + t[1] + t[2] + t[5] + t[6], t[7], sum(mine[:4])
+
+    def percent(self):
+        """(others, stolen) in percent of all CPU time."""
+        everything, spent, stolen, ours = (b - a for a, b in zip(self.start, self.times()))
+        if everything <= 0:
+            return 0.0, 0.0
+        return max(0.0, (spent - ours) / everything * 100), stolen / everything * 100
+
+
 class Run:
     """What all jobs of one call of ./compare share."""
 
