@@ -161,6 +161,27 @@ static void *member_main(void *arg) {
     return me;
 }
 
+void bench_check_start(struct bench_member *me) {
+    struct bench_team *team = me->team;
+    __atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL); /* nobody checks while another still works */
+    while (__atomic_load_n(&team->arrived, __ATOMIC_ACQUIRE) < 2 * team->threads)
+        sched_yield();
+    me->check_until = bench_now() + 10000000;
+}
+
+int bench_checking(struct bench_member *me) {
+    enum { ENOUGH = 256 };
+    const uint64_t patience = 500000000; /* a lock may let one of them wait for ever; it is not our subject */
+    __atomic_store_n(&me->checked, me->checked + 1, __ATOMIC_RELAXED);
+    uint64_t now = bench_now();
+    if (now < me->check_until)
+        return 1;
+    for (int i = 0; i < me->team->threads; i++)
+        if (__atomic_load_n(&me->team->members[i].checked, __ATOMIC_RELAXED) < ENOUGH)
+            return now < me->check_until + patience;
+    return 0;
+}
+
 /*
  * Reads all counters and the clock.  The caller may be preempted between two reads: then the picture is skewed,
  * and it is taken again.  Some skew is accepted in the end, on a machine too busy for better.

@@ -78,17 +78,6 @@ static inline void bench_work(unsigned long steps) {
 }
 
 /*
- * For the inside of a section that is being checked (n: how often it was entered): long enough, and now and
- * then with the CPU given away, that two threads which are in it together are found out even where they share
- * one CPU.
- */
-static inline void bench_linger(unsigned long n) {
-    bench_work(20);
-    if (n % 64 == 0)
-        sched_yield();
-}
-
-/*
  * How many steps take that many nanoseconds.  --steps-per-us fixes the rate, so that every model does exactly
  * the same work (the driver measures it once per run); otherwise it is the best of many short trials.
  */
@@ -113,6 +102,8 @@ double bench_steps_per_us(void);
  */
 struct bench_member {
     BENCH_ALIGNED unsigned long done; /* atomic; written by the member, read by the caller of bench_team */
+    unsigned long checked;            /* atomic; passes through bench_checking, read by the other members */
+    uint64_t check_until;
     int index;
     pthread_t thread;
     struct bench_team *team;
@@ -140,6 +131,26 @@ static inline int bench_stopped(const struct bench_member *me) {
 static inline void bench_count(struct bench_member *me) {
     /* One writer: a load and a store, no locked instruction. */
     __atomic_store_n(&me->done, __atomic_load_n(&me->done, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * What was timed may be too short to show a mistake.  After its loop a member may go on with a checked part:
+ *
+ *     bench_check_start(me);              all members have left their loops
+ *     while (bench_checking(me)) {        for 10 ms, and until everyone has been in it often enough
+ *         lock; ...; bench_linger(me); ...; unlock;
+ *     }
+ *
+ * bench_linger() makes the inside of a section long, and now and then gives the CPU away, so that two threads
+ * which are in it together are found out even where they share one CPU.
+ */
+void bench_check_start(struct bench_member *me);
+int bench_checking(struct bench_member *me);
+
+static inline void bench_linger(const struct bench_member *me) {
+    bench_work(20);
+    if (me->checked % 64 == 0)
+        sched_yield();
 }
 
 void bench_team(struct bench_team *team, int threads, double seconds, void (*loop)(struct bench_member *me));

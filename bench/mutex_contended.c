@@ -26,17 +26,16 @@ static struct { unsigned long inside, outside; } work BENCH_ALIGNED;
 
 static unsigned long checked BENCH_ALIGNED; /* atomic: pairs of all threads in the last part */
 
-static void checked_pairs(void) {
+static void checked_pairs(struct bench_member *me) {
     unsigned long pairs = 0;
-    uint64_t until = bench_now() + 10000000;
-    do {
+    bench_check_start(me);
+    for (; bench_checking(me); pairs++) {
         must(pthread_mutex_lock(&shared.mutex));
         unsigned long seen = *(volatile unsigned long *)&shared.pairs;
-        bench_linger(pairs);
+        bench_linger(me);
         *(volatile unsigned long *)&shared.pairs = seen + 1;
         must(pthread_mutex_unlock(&shared.mutex));
-        pairs++;
-    } while (bench_now() < until);
+    }
     __atomic_add_fetch(&checked, pairs, __ATOMIC_RELAXED);
 }
 
@@ -46,7 +45,7 @@ static void empty_section(struct bench_member *me) {
         must(pthread_mutex_unlock(&shared.mutex));
         bench_count(me);
     }
-    checked_pairs();
+    checked_pairs(me);
 }
 
 static void working_section(struct bench_member *me) {
@@ -59,7 +58,7 @@ static void working_section(struct bench_member *me) {
         bench_work(outside);
         bench_count(me);
     }
-    checked_pairs();
+    checked_pairs(me);
 }
 
 int main(int argc, char **argv) {

@@ -24,23 +24,21 @@ static void reader(struct bench_member *me) {
         must(pthread_rwlock_unlock(&shared.lock));
         bench_count(me);
     }
-    unsigned long passes = 0;
-    uint64_t until = bench_now() + 10000000;
-    do {
-        passes++;
+    bench_check_start(me);
+    while (bench_checking(me)) {
         if (me->index == 0) {
             must(pthread_rwlock_wrlock(&shared.lock));
             shared.a = ++written;
-            bench_linger(passes);
+            bench_linger(me);
             shared.b = written;
         } else {
             must(pthread_rwlock_rdlock(&shared.lock));
             unsigned long a = shared.a;
-            bench_linger(passes);
+            bench_linger(me);
             verify(a == shared.b, "a reader saw a writer at work: %lu, %lu", a, shared.b);
         }
         must(pthread_rwlock_unlock(&shared.lock));
-    } while (bench_now() < until);
+    }
 }
 
 int main(int argc, char **argv) {

@@ -1,0 +1,88 @@
+#!/bin/sh
+# ./compare and its programs: the report has what it promises, and nothing that is wrong gets a figure.
+. "$(dirname "$0")/lib.sh"
+SRC=$(cd "$HERE/../.." && pwd -P)
+BUILD=${ODONATA_BUILD:-$SRC/build}
+CC=${CC:-cc}
+need python3 "$CC"
+if [ ! -x "$BUILD/bench/tsd_get" ]; then
+    skip 'this build has no benchmarks'
+    finish
+fi
+compare() {
+    timeout -k 5 "$LIMIT" python3 -B "$SRC/bench/compare.py" "$@" 2>"$T/stderr"
+}
+
+"$SRC/compare" --list >"$T/list" 2>"$T/stderr"
+result $? './compare --list'
+missing=
+for job in create_join create_join_batch create_join_leak mutex_uncontended mutex_uncontended_single \
+    mutex_contended_2 mutex_contended_4 mutex_contended_16 mutex_contended_mid_2 mutex_contended_mid_4 \
+    mutex_contended_mid_16 cond_pingpong sem_pingpong rwlock_read_2 barrier_4 tsd_get pigz_file redis_ops; do
+    grep -q "^  $job " "$T/list" || missing="$missing $job"
+done
+check "it knows every job$missing" test -z "$missing"
+
+compare --build "$BUILD" --quick --rounds 3 --only tsd_get --only mutex_contended_2 --json "$T/json" >"$T/table"
+result $? 'two jobs' || note <"$T/table"
+cat >"$T/keys.py" <<'PY'
+import json, sys
+entries = json.load(open(sys.argv[1], encoding="utf-8"))
+keys = {"job": str, "model": str, "unit": str, "better": str, "median": float, "min": float, "max": float,
+        "rounds": int, "command": str}
+for e in entries:
+    for key, kind in keys.items():
+        assert isinstance(e[key], kind), (e["job"], key, e.get(key))
+    assert 0 < e["min"] <= e["median"] <= e["max"] and e["rounds"] == 3 and e["better"] == "lower", e
+    assert ("smallest_share" in e) == ("probe" in e) == (e["job"] == "mutex_contended_2"), e
+    assert ("LD_PRELOAD" in e["command"]) == (e["model"] != "libc"), e["command"]
+got = sorted((e["job"], e["model"]) for e in entries)
+assert got == [(j, m) for j in ("mutex_contended_2", "tsd_get") for m in ("1to1", "libc")], got
+PY
+python3 "$T/keys.py" "$T/json" 2>"$T/stderr"
+result $? 'its JSON has the keys and the models'
+
+compare --build "$BUILD" --only no_such_job >"$T/table"
+check 'a job that does not exist' test $? -eq 2
+
+# A library that provides nothing: the figure would be the libc's.
+mkdir -p "$T/build/.libs"
+ln -s "$BUILD/bench" "$T/build/bench"
+echo 'int odonata_empty;' >"$T/empty.c"
+"$CC" -shared -fPIC -o "$T/build/.libs/libthread_1to1.so" "$T/empty.c" 2>"$T/stderr"
+result $? 'compiles'
+compare --build "$T/build" --quick --rounds 1 --only tsd_get --json "$T/json" >"$T/table"
+check 'a preloaded library that is not used fails the job' test $? -eq 1
+check 'and why is said' grep -q 'FAILED  tsd_get under 1to1: the function under test came from libc' "$T/table"
+check 'and it gets no figure' test "$(grep -c '"model"' "$T/json")" -eq 1
+
+# broken NAME CODE PROGRAM ...: under a broken function, a program complains and prints no figure.
+broken() {
+    broken_name=$1
+    program=$BUILD/bench/$3
+    printf '#include <pthread.h>\n#include <semaphore.h>\n%s\n' "$2" >"$T/broken.c"
+    shift 3
+    "$CC" -w -shared -fPIC -o "$T/broken.so" "$T/broken.c" 2>"$T/stderr" || {
+        result 1 "$broken_name: compiles"
+        return
+    }
+    LD_PRELOAD="$T/broken.so" timeout -k 5 20 "$program" "$@" --seconds 0.02 >"$T/out" 2>"$T/stderr"
+    status=$?
+    [ $status -eq 1 ] && [ -s "$T/stderr" ] && [ ! -s "$T/out" ]
+    result $? "$broken_name is found out (status $status)"
+}
+mutex='int pthread_mutex_lock(pthread_mutex_t *m) { return 0; } int pthread_mutex_unlock(pthread_mutex_t *m) { return 0; }'
+broken 'a mutex that does not exclude' "$mutex" mutex_contended --threads 4
+broken 'the same with work inside' "$mutex" mutex_contended --threads 4 --inside 250 --outside 60
+broken 'the same uncontended' "$mutex" mutex_uncontended
+broken 'an rwlock that does not exclude' 'int pthread_rwlock_rdlock(pthread_rwlock_t *l) { return 0; }
+int pthread_rwlock_wrlock(pthread_rwlock_t *l) { return 0; }
+int pthread_rwlock_unlock(pthread_rwlock_t *l) { return 0; }' rwlock_read --threads 2
+broken 'a semaphore that does not wait' 'int sem_wait(sem_t *s) { return 0; }' sem_pingpong
+broken 'a barrier that does not wait' 'int pthread_barrier_wait(pthread_barrier_t *b) { return 0; }' barrier --threads 4
+broken 'a wrong thread-specific value' 'void *pthread_getspecific(pthread_key_t k) { return 0; }' tsd_get
+broken 'a thread that never ran' 'int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *x) {
+    *(void **)t = x; return 0; }
+int pthread_join(pthread_t t, void **result) { *result = (void *)t; return 0; }' create_join
+broken 'an error from join' 'int pthread_join(pthread_t t, void **result) { return 3; }' create_join --batch 64
+finish
