@@ -7,6 +7,7 @@ import argparse
 import os
 import platform
 import shlex
+import signal
 import sys
 import time
 
@@ -209,7 +210,12 @@ def main():
     return 1 if troubles or not entries or (args.bars and missed) else 0
 
 
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, interrupted)  # what was started is then killed and waited for
     try:
         sys.exit(main())
     except KeyboardInterrupt:
