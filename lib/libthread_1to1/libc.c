@@ -1,5 +1,348 @@
-/* What is known of the libc's inside. */
+/* What is known of the libc's inside: libc.h. */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
+#include "libc.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <gnu/libc-version.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unwind.h>
+
+#include "atomic.h"
+#include "sys.h"
 #include "thr.h"
+#include "umtx.h"
+
+struct libc_abi libc_abi;
+
+/*
+ * Offsets that the libc does not export, per version and architecture.  A row is used only when the version string,
+ * the size of struct pthread and every exported offset agree with it.
+ */
+struct known_libc {
+    const char *version;
+    uint32_t size, list, tid, cancelhandling, start_routine; /* exported: must agree */
+    uint32_t stack_user;                                     /* exported: in _rtld_global */
+    uint32_t stack_lock;                                     /* in _rtld_global */
+    struct libc_abi rest;
+};
+
+static const struct known_libc known[] = {
+#if defined(__x86_64__)
+    {
+        .version = "2.36",
+        .size = 2368,
+        .list = 704,
+        .tid = 720,
+        .cancelhandling = 776,
+        .start_routine = 1592,
+        .stack_user = 0x10b8,
+        .stack_lock = 0x10e8,
+        .rest = {.cleanup_jmp_buf = 768,
+                 .flags = 780,
+                 .report_events = 1553,
+                 .user_stack = 1554,
+                 .joinid = 1568,
+                 .result = 1576,
+                 .arg = 1600,
+                 .stackblock = 1680,
+                 .stackblock_size = 1688,
+                 .guardsize = 1696,
+                 .sigmask = 2288,
+                 .strsignal_buf = 2304,
+                 .strerror_buf = 2312,
+                 .flag_rseq = 0x80},
+    },
+#endif
+    {.version = NULL},
+};
+
+static void *libc_handle(void) {
+    static void *handle; /* set once to the same value by whoever comes first */
+    void *h = aptr_load_acquire(&handle);
+    if (!h) {
+        h = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+        aptr_store_release(&handle, h);
+    }
+    return h;
+}
+
+void *libc_symbol(const char *name) {
+    void *h = libc_handle();
+    return h ? dlsym(h, name) : NULL;
+}
+
+/* The descriptor of a field, for debuggers: { bits, elements, offset }. */
+static uint32_t exported_offset(const char *name) {
+    const uint32_t *d = libc_symbol(name);
+    return d ? d[2] : 0;
+}
+
+static const struct known_libc *find_known(void) {
+    const uint32_t *size = libc_symbol("_thread_db_sizeof_pthread");
+    for (const struct known_libc *k = known; size && k->version; k++)
+        if (strcmp(k->version, gnu_get_libc_version()) == 0 && k->size == *size &&
+            k->list == exported_offset("_thread_db_pthread_list") &&
+            k->tid == exported_offset("_thread_db_pthread_tid") &&
+            k->cancelhandling == exported_offset("_thread_db_pthread_cancelhandling") &&
+            k->start_routine == exported_offset("_thread_db_pthread_start_routine") &&
+            k->stack_user == exported_offset("_thread_db_rtld_global__dl_stack_user"))
+            return k;
+    return NULL;
+}
+
+static const struct known_libc *table_row;
+
+void libc_init(void) {
+    table_row = find_known();
+    if (table_row)
+        libc_abi.cancelhandling = table_row->cancelhandling;
+}
+
+/* ---- the primer: a thread that the libc made, in which everything is verified ---------------------------------- */
+
+struct primer {
+    struct libc_abi abi; /* the candidate */
+    const char *why;
+    sigset_t mask; /* that the creator had */
+    void *stack;
+    size_t stack_size;
+    uintptr_t tcb;
+    uint32_t nthreads_before;
+    char *list_base;
+};
+
+enum { PRIMER_RESULT = 0x0d0a7a };
+
+struct frames {
+    int n;
+    uintptr_t entry;
+    void *(*find)(void *);
+};
+
+typedef _Unwind_Reason_Code (*backtrace_fn)(_Unwind_Trace_Fn, void *);
+
+/*
+ * Frame 0 is primer_main's, seen from the unwinder; the frame above it is the libc's first function in a thread.
+ */
+static _Unwind_Reason_Code on_frame(struct _Unwind_Context *ctx, void *arg) {
+    struct frames *f = arg;
+    static uintptr_t (*get_ip)(struct _Unwind_Context *);
+    if (!get_ip) {
+        void *h = dlopen("libgcc_s.so.1", RTLD_LAZY);
+        get_ip = h ? (uintptr_t(*)(struct _Unwind_Context *))dlsym(h, "_Unwind_GetIP") : NULL;
+        if (!get_ip)
+            return _URC_END_OF_STACK;
+    }
+    if (f->n++ == 1) {
+        f->entry = (uintptr_t)f->find((void *)(get_ip(ctx) - 1));
+        return _URC_END_OF_STACK;
+    }
+    return _URC_NO_REASON;
+}
+
+static uintptr_t __attribute__((always_inline)) inline caller_entry(void) {
+    void *h = dlopen("libgcc_s.so.1", RTLD_LAZY); /* stays loaded: the libc unwinds with it too */
+    if (!h)
+        return 0;
+    backtrace_fn walk = (backtrace_fn)dlsym(h, "_Unwind_Backtrace");
+    struct frames f = {.find = (void *(*)(void *))dlsym(h, "_Unwind_FindEnclosingFunction")};
+    if (!walk || !f.find)
+        return 0;
+    walk(on_frame, &f);
+    Dl_info at, libc;
+    if (!f.entry || !dladdr((void *)f.entry, &at) || !dladdr(libc_symbol("pthread_join"), &libc) ||
+        at.dli_fbase != libc.dli_fbase)
+        return 0;
+    return f.entry;
+}
+
+#define FIELD(type, name) (*(type *)(p->tcb + p->abi.name))
+#define CHECK(cond)                                                                                          \
+    do {                                                                                                     \
+        if (!(cond)) {                                                                                       \
+            p->why = #cond;                                                                                  \
+            return (void *)PRIMER_RESULT;                                                                    \
+        }                                                                                                    \
+    } while (0)
+
+static bool on_list(const struct libc_list *head, const struct libc_list *what) {
+    const struct libc_list *l = head->next;
+    for (int i = 0; l && l != head && i < 1 << 20; i++, l = l->next)
+        if (l == what)
+            return true;
+    return false;
+}
+
+static void *__attribute__((noinline)) primer_main(void *arg) {
+    struct primer *p = arg;
+    uintptr_t local = (uintptr_t)&p;
+    p->tcb = (uintptr_t)libc_real(pthread_self)();
+    if (!table_row) {
+        p->why = "this version of the libc is not in the table";
+        return (void *)PRIMER_RESULT;
+    }
+    CHECK(p->tcb == tcb_self());
+    CHECK(FIELD(uint32_t, tid) == (uint32_t)sys(SYS_gettid));
+    CHECK(FIELD(void *, start_routine) == (void *)primer_main);
+    CHECK(FIELD(void *, arg) == arg);
+    CHECK(FIELD(void *, stackblock) == p->stack);
+    CHECK(FIELD(size_t, stackblock_size) == p->stack_size);
+    CHECK(FIELD(uint8_t, user_stack) == 1);
+    CHECK(FIELD(void *, joinid) == NULL);
+    CHECK(memcmp(&FIELD(char, sigmask), &p->mask, sizeof(uint64_t)) == 0);
+    CHECK(FIELD(uintptr_t, cleanup_jmp_buf) > local && FIELD(uintptr_t, cleanup_jmp_buf) < p->tcb);
+    CHECK(FIELD(void *, strerror_buf) == NULL && FIELD(void *, strsignal_buf) == NULL);
+    int old;
+    uint32_t before = FIELD(uint32_t, cancelhandling);
+    libc_real(pthread_setcancelstate)(PTHREAD_CANCEL_DISABLE, &old);
+    CHECK(before == 0 && FIELD(uint32_t, cancelhandling) == 1);
+    libc_real(pthread_setcancelstate)(PTHREAD_CANCEL_ENABLE, &old);
+    libc_real(pthread_setcanceltype)(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
+    CHECK(FIELD(uint32_t, cancelhandling) == 2);
+    libc_real(pthread_setcanceltype)(PTHREAD_CANCEL_DEFERRED, &old);
+    CHECK(*p->abi.nthreads == p->nthreads_before + 1);
+    CHECK(*p->abi.stack_lock <= 2);
+    CHECK(on_list(p->abi.stack_user, &FIELD(struct libc_list, list)));
+    CHECK(p->abi.tls_size >= p->abi.size && p->abi.tls_size < 1 << 20 && p->abi.tls_align >= 16);
+    p->abi.rseq_flags = FIELD(uint32_t, flags) & p->abi.flag_rseq;
+    p->abi.start_thread = (void (*)(void *))caller_entry();
+    CHECK(p->abi.start_thread != NULL);
+    return (void *)PRIMER_RESULT;
+}
+
+static const char *candidate(struct libc_abi *abi) {
+    if (!table_row)
+        return "this version of the libc is not in the table";
+    *abi = table_row->rest;
+    abi->size = table_row->size;
+    abi->list = table_row->list;
+    abi->tid = table_row->tid;
+    abi->cancelhandling = table_row->cancelhandling;
+    abi->start_routine = table_row->start_routine;
+    char *rtld = libc_symbol("_rtld_global");
+    if (!rtld) /* defined by the loader; the libc's scope reaches it */
+        return "_rtld_global is not to be found";
+    abi->stack_lock = (uint32_t *)(rtld + table_row->stack_lock);
+    abi->stack_user = (struct libc_list *)(rtld + table_row->stack_user);
+    abi->nthreads = libc_symbol("__nptl_nthreads");
+    abi->allocate_tls = (void *(*)(void *))libc_symbol("_dl_allocate_tls");
+    abi->deallocate_tls = (void (*)(void *, bool))libc_symbol("_dl_deallocate_tls");
+    void (*static_info)(size_t *, size_t *) = (void (*)(size_t *, size_t *))libc_symbol("_dl_get_tls_static_info");
+    if (!abi->nthreads || !abi->allocate_tls || !abi->deallocate_tls || !static_info)
+        return "a private symbol of the libc is missing";
+    static_info(&abi->tls_size, &abi->tls_align);
+    return NULL;
+}
+
+int libc_prime(void) {
+    struct primer p = {.why = NULL};
+    p.why = candidate(&p.abi);
+    if (p.why == NULL)
+        p.nthreads_before = a32_load(p.abi.nthreads); /* relaxed: no other thread exists yet */
+    p.stack_size = (size_t)256 * 1024 + ((p.abi.tls_size + 65535) & ~(size_t)65535);
+    p.stack = mmap(NULL, p.stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (p.stack == MAP_FAILED)
+        return -EAGAIN;
+
+    pthread_attr_t attr;
+    int err = libc_real(pthread_attr_init)(&attr);
+    if (err == 0)
+        err = libc_real(pthread_attr_setstack)(&attr, p.stack, p.stack_size);
+    /* A mask with a pattern in it, so that the saved mask can be recognised; and no handler runs in the primer. */
+    sigset_t block, old;
+    sigfillset(&block);
+    sigdelset(&block, SIGURG);
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &block, &old, sizeof(uint64_t));
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &p.mask, sizeof(uint64_t));
+    pthread_t t;
+    if (err == 0)
+        err = libc_real(pthread_create)(&t, &attr, primer_main, &p);
+    void *result = NULL;
+    if (err == 0)
+        err = libc_real(pthread_join)(t, &result);
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(uint64_t));
+    libc_real(pthread_attr_destroy)(&attr);
+    if (err == 0 && p.why == NULL) {
+        /* The thread is gone, its struct pthread is in our memory still. */
+        if (*(void **)(p.tcb + p.abi.result) != (void *)PRIMER_RESULT || result != (void *)PRIMER_RESULT)
+            p.why = "the result's place";
+        else if (a32_load(p.abi.nthreads) != p.nthreads_before) /* relaxed: no other thread exists yet */
+            p.why = "the count of threads after the join";
+    }
+    munmap(p.stack, p.stack_size);
+    if (err)
+        return -err;
+    if (p.why == NULL)
+        p.abi.known = true;
+    p.abi.why = p.why;
+    if (!p.abi.known)
+        p.abi.cancelhandling = 0;
+    libc_abi = p.abi;
+    return 0;
+}
+
+/* ---- its structures ------------------------------------------------------------------------------------------ */
+
+/* The libc's low-level lock, which its own code takes too: 0 free, 1 held, 2 held with waiters. */
+static void stack_lock_take(void) {
+    uint32_t *word = libc_abi.stack_lock;
+    if (a32_cas_acquire(word, 0, 1)) /* acquire: pairs with the release of the libc's and our unlock */
+        return;
+    while (a32_swap_full(word, 2) != 0) /* as above */
+        umtx_wait(word, 2, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+}
+
+static void stack_lock_drop(void) {
+    if (a32_swap_full(libc_abi.stack_lock, 0) > 1) /* release: pairs with the next holder's acquire */
+        umtx_wake(libc_abi.stack_lock, 1, UMTX_PRIVATE);
+}
+
+/*
+ * Readers of the list hold the lock, except the debugger and a fork's child: fork.c keeps fork out of these.  The
+ * node is complete before it is linked, so a debugger that stops us in the middle sees a list.
+ */
+void libc_list_add(uintptr_t tcb) {
+    struct libc_list *l = libc_field(tcb, struct libc_list, list), *head = libc_abi.stack_user;
+    stack_lock_take();
+    l->next = head->next;
+    l->prev = head;
+    fence_release();
+    head->next->prev = l;
+    head->next = l;
+    stack_lock_drop();
+}
+
+void libc_list_remove(uintptr_t tcb) {
+    struct libc_list *l = libc_field(tcb, struct libc_list, list);
+    stack_lock_take();
+    l->next->prev = l->prev;
+    l->prev->next = l->next;
+    stack_lock_drop();
+}
+
+void libc_count_up(void) {
+    a32_add_full(libc_abi.nthreads, 1); /* full: as the libc's own; pairs with libc_count_down and the libc's */
+}
+
+bool libc_count_down(void) {
+    return a32_add_full(libc_abi.nthreads, (uint32_t)-1) == 1; /* full: all that the thread did is before */
+}
+
+void libc_run_tls_destructors(void) {
+    static void (*run)(void);
+    void (*f)(void) = aptr_load_acquire(&run); /* relaxed would do: the address is the datum */
+    if (!f) {
+        f = (void (*)(void))libc_symbol("__call_tls_dtors");
+        if (!f)
+            return; /* the libc's start function runs them a little later, after our keys' destructors */
+        aptr_store_release(&run, f);
+    }
+    f();
+}

@@ -1,5 +1,227 @@
-/* The table of all threads that have a handle. */
+/*
+ * The table of all threads that have a handle.
+ *
+ * Guarantee: whether a handle names a thread that is not reaped is known without touching the memory that it points
+ * to, in any context, signal handlers included (pthread_kill is async-signal-safe).
+ *
+ * A lock around a list would do that only if every holder blocked signals: two system calls at each create and join.
+ * So look-ups are lock-free: the handles lie in a hash table with open addressing whose slots are written under the
+ * lock and read without it.  A table that grows too full is replaced; old ones are kept, since a reader may be in
+ * there (their sizes add up to less than the current one's).  A slot is EMPTY, GONE (was in use: a probe goes on), or a
+ * handle.
+ *
+ * What a look-up guarantees is that the handle was live at one moment during the call.  To act on a thread (signal
+ * it, read its tid) the caller takes the thread's hold lock as well: the thread takes it before it ends, a reaper
+ * before it frees the descriptor.  The owner takes its own hold with signals enabled, everybody else with signals
+ * blocked: so a handler never waits for a lock that the code it interrupted holds, except its own thread's, and on its
+ * own thread registry_get takes nothing.
+ */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "libc.h"
+#include "panic.h"
+#include "sys.h"
 #include "thr.h"
+
+enum { EMPTY = 0, GONE = 1, FIRST_SLOTS = 512 };
+
+struct table {
+    size_t slots; /* a power of two */
+    size_t used;  /* slots that are not EMPTY; guarded by the lock */
+    uint64_t slot[];
+};
+
+static struct lock lock = {0, RANK_REGISTRY};
+static struct table *table; /* published with release, read with acquire */
+static struct thr *all;     /* every registered thread; guarded by the lock */
+static size_t count;
+
+static size_t hash(uint64_t handle, size_t slots) {
+    return (size_t)(handle * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (slots - 1);
+}
+
+static struct table *table_make(size_t slots) {
+    size_t size = sizeof(struct table) + slots * sizeof(uint64_t);
+    struct table *t = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (t == MAP_FAILED)
+        return NULL;
+    t->slots = slots;
+    return t;
+}
+
+/* Under the lock, or on a table that nobody sees yet. */
+static void table_insert(struct table *t, uint64_t handle) {
+    size_t i = hash(handle, t->slots);
+    uint64_t gone = UINT64_MAX;
+    for (;; i = (i + 1) & (t->slots - 1)) {
+        uint64_t seen = a64_load(&t->slot[i]); /* relaxed: we are the only writer */
+        if (seen == GONE && gone == UINT64_MAX)
+            gone = i;
+        if (seen == EMPTY) {
+            if (gone == UINT64_MAX)
+                t->used++;
+            else
+                i = gone;
+            a64_store_release(&t->slot[i], handle); /* pairs with the acquire in registry_has */
+            return;
+        }
+    }
+}
+
+static void table_grow_locked(void) {
+    struct table *old = table;
+    struct table *t = table_make(count * 4 < FIRST_SLOTS ? FIRST_SLOTS : old->slots * (count * 4 > old->slots ? 2 : 1));
+    if (!t) {
+        if (!old || old->used + 1 >= old->slots)
+            panic("no memory for the table of threads", count);
+        return; /* fuller than we like; longer probes */
+    }
+    for (struct thr *thr = all; thr; thr = thr->all_next)
+        table_insert(t, thr_handle(thr));
+    aptr_store_release(&table, t); /* pairs with the acquire in registry_has */
+    if (old && old->slots == t->slots)
+        old->used = 0; /* a rebuild that only dropped GONE slots; a reader may still be in the old one */
+}
+
+void registry_add(struct thr *thr) {
+    lock_take(&lock);
+    if (!thr->registered) {
+        if (!table || table->used * 2 >= table->slots)
+            table_grow_locked();
+        thr->registered = true;
+        thr->alive = true;
+        thr->hold = LOCK_INIT(RANK_THREAD);
+        thr->all_prev = NULL;
+        thr->all_next = all;
+        if (all)
+            all->all_prev = thr;
+        all = thr;
+        count++;
+        table_insert(table, thr_handle(thr));
+    }
+    lock_drop(&lock);
+}
+
+void registry_remove(struct thr *thr) {
+    lock_take(&lock);
+    if (thr->registered) {
+        uint64_t handle = thr_handle(thr);
+        size_t i = hash(handle, table->slots);
+        while (a64_load(&table->slot[i]) != handle) /* relaxed: we are the only writer */
+            i = (i + 1) & (table->slots - 1);
+        bool last = a64_load(&table->slot[(i + 1) & (table->slots - 1)]) == EMPTY; /* relaxed: as above */
+        a64_store(&table->slot[i], last ? EMPTY : GONE); /* relaxed: a reader that misses it raced with us */
+        if (last)
+            table->used--;
+        if (thr->all_next)
+            thr->all_next->all_prev = thr->all_prev;
+        if (thr->all_prev)
+            thr->all_prev->all_next = thr->all_next;
+        else
+            all = thr->all_next;
+        thr->registered = false;
+        count--;
+    }
+    lock_drop(&lock);
+}
+
+bool registry_has(pthread_t t) {
+    struct table *tab = aptr_load_acquire(&table); /* pairs with the release in table_grow_locked */
+    if (!tab || (uint64_t)t <= GONE)
+        return false;
+    for (size_t i = hash(t, tab->slots);; i = (i + 1) & (tab->slots - 1)) {
+        uint64_t seen = a64_load_acquire(&tab->slot[i]); /* pairs with the release in table_insert */
+        if (seen == (uint64_t)t)
+            return true;
+        if (seen == EMPTY)
+            return false;
+    }
+}
+
+struct thr *registry_get(pthread_t t) {
+    struct thr *self = thr_self();
+    if (thr_of(t) == self)
+        return self;
+    if (!registry_has(t))
+        return NULL;
+    uint64_t every = ~UINT64_C(0), old;
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &every, &old, sizeof old);
+    struct thr *thr = thr_of(t);
+    lock_take(&thr->hold);
+    self->held_mask = old;
+    return thr;
+}
+
+void registry_put(struct thr *thr) {
+    struct thr *self = thr_self();
+    if (thr == self)
+        return;
+    uint64_t old = self->held_mask;
+    lock_drop(&thr->hold);
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
+}
+
+int registry_each(int (*fn)(struct thr *thr, void *arg), void *arg) {
+    int r = 0;
+    lock_take(&lock);
+    for (struct thr *thr = all; thr && r == 0; thr = thr->all_next)
+        r = fn(thr, arg);
+    lock_drop(&lock);
+    return r;
+}
+
+/* ---- threads of others --------------------------------------------------------------------------------------- */
+
+static pthread_key_t foreign_key; /* one of the libc's: its destructor runs in threads that the libc made */
+static uint32_t foreign_state;    /* 0 no key, 1 being made, 2 made */
+
+static void foreign_ends(void *arg) {
+    struct thr *self = arg;
+    lock_take(&self->hold);
+    self->alive = false;
+    lock_drop(&self->hold);
+    registry_remove(self);
+}
+
+void registry_adopt(struct thr *self) {
+    if (self->registered || self->life != THR_FOREIGN)
+        return;
+    thr_tid();
+    registry_add(self);
+    if (self->tid == (uint32_t)sys(SYS_getpid))
+        return; /* main's handle lives as long as the process */
+    if (a32_cas_acquire(&foreign_state, 0, 1)) { /* acquire: whoever wins makes the key */
+        int err = libc_real(pthread_key_create)(&foreign_key, foreign_ends);
+        a32_store_release(&foreign_state, err ? 0 : 2); /* pairs with the acquire below */
+    }
+    if (a32_load_acquire(&foreign_state) == 2) /* pairs with the release above */
+        libc_real(pthread_setspecific)(foreign_key, self);
+}
+
+/* ---- fork ---------------------------------------------------------------------------------------------------- */
+
+void registry_lock_for_fork(void) {
+    lock_take(&lock);
+}
+
+void registry_unlock_after_fork(void) {
+    lock_drop(&lock);
+}
+
+void registry_reset(void) {
+    struct thr *self = thr_self();
+    lock_drop(&lock); /* taken by registry_lock_for_fork in the parent, by this thread */
+    if (table)
+        memset(table->slot, 0, table->slots * sizeof table->slot[0]);
+    if (table)
+        table->used = 0;
+    all = NULL;
+    count = 0;
+    self->registered = false;
+    registry_add(self);
+}

@@ -23,6 +23,7 @@
 
 #include "atomic.h"
 #include "key.h"
+#include "lock.h"
 #include "tcb.h"
 
 /* A symbol that programs bind to.  Calls from inside this library bind to it directly (-Bsymbolic-functions). */
@@ -55,16 +56,19 @@ struct thr {
     int (*start_c11)(void *); /* thrd_create's, when start is NULL */
     void *arg;
     uint32_t go; /* umtx word: THR_GO_*; the creator's last word before the thread's first user code */
-    uint32_t lwp_kind; /* enum lwp_kind: who made the LWP */
 
     void *result;         /* written by the thread before EXITED, read after it */
     struct thr *joiner;   /* who waits in join: one at a time (EINVAL), never in a ring of two (EDEADLK) */
+    int exit_error;       /* why the thread was aborted before its first user code: what pthread_create returns */
 
     /* registry.c; guarded by its lock */
     struct thr *all_next, *all_prev, *hash_next;
     bool registered;
+    bool alive;       /* may be signalled: its LWP has not begun to end; guarded by hold */
+    struct lock hold; /* taken by registry_get; signals are blocked while another thread's is held */
+    uint64_t held_mask; /* the caller's signal mask while it holds another */
 
-    struct lwp *lwp; /* its stack and LWP, when lwp_own.c made it */
+    struct lwp *lwp; /* its stack and LWP (lwp.h); NULL: the libc made it */
 
     /* pthread_getattr_np's (attr_np.c); written by the creator.  stack_base NULL: the libc knows the stack. */
     void *stack_base; /* lowest address above the guard */
@@ -75,7 +79,8 @@ struct thr {
     uint32_t in_cancel_window; /* reserved for cancel.c */
     uint32_t cancel_flags;     /* reserved for cancel.c */
 
-    uint32_t taint; /* enum thr_taint bits: why the LWP must not be reused; set by its own thread */
+    uint32_t taint; /* enum thr_taint bits: why the LWP must not be reused (thr_taint) */
+    uint32_t breed; /* which state that a clone inherits the thread has: threads of one breed are alike (taint.c) */
 
     struct key_values keys; /* key.c: thread-specific values */
 };
@@ -93,6 +98,10 @@ enum thr_taint {
     TAINT_OBJECT = 64,     /* it ended while it owned an owner-tracked lock */
     TAINT_LIMIT = 128,     /* used its share of CPU time */
 };
+
+/* Records that the kernel's state for this thread was changed: its LWP is not reused, and what it creates is of a new
+ * breed.  Contexts: any thread, for any thread that is held by registry_get or is the caller. */
+void thr_taint(struct thr *thr, uint32_t bits);
 
 extern __thread struct thr thr_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
@@ -129,14 +138,21 @@ void registry_remove(struct thr *thr);
 bool registry_has(pthread_t t);
 
 /*
- * The descriptor of a thread that is not reaped, held so: until registry_put() it is neither reaped nor its memory
- * reused.  NULL: no such thread (ESRCH).  Do little between the two: reaping waits.
+ * The descriptor of a thread that is not reaped, held so: until registry_put() it is not reaped, and while
+ * thr->alive its LWP stays and thr->tid is its own.  NULL: no such thread (ESRCH).  Signals are blocked between the
+ * two and the thread's own exit waits: do little.  Contexts: any, signal handlers included (pthread_kill is).
  */
 struct thr *registry_get(pthread_t t);
 void registry_put(struct thr *thr);
 
 /* Calls fn for every thread, under the registry's lock, until it returns non-zero; returns that. */
 int registry_each(int (*fn)(struct thr *thr, void *arg), void *arg);
+
+/* Gives a thread that this library did not make a place in the registry, until it ends. */
+void registry_adopt(struct thr *self);
+
+/* In a fork's child: only the calling thread is left. */
+void registry_reset(void);
 
 /* ---- cancel.c ------------------------------------------------------------------------------------------------ */
 

@@ -1,0 +1,87 @@
+/*
+ * libc: everything that this library knows about the inside of the libc, in one place.
+ *
+ * We live beside the libc, not instead of it: its malloc, stdio, dynamic loader and debugger interface must see our
+ * threads as its own.  What that takes was found by experiment (doc/design/libc.md) and is never guessed: offsets come
+ * from the descriptors that the libc exports for debuggers (_thread_db_*), the few others from a table per version,
+ * and all are checked against known values in a thread that the libc itself made.  If anything does not fit,
+ * libc_abi.known stays false and LWPs come from the libc's own pthread_create.
+ */
+#ifndef THR_LIBC_H
+#define THR_LIBC_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The libc's doubly linked list. */
+struct libc_list {
+    struct libc_list *next, *prev;
+};
+
+struct libc_abi {
+    bool known;      /* the fields below are verified: set by libc_prime() */
+    const char *why; /* when not known: what did not fit */
+
+    /* Offsets into struct pthread. */
+    uint32_t size;
+    uint32_t list, tid, cancelhandling, start_routine; /* from the libc's own descriptors */
+    uint32_t cleanup_jmp_buf, flags, user_stack, joinid, result, arg, stackblock, stackblock_size, guardsize, sigmask,
+        strsignal_buf, strerror_buf, report_events;
+    uint32_t flag_rseq; /* in flags: register rseq for the thread */
+
+    uint32_t rseq_flags;             /* flags & flag_rseq of a thread that the libc made */
+    uint32_t *stack_lock;            /* guards the lists of stacks; the libc's low-level lock: 0, 1, 2 */
+    struct libc_list *stack_user;    /* threads on stacks that the libc does not manage */
+    uint32_t *nthreads;              /* threads that have not ended: the one that makes it 0 exits the process */
+    void (*start_thread)(void *);    /* the libc's first function in a thread; argument: struct pthread */
+
+    void *(*allocate_tls)(void *tcb);
+    void (*deallocate_tls)(void *tcb, bool free_tcb);
+    size_t tls_size, tls_align; /* of the static TLS block with struct pthread */
+};
+
+extern struct libc_abi libc_abi __attribute__((visibility("hidden")));
+
+/* Fills in what can be known without a thread: the offset of cancelhandling (0: unknown).  From the constructor. */
+void libc_init(void);
+
+/*
+ * Before the first thread: creates and joins one thread through the libc, so that it stops believing that the
+ * process is single-threaded (malloc, stdio), installs its signal handlers, and shows us a thread of its making, in
+ * which everything is verified.  Again in a fork's child, where the libc believes it is single-threaded once more.
+ * 0, or a negative errno if no thread can be made at all.
+ */
+int libc_prime(void);
+
+/* The libc's own definition of a symbol, whoever else defines it; NULL if it has none. */
+void *libc_symbol(const char *name);
+
+/* libc_real(pthread_join)(...): the libc's function of that name, with its type. */
+#define libc_real(name)                                                                                      \
+    ({                                                                                                       \
+        static __typeof__(name) *found_;                                                                     \
+        __typeof__(name) *f_ = aptr_load_acquire(&found_); /* relaxed would do: the address is the datum */   \
+        if (!f_) {                                                                                           \
+            f_ = (__typeof__(name) *)libc_symbol(#name);                                                     \
+            aptr_store_release(&found_, f_);                                                                 \
+        }                                                                                                    \
+        f_;                                                                                                  \
+    })
+
+/* A field of struct pthread. */
+#define libc_field(tcb, type, offset) ((type *)((uintptr_t)(tcb) + libc_abi.offset))
+
+/* The list of stacks: a thread of ours is on it from before its LWP exists until after it is gone. */
+void libc_list_add(uintptr_t tcb);
+void libc_list_remove(uintptr_t tcb);
+
+/* The libc's count of threads: a thread is counted from its creation until its last destructor has run. */
+void libc_count_up(void);
+bool libc_count_down(void); /* whether that was the last one: the caller calls exit(0) */
+
+/* C++ thread_local destructors of the calling thread. */
+void libc_run_tls_destructors(void);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * lwp: where LWPs come from.  Three sources, each a fall-back of the next:
+ *
+ *   libc   lwp_libc.c   the libc's own pthread_create; works on every libc
+ *   own    lwp_own.c    our clone3 (clone) on a stack and TLS block of ours; needs libc_abi.known
+ *   reuse  lwp_reuse.c  an LWP of the second kind whose thread has exited, parked and given to a new thread
+ *
+ * ODONATA_LWP=libc|own|reuse forces one; by default the last that works.
+ */
+#ifndef THR_LWP_H
+#define THR_LWP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attr.h"
+#include "thr.h"
+
+enum lwp_source { LWP_LIBC, LWP_OWN, LWP_REUSE };
+
+extern enum lwp_source lwp_source __attribute__((visibility("hidden")));
+
+/*
+ * The memory and the state of an LWP of our own; it lies at the upper end of its stack:
+ *
+ *   map                stack                                          tcb
+ *   | guard            | stack grows down ...... | static TLS | struct pthread | struct lwp |
+ *
+ * The kernel clears the tid in struct pthread when the LWP is gone (CLONE_CHILD_CLEARTID): until then nothing of this
+ * may be reused or unmapped.
+ */
+struct lwp {
+    uintptr_t tcb;
+    void *map; /* NULL: the stack is the user's */
+    size_t map_size;
+    void *stack; /* lowest usable byte */
+    size_t stack_size;
+    size_t guard_size;
+    struct lwp *next, *prev; /* stack.c: cache; lwp_reuse.c: pool */
+
+    /* lwp_reuse.c */
+    uint32_t work; /* umtx word: LWP_* */
+    uint32_t breed;
+    uint32_t epoch;
+    uint64_t active_ns; /* time its threads have existed: an upper bound of the CPU time on its clock */
+    uint64_t started_ns;
+    uint64_t sigmask; /* the next thread's */
+    struct cpu_state *cpu_state;
+};
+
+/* Kernel's id of the LWP; 0 once it is gone. */
+uint32_t *lwp_tid_word(const struct lwp *lwp);
+
+/* ---- stack.c: stack + TLS pairs ------------------------------------------------------------------------------- */
+
+/* A stack of at least this size and guard, with an initialised TLS block; -EAGAIN, -EINVAL (too small). */
+int stack_get(const struct thr_attr *attr, struct lwp **out);
+
+/* Gives it back; the LWP may still be on its way out.  A user's stack is only stripped of its TLS: it must be gone. */
+void stack_put(struct lwp *lwp);
+
+/* Unmaps all that is cached and free; for tests and after fork. */
+void stack_reset_in_child(void);
+void stack_lock_for_fork(void);
+void stack_unlock_after_fork(void);
+
+/* ---- one source each ------------------------------------------------------------------------------------------ */
+
+/* A thread waiting for its go word, made by the libc. */
+int lwp_libc_create(const struct thr_attr *attr, struct thr **out);
+void lwp_libc_reap(struct thr *thr);
+
+/* A descriptor with its stack, no LWP yet; then the LWP, which runs thr_main. */
+int lwp_own_prepare(const struct thr_attr *attr, struct thr **out);
+int lwp_own_clone(struct thr *thr, uint64_t sigmask);
+void lwp_own_unprepare(struct thr *thr); /* lwp_own_clone was not called, or failed */
+void lwp_own_reap(struct thr *thr);      /* waits for the LWP to be gone */
+
+/* A parked LWP that fits, taken out of the pool, or NULL.  lwp_unpark gives it its thread. */
+struct thr *lwp_parked_get(const struct thr_attr *attr);
+void lwp_unpark(struct thr *thr, uint64_t sigmask);
+
+/* At the end of a thread's last code: whether its LWP may serve another thread. */
+bool lwp_reusable(struct thr *thr);
+
+/* Ends all parked LWPs and waits until they are gone. */
+void lwp_drain(void);
+
+/* The first function of ours in an LWP of our own. */
+void *lwp_main(void *unused);
+
+#endif
