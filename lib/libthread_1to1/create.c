@@ -1,5 +1,122 @@
-/* pthread_create. */
+/*
+ * pthread_create.
+ *
+ * The creator prepares the descriptor, registers the handle, and starts the LWP.  What can be refused after the
+ * LWP exists (scheduling, affinity) is asked for while it waits for its go word; refused, it ends without having run
+ * any of the program's code, and nothing is left of it.
+ */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include "thr.h"
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+
+#include "attr.h"
+#include "lwp.h"
+#include "stats.h"
+#include "sys.h"
+#include "umtx.h"
+
+static int apply_sched(struct thr *thr, const struct thr_attr *a, uint32_t tid) {
+    long r = 0;
+    if (a->cpus)
+        r = sys(SYS_sched_setaffinity, tid, a->cpus_size, a->cpus);
+    if (r >= 0 && a->sched_explicit) {
+        struct sched_param p = {.sched_priority = a->priority};
+        r = sys(SYS_sched_setscheduler, tid, a->policy, &p);
+    }
+    thr_taint(thr, TAINT_SCHED);
+    return r < 0 ? (int)r : 0;
+}
+
+static void go(struct thr *thr, uint32_t how) {
+    a32_store_release(&thr->go, how); /* pairs with the acquire in start.c: the descriptor is complete */
+    umtx_wake(&thr->go, 1, UMTX_PRIVATE);
+}
+
+static void fill(struct thr *thr, const struct thr_attr *a, void *(*start)(void *), int (*start_c11)(void *),
+                 void *arg) {
+    thr->start = start;
+    thr->start_c11 = start_c11;
+    thr->arg = arg;
+    thr->breed = thr_self()->breed;
+    thr->sched_explicit = a->sched_explicit;
+    thr->life = a->detached ? THR_DETACHED : THR_JOINABLE;
+    thr->stack_base = a->stack;
+    thr->stack_size = a->stack_size;
+    thr->guard_size = a->guard_size;
+    if (thr->lwp) {
+        thr->stack_base = thr->lwp->stack;
+        thr->stack_size = thr->lwp->stack_size;
+        thr->guard_size = thr->lwp->guard_size;
+    }
+}
+
+int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), int (*start_c11)(void *),
+               void *arg) {
+    struct thr_attr a;
+    struct thr *thr = NULL;
+    int err = thr_init_threads();
+    if (!err)
+        err = thr_attr_resolve(attr, &a);
+    if (err)
+        return err;
+
+    /* No signal is handled in a thread that is half made, nor by us while we hold what a handler could want. */
+    uint64_t all = THR_SIGNALS_ALL, mask;
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof mask);
+    bool ask = a.cpus || a.sched_explicit;
+    bool parked = false, own = lwp_source != LWP_LIBC;
+
+    if (lwp_source == LWP_REUSE && !ask && (thr = lwp_parked_get(&a)) != NULL)
+        parked = true;
+    else
+        err = own ? lwp_own_prepare(&a, &thr) : lwp_libc_create(&a, &thr);
+    if (err)
+        goto out;
+    fill(thr, &a, start, start_c11, arg);
+    thr->sigmask = a.sigmask_set ? *(const uint64_t *)(const void *)&a.sigmask & ~THR_SIGNALS_KEPT : mask;
+    registry_add(thr);
+    *out = thr_handle(thr);
+    stats_created(parked);
+
+    if (parked) {
+        lwp_unpark(thr);
+    } else if (own) {
+        thr->go = ask ? THR_GO_WAIT : THR_GO_RUN;
+        err = lwp_own_clone(thr);
+        if (err) {
+            registry_remove(thr);
+            lwp_own_unprepare(thr);
+            goto out;
+        }
+    } else if (!ask) {
+        go(thr, THR_GO_RUN);
+    }
+    if (ask) {
+        /* The kernel, or the libc, has stored the id by now. */
+        uint32_t tid = own ? a32_load(lwp_tid_word(thr->lwp)) : a32_load_acquire(&thr->tid);
+        while (tid == 0) { /* the libc's thread has yet to say it: acquire pairs with thr_main's release */
+            umtx_wait(&thr->tid, 0, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+            tid = a32_load_acquire(&thr->tid);
+        }
+        err = apply_sched(thr, &a, tid);
+        if (err) {
+            thr->life = THR_JOINABLE; /* it has not looked yet: we reap it */
+            go(thr, THR_GO_ABORT);
+            thr_reap(thr);
+        } else {
+            go(thr, THR_GO_RUN);
+        }
+    }
+out:
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+    if (err)
+        stats_refused();
+    return err;
+}
+
+THR_EXPORT int pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), void *arg) {
+    return -thr_create(out, attr, start, NULL, arg);
+}

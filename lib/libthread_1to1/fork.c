@@ -1,5 +1,69 @@
-/* What fork means for us. */
+/*
+ * fork.
+ *
+ * The child has one thread, the caller, and a copy of everything else as it stood.  Our handlers are registered
+ * before anybody else's, so they run last before the fork and first after it: before it every lock of ours is taken, in
+ * order of rank, so that the copy is whole; in the child the threads that are no more are taken off every list, and
+ * what they had (stacks above all) becomes free.  _Fork and raw clones run no handlers: such a child may do what is
+ * async-signal-safe, as POSIX has it, and that needs none of this but the thread id, which mutexes use: _Fork is ours
+ * for its sake.
+ */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include "thr.h"
+#include "fork.h"
+
+#include <unistd.h>
+
+#include "attr.h"
+#include "libc.h"
+#include "lwp.h"
+
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *dso);
+extern void *__dso_handle;
+
+static void prepare(void) {
+    thr_init_lock_for_fork();
+    registry_lock_for_fork();
+    lwp_pool_lock_for_fork();
+    stack_lock_for_fork();
+}
+
+static void parent(void) {
+    stack_unlock_after_fork();
+    lwp_pool_unlock_after_fork();
+    registry_unlock_after_fork();
+    thr_init_unlock_after_fork();
+}
+
+static int bury(struct thr *thr, void *self) {
+    if (thr != self && thr->lwp) {
+        a32_store(lwp_tid_word(thr->lwp), 0); /* relaxed: no other thread exists */
+        stack_put(thr->lwp);
+    }
+    return 0;
+}
+
+static void child(void) {
+    struct thr *self = thr_self();
+    self->tid = 0;
+    thr_tid_slow();
+    thr_init_in_child();
+    stack_reset_in_child();
+    lwp_pool_reset_in_child();
+    registry_each_in_child(bury, self);
+    registry_reset();
+    self->joiner = NULL;
+    thr_attr_fork_child();
+}
+
+void fork_init(void) {
+    __register_atfork(prepare, parent, child, __dso_handle);
+}
+
+THR_EXPORT pid_t _Fork(void) {
+    pid_t pid = libc_real(_Fork)();
+    if (pid == 0)
+        thr_self()->tid = 0; /* thr_tid() asks again */
+    return pid;
+}

@@ -1,14 +1,103 @@
-/* Start-up. */
+/*
+ * Start-up.
+ *
+ * The constructor runs before those of other libraries (initfirst) and does little: main's descriptor, the environment,
+ * the fork handlers.  What the first thread needs is made by the first pthread_create.
+ */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fork.h"
+#include "libc.h"
+#include "lwp.h"
+#include "panic.h"
 #include "sys.h"
 #include "thr.h"
+#include "umtx.h"
 
 __thread struct thr thr_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 int thr_verbose;
+enum lwp_source lwp_source = LWP_LIBC;
+
+static const char *disabled; /* ODONATA_DISABLE */
+static const char *wanted;   /* ODONATA_LWP */
+static uint32_t threads_ready;
+static struct lock init_lock = {0, RANK_INIT};
 
 uint32_t thr_tid_slow(void) {
     return thr_self()->tid = (uint32_t)sys(SYS_gettid);
+}
+
+bool thr_feature(const char *name) {
+    size_t n = strlen(name);
+    for (const char *p = disabled; p && (p = strstr(p, name)) != NULL; p += n)
+        if ((p == disabled || p[-1] == ',') && (p[n] == ',' || p[n] == 0))
+            return false;
+    return true;
+}
+
+/* Which source of LWPs: the best that the libc allows, or a lesser one that was asked for. */
+static void choose_source(void) {
+    enum lwp_source best = libc_abi.known ? LWP_BEST : LWP_LIBC;
+    enum lwp_source ask = best;
+    if (wanted && strcmp(wanted, "libc") == 0)
+        ask = LWP_LIBC;
+    else if (wanted && strcmp(wanted, "own") == 0)
+        ask = LWP_OWN;
+    else if (wanted && strcmp(wanted, "reuse") == 0)
+        ask = LWP_REUSE;
+    else if (wanted && *wanted)
+        notice("ODONATA_LWP=%s is none of libc, own, reuse; ignored", wanted);
+    lwp_source = ask < best ? ask : best;
+    if (thr_verbose)
+        notice("LWPs: %s%s%s%s",
+               lwp_source == LWP_LIBC ? "made by the libc"
+               : lwp_source == LWP_OWN ? "our own"
+                                       : "our own, reused",
+               wanted && *wanted ? " (ODONATA_LWP)" : "", libc_abi.why ? "; not our own because of: " : "",
+               libc_abi.why ? libc_abi.why : "");
+}
+
+int thr_init_threads(void) {
+    if (likely(a32_load_acquire(&threads_ready))) /* pairs with the release below */
+        return 0;
+    int err = 0;
+    lock_take(&init_lock);
+    if (!a32_load(&threads_ready)) { /* relaxed: under the lock */
+        err = libc_prime();
+        if (!err) {
+            choose_source();
+            a32_store_release(&threads_ready, 1); /* pairs with the acquire above */
+        }
+    }
+    lock_drop(&init_lock);
+    return err;
+}
+
+void thr_init_lock_for_fork(void) {
+    lock_take(&init_lock);
+}
+
+void thr_init_unlock_after_fork(void) {
+    lock_drop(&init_lock);
+}
+
+void thr_init_in_child(void) {
+    lock_drop(&init_lock);
+    threads_ready = 0; /* the libc believes that it is single-threaded again */
+}
+
+static void __attribute__((constructor)) start(void) {
+    const char *verbose = getenv("ODONATA_VERBOSE");
+    thr_verbose = verbose && *verbose && strcmp(verbose, "0") != 0;
+    disabled = secure_getenv("ODONATA_DISABLE");
+    wanted = secure_getenv("ODONATA_LWP");
+    libc_init();
+    registry_adopt(thr_self());
+    fork_init();
 }

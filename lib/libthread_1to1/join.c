@@ -1,5 +1,113 @@
-/* pthread_join and its timed and try forms; pthread_detach. */
+/*
+ * pthread_join and its timed and try forms; pthread_detach; release of what a thread had.
+ *
+ * A joiner claims the thread (joiner, one at a time), waits for EXITED, takes the result, and reaps.  A wait that ends
+ * otherwise (time-out, cancellation) gives the claim back: the thread stays joinable.
+ */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include "thr.h"
+#include <errno.h>
+
+#include "clock.h"
+#include "libc.h"
+#include "lwp.h"
+#include "umtx.h"
+
+enum { TRY = -1 }; /* in place of a clock: do not wait */
+
+void thr_reap(struct thr *thr) {
+    /* acquire: pairs with the release in announce(); all that the thread did is before. */
+    uint32_t life;
+    while ((life = a32_load_acquire(&thr->life)) != THR_EXITED)
+        umtx_wait(&thr->life, life, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+    registry_remove(thr);
+    /* Whoever holds it (pthread_kill, say) has found it before it was removed; wait for that. */
+    lock_take(&thr->hold);
+    lock_drop(&thr->hold);
+    thr->life = THR_REAPED;
+    if (!thr->lwp)
+        lwp_libc_reap(thr);
+    else
+        lwp_reap(thr);
+}
+
+static int join_foreign(pthread_t t, void **result, const struct timespec *deadline, clockid_t clock) {
+    if (clock == TRY)
+        return -libc_real(pthread_tryjoin_np)(t, result);
+    if (deadline)
+        return -libc_real(pthread_clockjoin_np)(t, result, clock, deadline);
+    return -libc_real(pthread_join)(t, result);
+}
+
+static int join(pthread_t t, void **result, const struct timespec *deadline, clockid_t clock) {
+    struct thr *self = thr_self(), *thr = thr_of(t);
+    if (thr == self)
+        return -EDEADLK;
+    if (!registry_has(t))
+        return -ESRCH;
+    uint32_t life = a32_load_acquire(&thr->life); /* pairs with the release in announce() */
+    if (life == THR_FOREIGN)
+        return join_foreign(t, result, deadline, clock);
+    if (life == THR_DETACHED)
+        return -EINVAL;
+    if (clock == TRY && life != THR_EXITED)
+        return -EBUSY;
+    if (!aptr_cas_full(&thr->joiner, NULL, self)) /* full: pairs with the load of joiner below, in the other thread */
+        return -EINVAL;
+    if (aptr_load_acquire(&self->joiner) == thr && life != THR_EXITED) { /* a ring of two; the cas there is full */
+        aptr_store_release(&thr->joiner, NULL);
+        return -EDEADLK;
+    }
+    int err = 0;
+    while ((life = a32_load_acquire(&thr->life)) != THR_EXITED && err != -ETIMEDOUT && err != -EINVAL &&
+           err != -ECANCELED)
+        err = umtx_wait(&thr->life, life, deadline, clock, UMTX_PRIVATE | UMTX_CANCELPOINT);
+    if (life != THR_EXITED) {
+        aptr_store_release(&thr->joiner, NULL); /* pairs with the next joiner's cas */
+        if (err == -ECANCELED)
+            thr_cancel_act();
+        return err;
+    }
+    void *value = thr->result;
+    thr_reap(thr);
+    if (result)
+        *result = value;
+    return 0;
+}
+
+THR_EXPORT int pthread_join(pthread_t t, void **result) {
+    return -join(t, result, NULL, CLOCK_REALTIME);
+}
+
+THR_EXPORT int pthread_tryjoin_np(pthread_t t, void **result) {
+    return -join(t, result, NULL, TRY);
+}
+
+THR_EXPORT int pthread_clockjoin_np(pthread_t t, void **result, clockid_t clock, const struct timespec *deadline) {
+    if (!clock_supported(clock))
+        return EINVAL;
+    return -join(t, result, deadline, clock);
+}
+
+THR_EXPORT int pthread_timedjoin_np(pthread_t t, void **result, const struct timespec *deadline) {
+    return -join(t, result, deadline, CLOCK_REALTIME);
+}
+
+THR_EXPORT int pthread_detach(pthread_t t) {
+    struct thr *thr = thr_of(t);
+    if (thr != thr_self() && !registry_has(t))
+        return ESRCH;
+    uint32_t life = THR_JOINABLE;
+    if (a32_load(&thr->life) == THR_FOREIGN) /* relaxed: it never changes from or to FOREIGN */
+        return libc_real(pthread_detach)(t);
+    /* acq_rel in effect: the thread's own transition to EXITED is the other party. */
+    if (a32_cas_full(&thr->life, life, THR_DETACHED))
+        return 0;
+    if (a32_load_acquire(&thr->life) != THR_EXITED) /* pairs with the release in announce() */
+        return EINVAL;
+    if (!aptr_cas_full(&thr->joiner, NULL, thr_self())) /* a joiner is about to reap it */
+        return EINVAL;
+    thr_reap(thr);
+    return 0;
+}

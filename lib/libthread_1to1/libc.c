@@ -48,6 +48,7 @@ static const struct known_libc known[] = {
                  .flags = 780,
                  .report_events = 1553,
                  .user_stack = 1554,
+                 .setxid_futex = 1564,
                  .joinid = 1568,
                  .result = 1576,
                  .arg = 1600,
@@ -147,7 +148,7 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *ctx, void *arg) {
     return _URC_NO_REASON;
 }
 
-static uintptr_t __attribute__((always_inline)) inline caller_entry(void) {
+static inline uintptr_t __attribute__((always_inline)) caller_entry(void) {
     void *h = dlopen("libgcc_s.so.1", RTLD_LAZY); /* stays loaded: the libc unwinds with it too */
     if (!h)
         return 0;
@@ -196,6 +197,7 @@ static void *__attribute__((noinline)) primer_main(void *arg) {
     CHECK(FIELD(size_t, stackblock_size) == p->stack_size);
     CHECK(FIELD(uint8_t, user_stack) == 1);
     CHECK(FIELD(void *, joinid) == NULL);
+    CHECK(FIELD(uint32_t, setxid_futex) == 0); /* -1 until the libc's start function has run */
     CHECK(memcmp(&FIELD(char, sigmask), &p->mask, sizeof(uint64_t)) == 0);
     CHECK(FIELD(uintptr_t, cleanup_jmp_buf) > local && FIELD(uintptr_t, cleanup_jmp_buf) < p->tcb);
     CHECK(FIELD(void *, strerror_buf) == NULL && FIELD(void *, strsignal_buf) == NULL);
@@ -317,6 +319,14 @@ void libc_list_add(uintptr_t tcb) {
     head->next->prev = l;
     head->next = l;
     stack_lock_drop();
+}
+
+void libc_thread_failed(uintptr_t tcb) {
+    uint32_t *word = libc_field(tcb, uint32_t, setxid_futex);
+    if (a32_swap_full(word, 0) == (uint32_t)-2) /* full: as the libc's start function does in a thread that lives */
+        umtx_wake(word, 1, UMTX_PRIVATE);
+    libc_list_remove(tcb);
+    libc_count_down();
 }
 
 void libc_list_remove(uintptr_t tcb) {

@@ -27,7 +27,7 @@ struct libc_abi {
     /* Offsets into struct pthread. */
     uint32_t size;
     uint32_t list, tid, cancelhandling, start_routine; /* from the libc's own descriptors */
-    uint32_t cleanup_jmp_buf, flags, user_stack, joinid, result, arg, stackblock, stackblock_size, guardsize, sigmask,
+    uint32_t cleanup_jmp_buf, flags, user_stack, joinid, setxid_futex, result, arg, stackblock, stackblock_size, guardsize, sigmask,
         strsignal_buf, strerror_buf, report_events;
     uint32_t flag_rseq; /* in flags: register rseq for the thread */
 
@@ -71,11 +71,14 @@ void *libc_symbol(const char *name);
     })
 
 /* A field of struct pthread. */
-#define libc_field(tcb, type, offset) ((type *)((uintptr_t)(tcb) + libc_abi.offset))
+#define libc_field(tcb, type, offset) ((__typeof__(type) *)((uintptr_t)(tcb) + libc_abi.offset))
 
 /* The list of stacks: a thread of ours is on it from before its LWP exists until after it is gone. */
 void libc_list_add(uintptr_t tcb);
 void libc_list_remove(uintptr_t tcb);
+
+/* Takes back libc_list_add and libc_count_up for a thread that could not be started. */
+void libc_thread_failed(uintptr_t tcb);
 
 /* The libc's count of threads: a thread is counted from its creation until its last destructor has run. */
 void libc_count_up(void);

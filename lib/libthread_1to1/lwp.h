@@ -17,7 +17,7 @@
 #include "attr.h"
 #include "thr.h"
 
-enum lwp_source { LWP_LIBC, LWP_OWN, LWP_REUSE };
+enum lwp_source { LWP_LIBC, LWP_OWN, LWP_REUSE, LWP_BEST = LWP_OWN };
 
 extern enum lwp_source lwp_source __attribute__((visibility("hidden")));
 
@@ -37,6 +37,7 @@ struct lwp {
     void *stack; /* lowest usable byte */
     size_t stack_size;
     size_t guard_size;
+    bool has_tls; /* the loader has made its dtv */
     struct lwp *next, *prev; /* stack.c: cache; lwp_reuse.c: pool */
 
     /* lwp_reuse.c */
@@ -45,8 +46,6 @@ struct lwp {
     uint32_t epoch;
     uint64_t active_ns; /* time its threads have existed: an upper bound of the CPU time on its clock */
     uint64_t started_ns;
-    uint64_t sigmask; /* the next thread's */
-    struct cpu_state *cpu_state;
 };
 
 /* Kernel's id of the LWP; 0 once it is gone. */
@@ -60,7 +59,8 @@ int stack_get(const struct thr_attr *attr, struct lwp **out);
 /* Gives it back; the LWP may still be on its way out.  A user's stack is only stripped of its TLS: it must be gone. */
 void stack_put(struct lwp *lwp);
 
-/* Unmaps all that is cached and free; for tests and after fork. */
+void stack_trim(struct lwp *lwp);
+
 void stack_reset_in_child(void);
 void stack_lock_for_fork(void);
 void stack_unlock_after_fork(void);
@@ -73,19 +73,26 @@ void lwp_libc_reap(struct thr *thr);
 
 /* A descriptor with its stack, no LWP yet; then the LWP, which runs thr_main. */
 int lwp_own_prepare(const struct thr_attr *attr, struct thr **out);
-int lwp_own_clone(struct thr *thr, uint64_t sigmask);
+int lwp_own_clone(struct thr *thr);
 void lwp_own_unprepare(struct thr *thr); /* lwp_own_clone was not called, or failed */
 void lwp_own_reap(struct thr *thr);      /* waits for the LWP to be gone */
 
+/* What is left of an exited thread's LWP: waits until it is gone, or parks it for reuse. */
+void lwp_reap(struct thr *thr);
+
 /* A parked LWP that fits, taken out of the pool, or NULL.  lwp_unpark gives it its thread. */
 struct thr *lwp_parked_get(const struct thr_attr *attr);
-void lwp_unpark(struct thr *thr, uint64_t sigmask);
+void lwp_unpark(struct thr *thr);
 
 /* At the end of a thread's last code: whether its LWP may serve another thread. */
 bool lwp_reusable(struct thr *thr);
 
 /* Ends all parked LWPs and waits until they are gone. */
 void lwp_drain(void);
+
+void lwp_pool_lock_for_fork(void);
+void lwp_pool_unlock_after_fork(void);
+void lwp_pool_reset_in_child(void);
 
 /* The first function of ours in an LWP of our own. */
 void *lwp_main(void *unused);

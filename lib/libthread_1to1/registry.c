@@ -149,8 +149,8 @@ struct thr *registry_get(pthread_t t) {
         return self;
     if (!registry_has(t))
         return NULL;
-    uint64_t every = ~UINT64_C(0), old;
-    sys(SYS_rt_sigprocmask, SIG_SETMASK, &every, &old, sizeof old);
+    uint64_t all_of_them = THR_SIGNALS_ALL, old;
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all_of_them, &old, sizeof old);
     struct thr *thr = thr_of(t);
     lock_take(&thr->hold);
     self->held_mask = old;
@@ -211,6 +211,14 @@ void registry_lock_for_fork(void) {
 
 void registry_unlock_after_fork(void) {
     lock_drop(&lock);
+}
+
+/* Before registry_reset: fn sees the parent's threads. */
+void registry_each_in_child(int (*fn)(struct thr *thr, void *arg), void *arg) {
+    for (struct thr *thr = all, *next; thr; thr = next) {
+        next = thr->all_next;
+        fn(thr, arg);
+    }
 }
 
 void registry_reset(void) {

@@ -12,7 +12,10 @@
 #undef pthread_equal
 
 THR_EXPORT pthread_t pthread_self(void) {
-    return (pthread_t)tcb_self();
+    struct thr *self = thr_self();
+    if (unlikely(!self->registered))
+        registry_adopt(self);
+    return thr_handle(self);
 }
 
 THR_EXPORT int pthread_equal(pthread_t a, pthread_t b) {

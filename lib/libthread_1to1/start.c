@@ -1,5 +1,119 @@
-/* The first and the last code in a thread; pthread_exit. */
+/*
+ * The first and the last code in a thread.
+ *
+ * A thread ends in one of three ways: its start routine returns, it calls pthread_exit, or it acts on a cancellation.
+ * The last two unwind the stack, the compiler's way, running C cleanup handlers and C++ destructors, down to the
+ * buffer that thr_main registers with the libc; the libc's unwinding ends in its innermost such buffer, so it makes
+ * no difference whether it was us or the libc (a cancellation point inside stdio, say) that began it.
+ *
+ * After that, as in the libc: C++ thread_local destructors, then those of thread-specific data.  One of them may call
+ * pthread_exit: we arrive at the same buffer again and go on with what is left.
+ */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include "thr.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "libc.h"
+#include "lwp.h"
+#include "stats.h"
+#include "sys.h"
+#include "umtx.h"
+
+extern void __pthread_register_cancel(__pthread_unwind_buf_t *buf);
+extern void __pthread_unregister_cancel(__pthread_unwind_buf_t *buf);
+
+static bool wait_for_go(struct thr *self) {
+    uint32_t go;
+    while ((go = a32_load_acquire(&self->go)) == THR_GO_WAIT) /* pairs with the release in create.c */
+        umtx_wait(&self->go, THR_GO_WAIT, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+    return go == THR_GO_RUN;
+}
+
+static void run(struct thr *self) {
+    if (self->start)
+        self->result = self->start(self->arg);
+    else
+        self->result = (void *)(intptr_t)self->start_c11(self->arg);
+}
+
+/* User code and its destructors. */
+static void __attribute__((noinline)) live(struct thr *self) {
+    __pthread_unwind_buf_t buf;
+    self->result = PTHREAD_CANCELED; /* unless run() or pthread_exit says otherwise */
+    if (__sigsetjmp_cancel(buf.__cancel_jmp_buf, 0) == 0) { /* pthread.h's own, for its cleanup macros */
+        __pthread_register_cancel(&buf);
+        sys(SYS_rt_sigprocmask, SIG_SETMASK, &self->sigmask, NULL, sizeof self->sigmask);
+        run(self);
+    }
+    libc_run_tls_destructors();
+    key_run_destructors();
+    __pthread_unregister_cancel(&buf);
+}
+
+/*
+ * From here on nothing of the program runs in the thread.  Signals are blocked; the thread can no longer be
+ * signalled; then it says that it has exited, after which a joiner may reap it at once.
+ */
+static void end(struct thr *self) {
+    uint64_t all = THR_SIGNALS_ALL;
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+    lock_take(&self->hold);
+    self->alive = false;
+    lock_drop(&self->hold);
+}
+
+/* Says that the thread has exited; false: it was detached, and reaps itself. */
+static bool announce(struct thr *self) {
+    uint32_t life = THR_JOINABLE;
+    /* release: pairs with the acquire of the joiner, who reads result. */
+    if (!a32_cas_release(&self->life, life, THR_EXITED))
+        return false;
+    umtx_wake(&self->life, UMTX_WAKE_ALL, UMTX_PRIVATE);
+    return true;
+}
+
+void *thr_main(void *unused) {
+    struct thr *self = thr_self();
+    (void)unused;
+    uint64_t all = THR_SIGNALS_ALL;
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all); /* the libc's thread start unblocked them */
+    a32_store_release(&self->tid, (uint32_t)sys(SYS_gettid)); /* pairs with the acquire in create.c */
+    umtx_wake(&self->tid, 1, UMTX_PRIVATE);
+    if (wait_for_go(self))
+        live(self);
+    end(self);
+    if (!announce(self)) {
+        registry_remove(self);
+        a32_store(&self->life, THR_REAPED); /* relaxed: only this thread looks */
+        libc_real(pthread_detach)(thr_handle(self));
+    }
+    return NULL;
+}
+
+void *lwp_main(void *unused) {
+    struct thr *self = thr_self();
+    (void)unused;
+    self->tid = a32_load(lwp_tid_word(self->lwp)); /* relaxed: the kernel stored it before we ran */
+    if (wait_for_go(self))
+        live(self);
+    end(self);
+    stack_trim(self->lwp);
+    if (!announce(self)) {
+        registry_remove(self);
+        a32_store(&self->life, THR_REAPED); /* relaxed: only this thread looks */
+        libc_list_remove(self->lwp->tcb);
+        stack_put(self->lwp);
+    }
+    return NULL;
+}
+
+THR_EXPORT _Noreturn void pthread_exit(void *result) {
+    struct thr *self = thr_self();
+    self->result = result;
+    libc_real(pthread_exit)(result);
+    __builtin_unreachable();
+}

@@ -57,9 +57,15 @@ struct thr {
     void *arg;
     uint32_t go; /* umtx word: THR_GO_*; the creator's last word before the thread's first user code */
 
+    uint64_t sigmask; /* the thread's first signal mask */
+
+    /* pthread_getattr_np's (attr_np.c); written by the creator.  stack_base NULL: the libc knows the stack. */
+    void *stack_base; /* lowest address above the guard */
+    size_t stack_size, guard_size;
+    bool sched_explicit;
+
     void *result;         /* written by the thread before EXITED, read after it */
     struct thr *joiner;   /* who waits in join: one at a time (EINVAL), never in a ring of two (EDEADLK) */
-    int exit_error;       /* why the thread was aborted before its first user code: what pthread_create returns */
 
     /* registry.c; guarded by its lock */
     struct thr *all_next, *all_prev, *hash_next;
@@ -69,11 +75,6 @@ struct thr {
     uint64_t held_mask; /* the caller's signal mask while it holds another */
 
     struct lwp *lwp; /* its stack and LWP (lwp.h); NULL: the libc made it */
-
-    /* pthread_getattr_np's (attr_np.c); written by the creator.  stack_base NULL: the libc knows the stack. */
-    void *stack_base; /* lowest address above the guard */
-    size_t stack_size, guard_size;
-    bool sched_explicit;
 
     /* cancel.c */
     uint32_t in_cancel_window; /* reserved for cancel.c */
@@ -86,6 +87,16 @@ struct thr {
 };
 
 enum { THR_GO_WAIT, THR_GO_RUN, THR_GO_ABORT };
+
+/* A signal mask as the kernel has it: bit n-1 is signal n. */
+#define THR_SIGBIT(n) (UINT64_C(1) << ((n)-1))
+
+/* The libc's own two signals: 32 cancels, 33 changes user ids in every thread.  A program cannot block them.  We never
+ * block 33 either: who changes ids holds the libc's list of threads until every thread on it has answered. */
+#define THR_SIGCANCEL 32
+#define THR_SIGSETXID 33
+#define THR_SIGNALS_KEPT (THR_SIGBIT(THR_SIGCANCEL) | THR_SIGBIT(THR_SIGSETXID))
+#define THR_SIGNALS_ALL (~THR_SIGBIT(THR_SIGSETXID))
 
 /* What makes an LWP unfit for another thread: a state the kernel keeps for it that a new one would not have. */
 enum thr_taint {
@@ -151,8 +162,11 @@ int registry_each(int (*fn)(struct thr *thr, void *arg), void *arg);
 /* Gives a thread that this library did not make a place in the registry, until it ends. */
 void registry_adopt(struct thr *self);
 
-/* In a fork's child: only the calling thread is left. */
-void registry_reset(void);
+/* fork.c */
+void registry_lock_for_fork(void);
+void registry_unlock_after_fork(void);
+void registry_each_in_child(int (*fn)(struct thr *thr, void *arg), void *arg);
+void registry_reset(void); /* in the child: only the calling thread is left */
 
 /* ---- cancel.c ------------------------------------------------------------------------------------------------ */
 
@@ -165,6 +179,11 @@ _Noreturn void thr_cancel_act(void);
  * 0 or a negative errno. */
 int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), int (*start_c11)(void *),
                void *arg);
+
+/* ---- join.c -------------------------------------------------------------------------------------------------- */
+
+/* Releases all that a thread had; it has EXITED, and the caller alone knows its handle. */
+void thr_reap(struct thr *thr);
 
 /* ---- start.c ------------------------------------------------------------------------------------------------- */
 

@@ -11,4 +11,13 @@ static inline uintptr_t tcb_self(void) {
     return self;
 }
 
+/* A new thread's TCB header, from its creator's: self pointers, and the guards that compiled code checks. */
+static inline void tcb_init_header(uintptr_t *header, const uintptr_t *creator) {
+    header[0] = header[2] = (uintptr_t)header;
+    header[3] = 1; /* multiple_threads */
+    header[5] = creator[5]; /* stack guard, fs:0x28 */
+    header[6] = creator[6]; /* pointer guard, fs:0x30 */
+    header[9] = creator[9] & UINT32_MAX; /* control-flow features in force */
+}
+
 #endif

@@ -1,0 +1,12 @@
+/* What fork means for us. */
+#ifndef THR_FORK_H
+#define THR_FORK_H
+
+void fork_init(void);
+
+/* init.c */
+void thr_init_lock_for_fork(void);
+void thr_init_unlock_after_fork(void);
+void thr_init_in_child(void);
+
+#endif
