@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "fork.h"
 #include "libc.h"
@@ -92,11 +93,24 @@ void thr_init_in_child(void) {
     threads_ready = 0; /* the libc believes that it is single-threaded again */
 }
 
-static void __attribute__((constructor)) start(void) {
-    const char *verbose = getenv("ODONATA_VERBOSE");
+/* initfirst means before the libc's own constructor: getenv() finds nothing yet. */
+static const char *from_environment(char **env, const char *name) {
+    size_t n = strlen(name);
+    for (; *env; env++)
+        if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
+            return *env + n + 1;
+    return NULL;
+}
+
+static void __attribute__((constructor)) start(int argc, char **argv, char **env) {
+    (void)argc;
+    (void)argv;
+    const char *verbose = from_environment(env, "ODONATA_VERBOSE");
     thr_verbose = verbose && *verbose && strcmp(verbose, "0") != 0;
-    disabled = secure_getenv("ODONATA_DISABLE");
-    wanted = secure_getenv("ODONATA_LWP");
+    if (!getauxval(AT_SECURE)) {
+        disabled = from_environment(env, "ODONATA_DISABLE");
+        wanted = from_environment(env, "ODONATA_LWP");
+    }
     libc_init();
     registry_adopt(thr_self());
     fork_init();

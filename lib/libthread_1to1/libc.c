@@ -7,7 +7,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <gnu/libc-version.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,19 +63,12 @@ static const struct known_libc known[] = {
     {.version = NULL},
 };
 
-static void *libc_handle(void) {
-    static void *handle; /* set once to the same value by whoever comes first */
-    void *h = aptr_load_acquire(&handle);
-    if (!h) {
-        h = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-        aptr_store_release(&handle, h);
-    }
-    return h;
-}
-
+/*
+ * Not by a handle from dlopen(): our constructor comes before the libc's, and a dlopen there would run the libc's
+ * constructor with no environment.  The libc comes after us in every search order in which we do our work.
+ */
 void *libc_symbol(const char *name) {
-    void *h = libc_handle();
-    return h ? dlsym(h, name) : NULL;
+    return dlsym(RTLD_NEXT, name);
 }
 
 /* The descriptor of a field, for debuggers: { bits, elements, offset }. */
