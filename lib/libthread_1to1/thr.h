@@ -30,7 +30,8 @@
 #define THR_EXPORT __attribute__((visibility("default")))
 
 /* Another exported name for a function: THR_ALIAS(__pthread_mutex_lock, pthread_mutex_lock). */
-#define THR_ALIAS(alias, name) extern __typeof__(name) alias THR_EXPORT __attribute__((__alias__(#name)))
+#define THR_ALIAS(alias, name)                                                                                \
+    extern __typeof__(name) alias THR_EXPORT __attribute__((__alias__(#name), __copy__(name)))
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
