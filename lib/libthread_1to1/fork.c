@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "attr.h"
+#include "cond.h"
 #include "libc.h"
 #include "lwp.h"
 
@@ -55,6 +56,7 @@ static void child(void) {
     registry_reset();
     self->joiner = NULL;
     thr_attr_fork_child();
+    cond_reset_in_child();
 }
 
 void fork_init(void) {

@@ -1,5 +1,267 @@
-/* pthread_mutex_*: lock, unlock and their timed and try forms. */
+/*
+ * pthread_mutex_*: the kinds of mutex, and who owns one.  How a thread gets the lock word, or sleeps until it does, is
+ * mutex_word.c's affair; doc/design/mutex.md has the whole story.
+ *
+ * The fast paths of lock and unlock are written so that the compiler needs no stack frame for them: whatever is not a
+ * private, normal, free mutex goes to an out-of-line function by a tail call.
+ */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include "thr.h"
+#include "mutex.h"
+
+#include "clock.h"
+
+#define OUT_OF_LINE __attribute__((noinline, cold))
+
+/* Any of these, and lock or unlock is not for the fast path. */
+enum { NOT_SIMPLE = 0x7f | MUTEX_SHARED };
+
+static struct mutex *inside(pthread_mutex_t *mutex) {
+    return (struct mutex *)(void *)mutex;
+}
+
+/* ---- becoming the owner ---------------------------------------------------------------------------------------- */
+
+static OUT_OF_LINE int own_slow(struct mutex *m) {
+    a32_store(&m->owner, thr_tid()); /* relaxed: only the owner itself relies on finding its own id */
+    m->nusers++;
+    return 0;
+}
+
+/* The word has just been taken.  Returns 0, for tail calls. */
+static inline int own(struct mutex *m) {
+    uint32_t tid = thr_self()->tid;
+    if (unlikely(tid == 0))
+        return own_slow(m);
+    a32_store(&m->owner, tid); /* relaxed: as own_slow */
+    m->nusers++;
+    return 0;
+}
+
+static inline void disown(struct mutex *m) {
+    a32_store(&m->owner, 0); /* relaxed: others compare it only with their own id */
+    m->nusers--;
+}
+
+static inline bool owned(const struct mutex *m) {
+    return a32_load(&m->owner) == thr_tid(); /* relaxed: nobody but this thread stores this thread's id */
+}
+
+/* ENOTSUP and EINVAL for mutexes that this library must not touch: those of later kinds, destroyed ones. */
+static int kind_error(uint32_t kind) {
+    if (kind == (uint32_t)MUTEX_DEAD || (kind & 0xf) > MUTEX_TYPE)
+        return -EINVAL;
+    if (kind & MUTEX_LATER)
+        return -ENOTSUP;
+    return 0;
+}
+
+/*
+ * What each kind adds to taking the word.  Positive: go on and take it; otherwise the result of the call.
+ */
+static int before_lock(struct mutex *m, uint32_t kind, int when_owned) {
+    int err = kind_error(kind);
+    if (err)
+        return err;
+    switch (kind & MUTEX_TYPE) {
+    case PTHREAD_MUTEX_RECURSIVE:
+        if (owned(m)) {
+            if (m->count == UINT32_MAX)
+                return -EAGAIN;
+            m->count++;
+            return 0;
+        }
+        break;
+    case PTHREAD_MUTEX_ERRORCHECK:
+        if (owned(m))
+            return -when_owned;
+        break;
+    }
+    return 1;
+}
+
+static int took(struct mutex *m, uint32_t kind) {
+    if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE)
+        m->count = 1;
+    return own(m);
+}
+
+/* ---- lock ------------------------------------------------------------------------------------------------------ */
+
+static OUT_OF_LINE int lock_contended(struct mutex *m) {
+    mutex_word_wait(m, NULL, CLOCK_REALTIME, false);
+    return own(m);
+}
+
+static OUT_OF_LINE int lock_deadline(struct mutex *m, const struct timespec *deadline, clockid_t clock) {
+    uint32_t kind = a32_load(&m->kind);
+    int r = before_lock(m, kind, EDEADLK);
+    if (r <= 0)
+        return -r;
+    if (!mutex_word_try(m)) {
+        r = mutex_word_wait(m, deadline, clock, false);
+        if (r < 0)
+            return -r;
+    }
+    return took(m, kind);
+}
+
+static OUT_OF_LINE int lock_kinds(struct mutex *m) {
+    return lock_deadline(m, NULL, CLOCK_REALTIME);
+}
+
+THR_EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex) {
+    struct mutex *m = inside(mutex);
+    if (unlikely(a32_load(&m->kind) & NOT_SIMPLE)) /* relaxed: constant since initialisation, in these bits */
+        return lock_kinds(m);
+    if (__libc_single_threaded) {
+        if (unlikely(a32_load(&m->word) != 0))
+            return lock_contended(m);
+        a32_store(&m->word, WORD_LOCKED); /* relaxed: one thread, nobody to order with */
+    } else if (unlikely(!a32_cas_acquire(&m->word, 0, WORD_LOCKED))) { /* acquire: pairs with every release */
+        return lock_contended(m);
+    }
+    return own(m);
+}
+THR_ALIAS(__pthread_mutex_lock, pthread_mutex_lock);
+
+static OUT_OF_LINE int try_slow(struct mutex *m) {
+    uint32_t kind = a32_load(&m->kind);
+    int r = before_lock(m, kind, EBUSY);
+    if (r <= 0)
+        return -r;
+    return mutex_word_try(m) ? took(m, kind) : EBUSY;
+}
+
+THR_EXPORT int pthread_mutex_trylock(pthread_mutex_t *mutex) {
+    struct mutex *m = inside(mutex);
+    if (unlikely(a32_load(&m->kind) & NOT_SIMPLE)) /* relaxed: as pthread_mutex_lock */
+        return try_slow(m);
+    if (unlikely(!mutex_word_try(m)))
+        return EBUSY;
+    return own(m);
+}
+THR_ALIAS(__pthread_mutex_trylock, pthread_mutex_trylock);
+
+THR_EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *deadline) {
+    if (!clock_supported(clock))
+        return EINVAL;
+    return lock_deadline(inside(mutex), deadline, clock);
+}
+
+THR_EXPORT int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *deadline) {
+    return lock_deadline(inside(mutex), deadline, CLOCK_REALTIME);
+}
+
+/* ---- unlock ---------------------------------------------------------------------------------------------------- */
+
+int mutex_may_unlock(const struct mutex *m) {
+    uint32_t kind = a32_load(&m->kind);
+    int err = kind_error(kind);
+    if (err)
+        return err;
+    if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE || (kind & MUTEX_TYPE) == PTHREAD_MUTEX_ERRORCHECK)
+        return owned(m) ? 0 : -EPERM;
+    return 0;
+}
+
+static OUT_OF_LINE int unlock_kinds(struct mutex *m) {
+    int err = mutex_may_unlock(m);
+    if (err)
+        return -err;
+    uint32_t kind = a32_load(&m->kind);
+    if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE && --m->count != 0)
+        return 0;
+    if (kind & MUTEX_SAMPLED)
+        mutex_word_sample(m);
+    disown(m);
+    mutex_word_drop(m);
+    return 0;
+}
+
+/* Nothing touches the mutex once its word is free: the next owner may destroy it and give its memory back. */
+static OUT_OF_LINE int unlock_contended(struct mutex *m) {
+    mutex_word_wake(m);
+    return 0;
+}
+
+THR_EXPORT int pthread_mutex_unlock(pthread_mutex_t *mutex) {
+    struct mutex *m = inside(mutex);
+    if (unlikely(a32_load(&m->kind) & (NOT_SIMPLE | MUTEX_SAMPLED))) /* relaxed: as pthread_mutex_lock */
+        return unlock_kinds(m);
+    disown(m);
+    if (__libc_single_threaded)
+        a32_store(&m->word, 0); /* relaxed: one thread, as mutex_word_drop */
+    else if (unlikely(!a32_cas_release(&m->word, WORD_LOCKED, 0))) /* release: pairs with the next acquire */
+        return unlock_contended(m);
+    return 0;
+}
+THR_ALIAS(__pthread_mutex_unlock, pthread_mutex_unlock);
+
+/* ---- around a condition wait ----------------------------------------------------------------------------------- */
+
+void mutex_unlock_waiting(struct mutex *m) {
+    uint32_t kind = a32_load(&m->kind);
+    if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE && --m->count != 0)
+        return;
+    if (kind & MUTEX_SAMPLED)
+        mutex_word_sample(m);
+    a32_store(&m->owner, 0); /* relaxed: as disown */
+    mutex_word_drop(m);
+}
+
+int mutex_lock_waited(struct mutex *m, bool sleepers) {
+    uint32_t kind = a32_load(&m->kind);
+    int r = before_lock(m, kind, EDEADLK);
+    if (r <= 0)
+        return r;
+    if (sleepers || !mutex_word_try(m))
+        mutex_word_wait(m, NULL, CLOCK_REALTIME, sleepers);
+    if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE)
+        m->count = 1;
+    a32_store(&m->owner, thr_tid()); /* relaxed: as own_slow */
+    return 0;
+}
+
+/* ---- init, destroy, and what belongs to later kinds ------------------------------------------------------------ */
+
+THR_EXPORT int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr) {
+    uint32_t bits = attr ? *(const uint32_t *)(const void *)attr : 0;
+    if (bits & (MUTEXATTR_PROTOCOL | MUTEXATTR_ROBUST))
+        return ENOTSUP;
+    struct mutex *m = inside(mutex);
+    *m = (struct mutex){.kind = bits & MUTEXATTR_KIND};
+    if (bits & MUTEXATTR_SHARED)
+        m->kind |= MUTEX_SHARED;
+    return 0;
+}
+THR_ALIAS(__pthread_mutex_init, pthread_mutex_init);
+
+THR_EXPORT int pthread_mutex_destroy(pthread_mutex_t *mutex) {
+    struct mutex *m = inside(mutex);
+    if (m->nusers != 0)
+        return EBUSY;
+    a32_store(&m->kind, (uint32_t)MUTEX_DEAD);
+    return 0;
+}
+THR_ALIAS(__pthread_mutex_destroy, pthread_mutex_destroy);
+
+/* Robust mutexes are not made, so none can be inconsistent. */
+THR_EXPORT int pthread_mutex_consistent(pthread_mutex_t *mutex) {
+    uint32_t kind = a32_load(&inside(mutex)->kind);
+    return kind != (uint32_t)MUTEX_DEAD && kind & MUTEX_LATER ? ENOTSUP : EINVAL;
+}
+MUTEX_OLD_NAME(pthread_mutex_consistent_np, pthread_mutex_consistent);
+
+/* A mutex without PTHREAD_PRIO_PROTECT has no ceiling: EINVAL. */
+THR_EXPORT int pthread_mutex_getprioceiling(const pthread_mutex_t *mutex, int *ceiling) {
+    (void)ceiling;
+    uint32_t kind = a32_load(&((const struct mutex *)(const void *)mutex)->kind);
+    return kind != (uint32_t)MUTEX_DEAD && kind & MUTEX_LATER ? ENOTSUP : EINVAL;
+}
+
+THR_EXPORT int pthread_mutex_setprioceiling(pthread_mutex_t *mutex, int ceiling, int *old) {
+    (void)ceiling;
+    return pthread_mutex_getprioceiling(mutex, old);
+}

@@ -1,0 +1,61 @@
+/* The inside of a pthread_cond_t: cond.c (the POSIX functions), cond_queue.c (private), cond_shared.c (process-shared). */
+#ifndef THR_COND_H
+#define THR_COND_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mutex.h"
+#include "thr.h"
+
+struct cond_waiter;
+
+struct cond {
+    uint32_t lock; /* guards what follows; 0 free, 1 held, 2 held and somebody may sleep on it */
+    uint32_t epoch; /* private: how many forks this process descends from, as cond_queue.c counts them */
+    struct cond_waiter *head, *tail; /* private: who waits, first come first */
+    uint32_t seq;     /* shared: umtx word, one more with every signal.  Private: one more with every waiter that left */
+    uint32_t waiters; /* shared: who is inside wait, and COND_DESTROYED.  Private: COND_DESTROYED or 0 */
+    uint32_t spare;
+    uint32_t flags; /* COND_*, where glibc has them; constant */
+    uint64_t spare2;
+};
+
+_Static_assert(sizeof(struct cond) == sizeof(pthread_cond_t), "a condition variable is 48 bytes");
+_Static_assert(offsetof(struct cond, flags) == 36, "glibc's __wrefs");
+
+enum {
+    COND_SHARED = 1,
+    COND_MONOTONIC = 2,
+};
+#define COND_DESTROYED 0x80000000u
+
+/* When to give up a wait. */
+struct cond_until {
+    const struct timespec *deadline; /* NULL: never */
+    clockid_t clock;
+};
+
+/* The lock of a condition variable.  Unlocking may be the last access to it. */
+void cond_lock(struct cond *c, int umtx_flags);
+void cond_unlock(struct cond *c, int umtx_flags);
+
+/*
+ * wait: the mutex is held on entry and on return.  0, -ETIMEDOUT, or -ECANCELED: the caller is to act on a cancellation.
+ * signal wakes one that waits, broadcast all; destroy returns when nobody will touch the object any more, or -EBUSY.
+ */
+int cond_queue_wait(struct cond *c, struct mutex *m, const struct cond_until *until);
+void cond_queue_signal(struct cond *c);
+void cond_queue_broadcast(struct cond *c);
+int cond_queue_destroy(struct cond *c);
+uint32_t cond_queue_epoch(void);
+
+/* In a fork's child: nobody waits any more. */
+void cond_reset_in_child(void);
+
+int cond_shared_wait(struct cond *c, struct mutex *m, const struct cond_until *until);
+void cond_shared_signal(struct cond *c, int n);
+int cond_shared_destroy(struct cond *c);
+
+#endif

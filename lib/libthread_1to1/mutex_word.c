@@ -1,0 +1,334 @@
+/*
+ * The lock word of a mutex: how a thread gets it when somebody else has it.
+ *
+ * Guarantee: who sleeps is woken when the mutex is free and nobody awake is about to take it; the mutex is not touched
+ * after the store that frees it; a thread spins at most about a microsecond in a row; the more patient sleeper is not
+ * overtaken for ever.
+ *
+ * A process-shared word is glibc's: 0 free, 1 locked, 2 locked and somebody may sleep on the word; no spinning (except
+ * that of PTHREAD_MUTEX_ADAPTIVE_NP).  What follows is about private words.
+ *
+ *   bit        set by                               cleared by
+ *   LOCKED     whoever gets the mutex               its owner
+ *   SLEEPERS   a thread that is about to sleep, or  the owner as it unlocks, when it takes on the duty to wake one
+ *              that has slept and gets the mutex
+ *              (others may still sleep)
+ *   SPINNER    one thread that spins while the      the same thread, in the step in which it gets the mutex or
+ *              mutex is locked                      turns to sleep (then setting SLEEPERS)
+ *
+ * Sleepers sleep on `wakes`, not on the word, so that the others' bits do not disturb them.  The owner changes it with
+ * each wake-up:
+ *
+ *   sleeper: read wakes (acquire); see LOCKED and SLEEPERS, or set SLEEPERS, in the word; sleep while wakes is the same
+ *   owner:   clear SLEEPERS; add one to wakes (release); free the word, keeping SLEEPERS if it was set again; wake one
+ *
+ * A sleeper that read wakes before the addition does not sleep past it.  One that read it after the addition cannot
+ * have seen the SLEEPERS that was cleared before: it saw, or made, a new one, which the next unlock acts upon.
+ *
+ * Why not only wake, as glibc does: with sections of a few hundred nanoseconds a sleep and a wake-up cost many times what
+ * there is to wait for.  Why not only spin: a spinner takes the cache line away from the owner.  With nearly empty
+ * sections the owner alone gets through dozens of them in the time of one transfer, and each hand-over makes
+ * everybody slower (measured: 1.2 to 3 times slower than glibc).  So a mutex learns how long it is held, and a thread
+ * waits accordingly:
+ *
+ *   held for          waits by
+ *   under SHORT_NS    keeping away: looks again after PAUSE_NS, a few times; then sleeps
+ *   up to LONG_NS     spinning, one thread at a time, told by SPINNER; unlock then wakes nobody
+ *   longer            sleeping at once
+ *
+ * The time is measured by a thread that got the mutex after waiting, every SAMPLE_EVERY-th time: it sets MUTEX_SAMPLED
+ * in `kind`, which keeps its unlock off the fast path and costs other unlocks nothing.  `stat` has the running
+ * average in bits 0-15 (0: not known; spin) and a count of such acquisitions in bits 16-31.
+ *
+ * Fairness: while two threads hand the mutex to each other by spinning nobody is woken.  So every TURN_EVERY-th unlock
+ * wakes a sleeper all the same; that thread may spin beside the SPINNER, and whoever comes back next finds the spinner's
+ * place taken and goes to sleep in its stead.
+ *
+ * Limits: a spinner that is preempted keeps sleepers waiting until it runs again.  The number of CPUs is asked for at
+ * start and then now and then by threads that sleep; a thread that is bound to one CPU does not spin.
+ */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include "mutex.h"
+
+#include <sched.h>
+
+#include "clock.h"
+#include "cpu.h"
+#include "sys.h"
+#include "umtx.h"
+
+/* To be tuned together: doc/design/mutex.md has what was tried. */
+enum {
+    SHORT_NS = 150,
+    LONG_NS = 3000,
+    PAUSE_NS = 300, /* keeping away: how long at a time, */
+    PAUSES = 3,     /* and how often */
+    SPIN_NS = 1000,
+    POLL_NS = 40, /* spinning: between two looks at the word */
+    SAMPLE_EVERY = 8,
+    TURN_EVERY = 256,
+    AVERAGE_OVER = 8,
+    HELD_MAX_NS = 8000, /* what is longer counts as this much: a preempted owner says nothing about the section */
+    CPUS_EVERY = 64,    /* sleeps of one thread between two looks at its affinity */
+};
+
+/* ---- the machine ----------------------------------------------------------------------------------------------- */
+
+static uint64_t start_ticks, start_ns;
+static uint32_t ticks_per_us; /* 0: not known yet */
+static uint32_t cpus = 1;     /* that this process may use, as far as we know */
+
+/* Threads that spin, on all mutexes: never as many as there are CPUs, since somebody has to unlock. */
+static struct {
+    uint32_t n;
+} spinners __attribute__((aligned(64)));
+
+static void count_cpus(void) {
+    cpu_set_t set;
+    long size = sys(SYS_sched_getaffinity, 0, sizeof set, &set);
+    if (size > 0) /* more CPUs than a cpu_set_t holds: an error; then we do not spin */
+        a32_store(&cpus, (uint32_t)CPU_COUNT_S((size_t)size, &set)); /* relaxed: a hint */
+}
+
+__attribute__((constructor)) static void start(void) {
+    start_ticks = cpu_ticks();
+    start_ns = clock_now_ns();
+    count_cpus();
+}
+
+/* Ticks in ns; measures the speed of cpu_ticks() when that has become possible. */
+static uint64_t ticks(uint32_t ns) {
+    uint32_t speed = a32_load(&ticks_per_us); /* relaxed: whoever computes it gets about the same */
+    if (unlikely(speed == 0)) {
+        uint64_t passed = clock_now_ns() - start_ns;
+        if (passed < 100000)
+            return ns; /* too early to tell; 1 GHz */
+        speed = (uint32_t)((cpu_ticks() - start_ticks) * 1000 / passed);
+        if (speed == 0)
+            speed = 1;
+        a32_store(&ticks_per_us, speed); /* relaxed: as above */
+    }
+    return (uint64_t)ns * speed / 1000;
+}
+
+static void pause_for(uint32_t ns) {
+    uint64_t begin = cpu_ticks(), length = ticks(ns);
+    do
+        cpu_relax();
+    while (cpu_ticks() - begin < length);
+}
+
+/* ---- learning -------------------------------------------------------------------------------------------------- */
+
+static uint32_t held_ns(const struct mutex *m) {
+    return a32_load(&m->stat) & 0xffff; /* relaxed: a hint */
+}
+
+static uint32_t turn(const struct mutex *m) {
+    return a32_load(&m->stat) >> 16; /* relaxed: a hint */
+}
+
+/* The mutex has just been got, not at once: counts it, and now and then starts the clock. */
+static void note_wait(struct mutex *m) {
+    uint32_t stat = a32_load(&m->stat) + 0x10000;
+    a32_store(&m->stat, stat); /* relaxed: only the owner writes */
+    if ((stat & 0xffff) == 0 || (stat >> 16) % SAMPLE_EVERY == 0) {
+        m->since = (uint32_t)cpu_ticks();
+        a32_store(&m->kind, a32_load(&m->kind) | MUTEX_SAMPLED); /* relaxed: only the owner acts upon it */
+    }
+}
+
+void mutex_word_sample(struct mutex *m) {
+    uint32_t passed = (uint32_t)cpu_ticks() - m->since;
+    a32_store(&m->kind, a32_load(&m->kind) & ~(uint32_t)MUTEX_SAMPLED); /* relaxed: as note_wait */
+    int held = HELD_MAX_NS;
+    if (passed < ticks(HELD_MAX_NS))
+        held = (int)((uint64_t)passed * HELD_MAX_NS / ticks(HELD_MAX_NS));
+    uint32_t stat = a32_load(&m->stat);
+    int average = (int)(stat & 0xffff);
+    average = average == 0 ? held : average + (held - average) / AVERAGE_OVER;
+    if (average == 0)
+        average = 1;
+    a32_store(&m->stat, (stat & 0xffff0000) | (uint32_t)average); /* relaxed: only the owner writes */
+}
+
+/* ---- getting the word ------------------------------------------------------------------------------------------ */
+
+/* Takes a free word; `set` and `clear` are other bits to change in the same step.  False: it is locked. */
+static bool take(struct mutex *m, uint32_t set, uint32_t clear) {
+    uint32_t w = a32_load(&m->word);
+    while (!(w & WORD_LOCKED)) {
+        uint32_t seen = a32_fetch_cas_acquire(&m->word, w, (w & ~clear) | WORD_LOCKED | set);
+        if (seen == w) /* acquire: pairs with every release of the word */
+            return true;
+        w = seen;
+    }
+    return false;
+}
+
+static bool keep_away(struct mutex *m, uint32_t set) {
+    for (int i = 0; i < PAUSES; i++) {
+        pause_for(PAUSE_NS);
+        if (take(m, set, 0))
+            return true;
+    }
+    return false;
+}
+
+/* Gives up the spinner's place in an orderly way: with the mutex, or about to sleep.  True: got it. */
+static bool stop_spinning(struct mutex *m, uint32_t set) {
+    uint32_t w = a32_load(&m->word);
+    for (;;) {
+        uint32_t new = w & ~(uint32_t)WORD_SPINNER;
+        new |= w & WORD_LOCKED ? (uint32_t)WORD_SLEEPERS : WORD_LOCKED | set;
+        /* full, of which acquire: pairs with every release of the word */
+        uint32_t seen = a32_fetch_cas_full(&m->word, w, new);
+        if (seen == w)
+            return !(w & WORD_LOCKED);
+        w = seen;
+    }
+}
+
+static bool spin(struct mutex *m, uint32_t set, bool woken) {
+    bool mine = false; /* WORD_SPINNER is this thread's */
+    uint64_t begin = cpu_ticks(), length = ticks(SPIN_NS);
+    do {
+        uint32_t w = a32_load(&m->word);
+        if (!(w & WORD_LOCKED)) {
+            if (take(m, set, mine ? WORD_SPINNER : 0))
+                return true;
+        } else if (!mine && !(w & WORD_SPINNER)) {
+            /* Relaxed: announces, publishes nothing.  Who sleeps relies on SLEEPERS, which is set along. */
+            mine = a32_cas(&m->word, w, w | WORD_SPINNER | set);
+        } else if (!mine && !woken) {
+            return false; /* one at a time */
+        } else {
+            pause_for(POLL_NS);
+        }
+    } while (cpu_ticks() - begin < length);
+    return mine && stop_spinning(m, set);
+}
+
+/* Waits without sleeping, as the mutex's history recommends.  True: got it. */
+static bool wait_awake(struct mutex *m, uint32_t set, bool woken) {
+    if (take(m, set, 0))
+        return true;
+    uint32_t held = held_ns(m), n = a32_load(&cpus); /* relaxed: a hint */
+    if (n < 2 || held > LONG_NS)
+        return false;
+    if (held != 0 && held < SHORT_NS)
+        return keep_away(m, set);
+    /* Relaxed: a limit that may be off by a few for a moment. */
+    if (a32_load(&spinners.n) >= (woken ? n : n - 1))
+        return false;
+    a32_add(&spinners.n, 1);
+    bool got = spin(m, set, woken);
+    a32_add(&spinners.n, (uint32_t)-1);
+    return got;
+}
+
+static __thread uint32_t sleeps __attribute__((tls_model("initial-exec")));
+
+static int wait_private(struct mutex *m, const struct timespec *deadline, clockid_t clock, bool sleepers) {
+    uint32_t set = sleepers ? WORD_SLEEPERS : 0;
+    while (!wait_awake(m, set, set != 0)) {
+        uint32_t wakes = a32_load_acquire(&m->wakes); /* acquire: pairs with the release in mutex_word_wake */
+        uint32_t w = a32_load(&m->word);
+        while ((w & (WORD_LOCKED | WORD_SLEEPERS)) != (WORD_LOCKED | WORD_SLEEPERS)) {
+            uint32_t new = w & WORD_LOCKED ? w | WORD_SLEEPERS : w | WORD_LOCKED | set;
+            /* full: acquire if this gets the mutex; and the load of wakes must not move below it */
+            uint32_t seen = a32_fetch_cas_full(&m->word, w, new);
+            if (seen != w) {
+                w = seen;
+                continue;
+            }
+            if (!(w & WORD_LOCKED))
+                goto got;
+            break;
+        }
+        if (sleeps++ % CPUS_EVERY == 0)
+            count_cpus();
+        int r = umtx_wait(&m->wakes, wakes, deadline, clock, UMTX_PRIVATE);
+        if (r == -ETIMEDOUT || r == -EINVAL)
+            return r; /* it has not consumed a wake-up */
+        set = WORD_SLEEPERS;
+    }
+got:
+    note_wait(m);
+    return 0;
+}
+
+/* ---- process-shared: glibc's protocol -------------------------------------------------------------------------- */
+
+enum { SHARED_FREE = 0, SHARED_SLEEPERS = 2 };
+
+static int wait_shared(struct mutex *m, const struct timespec *deadline, clockid_t clock) {
+    if ((a32_load(&m->kind) & MUTEX_TYPE) == PTHREAD_MUTEX_ADAPTIVE_NP && a32_load(&cpus) > 1) {
+        uint64_t begin = cpu_ticks(), length = ticks(SPIN_NS);
+        do {
+            /* acquire: pairs with every release of the word */
+            if (a32_load(&m->word) == SHARED_FREE && a32_cas_acquire(&m->word, SHARED_FREE, WORD_LOCKED))
+                return 0;
+            pause_for(POLL_NS);
+        } while (cpu_ticks() - begin < length);
+    }
+    /* Full, of which acquire: as above. */
+    while (a32_swap_full(&m->word, SHARED_SLEEPERS) != SHARED_FREE) {
+        int r = umtx_wait(&m->word, SHARED_SLEEPERS, deadline, clock, UMTX_SHARED);
+        if (r == -ETIMEDOUT || r == -EINVAL)
+            return r;
+    }
+    return 0;
+}
+
+int mutex_word_wait(struct mutex *m, const struct timespec *deadline, clockid_t clock, bool sleepers) {
+    return mutex_is_shared(m) ? wait_shared(m, deadline, clock) : wait_private(m, deadline, clock, sleepers);
+}
+
+/* ---- letting it go --------------------------------------------------------------------------------------------- */
+
+static void clear(struct mutex *m, uint32_t w, uint32_t bits) {
+    for (;;) {
+        /* full, of which release: pairs with whoever gets the mutex */
+        uint32_t seen = a32_fetch_cas_full(&m->word, w, w & ~bits);
+        if (seen == w)
+            return;
+        w = seen;
+    }
+}
+
+void mutex_word_wake(struct mutex *m) {
+    if (mutex_is_shared(m)) {
+        /* Full, of which release: as clear(). */
+        if (a32_swap_full(&m->word, SHARED_FREE) == SHARED_SLEEPERS)
+            umtx_wake(&m->word, 1, UMTX_SHARED);
+        return;
+    }
+    uint32_t w = a32_load(&m->word);
+    for (;;) {
+        if (!(w & WORD_LOCKED))
+            return; /* unlock of a mutex that is not locked: undefined, as harmless as may be */
+        if (w & WORD_SLEEPERS && (!(w & WORD_SPINNER) || turn(m) % TURN_EVERY == 0))
+            break;
+        uint32_t seen = a32_fetch_cas_full(&m->word, w, w & ~(uint32_t)WORD_LOCKED); /* as clear() */
+        if (seen == w)
+            return;
+        w = seen;
+    }
+    clear(m, w, WORD_SLEEPERS);
+    a32_store_release(&m->wakes, a32_load(&m->wakes) + 1); /* release: pairs with the acquire in wait_private */
+    clear(m, a32_load(&m->word), WORD_LOCKED);
+    umtx_wake(&m->wakes, 1, UMTX_PRIVATE); /* by its address: the mutex may be gone */
+}
+
+void mutex_word_expect(struct mutex *m) {
+    uint32_t w = a32_load(&m->word);
+    while (!(w & WORD_SLEEPERS)) {
+        uint32_t seen = a32_fetch_cas_full(&m->word, w, w | WORD_SLEEPERS); /* full: before the requeue */
+        if (seen == w)
+            return;
+        w = seen;
+    }
+}
