@@ -89,9 +89,6 @@ void thr_attr_remember(struct thr *thr, const struct thr_attr *attr, void *stack
 /* The process's default attributes: immutable, and valid for ever. */
 const struct attr *thr_attr_default(void);
 
-/* In a fork's child: the lock of the defaults is free again. */
-void thr_attr_fork_child(void);
-
 /* A deep copy into an uninitialised object; 0 or -ENOMEM. */
 int thr_attr_copy(struct attr *to, const struct attr *from);
 

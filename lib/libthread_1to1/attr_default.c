@@ -8,23 +8,26 @@
  * The naive design is the libc's: one object under a lock, deep-copied at every creation, with a malloc when the
  * default has a CPU set.  Here a default is a snapshot that never changes and is never released; creation loads a
  * pointer.  What is never released must be bounded: a new default that equals an old snapshot takes the old one up
- * again, so memory grows with the number of distinct defaults only, not with the number of calls.
+ * again, so memory grows with the number of distinct defaults only, not with the number of calls.  (Two threads that set
+ * the same new default at the same moment may each leave a snapshot: harmless.)
  *
- * The first snapshot is the libc's own default, asked for when it is first needed: the libc took RLIMIT_STACK as it was
- * at start-up, and knows its minimum.  A change is passed on to the libc, for the threads that it makes itself.
+ * The list of snapshots only ever grows at its head, so a compare-and-swap is all that it needs: no lock, and nothing to
+ * repair in a fork's child.  The first snapshot is the libc's own default: the libc took RLIMIT_STACK as it was at
+ * start-up, and knows its minimum.  It is filled in before there can be a second thread that uses this library.  A change
+ * is passed on to the libc, for the threads that it makes itself.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
 #include <dlfcn.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "attr.h"
-#include "lock.h"
 #include "stack_min.h"
 #include "sys.h"
 #include "thr.h"
@@ -34,10 +37,9 @@ struct snapshot {
     struct snapshot *next; /* older ones */
 };
 
-static struct lock defaults_lock = {0, RANK_THREAD};
-static struct snapshot *snapshots; /* all there were; guarded by defaults_lock */
-static struct snapshot *current;   /* read without the lock */
-static struct snapshot first;      /* the start-up's default: needs no memory, so it always exists */
+static struct snapshot *snapshots; /* all there were, the newest first */
+static struct snapshot *current;   /* NULL until the constructor, or whoever comes before it, has run */
+static struct snapshot first;      /* the start-up's default: needs no memory, so there always is one */
 
 enum { STACK_UNLIMITED = 2 << 20 }; /* what the libc uses on x86-64 and aarch64 where RLIMIT_STACK is infinite */
 enum { STACK_ALIGN = 64 };          /* stack sizes are rounded down to it, as the libc does (a TLS block's alignment) */
@@ -50,12 +52,10 @@ static size_t round_up(size_t n, size_t to) {
     return (n + to - 1) & ~(to - 1);
 }
 
-typedef int default_fn(pthread_attr_t *attr);
-typedef int default_set_fn(const pthread_attr_t *attr);
-
-/* Fills `first`, under the lock: the libc's answer, or its rule where it has no such function. */
+/* The libc's answer, or its rule where it has no such function.  By dlsym alone: this runs in a constructor that comes
+ * before the libc's, where dlopen would start the libc's too early. */
 static void first_fill(void) {
-    default_fn *get = (default_fn *)(uintptr_t)dlsym(RTLD_NEXT, "pthread_getattr_default_np");
+    __typeof__(pthread_getattr_default_np) *get = dlsym(RTLD_NEXT, "pthread_getattr_default_np");
     pthread_attr_t a;
     if (get != NULL && get(&a) == 0) {
         memcpy(&first.attr, &a, sizeof a);
@@ -69,20 +69,22 @@ static void first_fill(void) {
     first.attr.guard_size = page_size();
 }
 
-const struct attr *thr_attr_default(void) {
-    struct snapshot *now = aptr_load_acquire(&current); /* acquire: pairs with the release stores of current below */
-    if (likely(now != NULL))
-        return &now->attr;
+__attribute__((constructor)) static void first_make(void) {
+    if (current != NULL)
+        return;
     int saved = errno;
-    lock_take(&defaults_lock);
-    now = current;
-    if (now == NULL) {
-        first_fill();
-        now = snapshots = &first;
-        aptr_store_release(&current, now); /* release: what it holds is seen with it */
-    }
-    lock_drop(&defaults_lock);
+    first_fill();
+    snapshots = &first;
+    aptr_store_release(&current, &first); /* release: what it holds is seen with it; pairs with the acquire below */
     errno = saved;
+}
+
+const struct attr *thr_attr_default(void) {
+    struct snapshot *now = aptr_load_acquire(&current); /* acquire: pairs with the release stores of current */
+    if (unlikely(now == NULL)) {
+        first_make();
+        now = &first;
+    }
     return &now->attr;
 }
 
@@ -122,45 +124,43 @@ static bool acceptable(const struct attr *a) {
     return !(a->flags & ATTR_STACK_ADDR); /* one stack cannot serve every thread */
 }
 
-THR_EXPORT int pthread_setattr_default_np(const pthread_attr_t *attr) {
-    const struct attr *from = attr_of_const(attr);
-    if (!acceptable(from))
-        return EINVAL;
-    struct snapshot *fresh = calloc(1, sizeof *fresh);
-    if (fresh == NULL)
-        return ENOMEM;
-    int err = thr_attr_copy(&fresh->attr, from);
-    if (err < 0) {
-        free(fresh);
-        return -err;
-    }
-    (void)thr_attr_default(); /* so that there is a current one */
-    struct snapshot *use;
-    lock_take(&defaults_lock);
-    if (fresh->attr.stack_size == 0)
-        fresh->attr.stack_size = current->attr.stack_size;
-    for (use = snapshots; use != NULL && !same(&use->attr, &fresh->attr); use = use->next)
-        ;
-    if (use == NULL) {
-        use = fresh;
-        use->next = snapshots;
-        snapshots = use;
-        fresh = NULL;
-    }
-    aptr_store_release(&current, use); /* release: pairs with the acquire in thr_attr_default */
-    lock_drop(&defaults_lock);
-    if (fresh != NULL) {
-        pthread_attr_destroy((pthread_attr_t *)(void *)&fresh->attr);
-        free(fresh);
-    }
-    default_set_fn *set = (default_set_fn *)(uintptr_t)dlsym(RTLD_NEXT, "pthread_setattr_default_np");
-    if (set != NULL)
-        (void)set(attr); /* it made the same checks; short of memory, only the libc's own threads keep the old one */
-    return 0;
+/* An old snapshot that equals this one; NULL if there is none. */
+static struct snapshot *find(const struct attr *a) {
+    struct snapshot *s = aptr_load_acquire(&snapshots); /* acquire: pairs with push's swap */
+    while (s != NULL && !same(&s->attr, a))
+        s = s->next;
+    return s;
 }
 
-void thr_attr_fork_child(void) {
-    lock_reset(&defaults_lock);
+static void push(struct snapshot *s) {
+    do
+        s->next = aptr_load(&snapshots); /* relaxed: the swap decides */
+    while (!aptr_cas_release(&snapshots, s->next, s)); /* release: pairs with the acquire in find */
+}
+
+THR_EXPORT int pthread_setattr_default_np(const pthread_attr_t *attr) {
+    struct attr wanted = *attr_of_const(attr);
+    if (!acceptable(&wanted))
+        return EINVAL;
+    if (wanted.stack_size == 0)
+        wanted.stack_size = thr_attr_default()->stack_size;
+    int saved = errno;
+    struct snapshot *use = find(&wanted);
+    if (use == NULL) {
+        use = calloc(1, sizeof *use);
+        if (use == NULL || thr_attr_copy(&use->attr, &wanted) < 0) {
+            free(use);
+            errno = saved;
+            return ENOMEM;
+        }
+        push(use);
+    }
+    aptr_store_release(&current, use); /* release: pairs with the acquire in thr_attr_default */
+    __typeof__(pthread_setattr_default_np) *set = dlsym(RTLD_NEXT, "pthread_setattr_default_np");
+    if (set != NULL)
+        (void)set(attr); /* it makes the same checks; short of memory, its own threads keep the former default */
+    errno = saved;
+    return 0;
 }
 
 /*
