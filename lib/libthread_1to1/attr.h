@@ -81,11 +81,6 @@ struct thr_attr {
  */
 int thr_attr_resolve(const pthread_attr_t *attr, struct thr_attr *out);
 
-/* Called by the creator: what pthread_getattr_np will say of a thread on a stack of ours or the user's.  stack_base: the
- * lowest address that the thread may use, above the guard. */
-struct thr;
-void thr_attr_remember(struct thr *thr, const struct thr_attr *attr, void *stack_base);
-
 /* The process's default attributes: immutable, and valid for ever. */
 const struct attr *thr_attr_default(void);
 

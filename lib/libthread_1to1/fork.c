@@ -55,7 +55,6 @@ static void child(void) {
     registry_each_in_child(bury, self);
     registry_reset();
     self->joiner = NULL;
-    thr_attr_fork_child();
     cond_reset_in_child();
 }
 

@@ -30,8 +30,10 @@
  *
  * Foreign threads (life THR_FOREIGN: made by the libc, which does not know our keys): their destructors hang on one
  * real key of the libc.  It is made when the library starts, so that its number is small and the libc stores its value
- * without malloc; a foreign thread sets it when it first sets a value of ours.  Main needs none: it ends by our
- * pthread_exit, or with the process, and then POSIX calls no destructors.
+ * without malloc; a foreign thread sets it when it first sets a value of ours.  Main, foreign as well, has it set from
+ * the start: its first value may come from inside malloc's start-up, where we had better not look symbols up.  When
+ * main ends by pthread_exit, the libc unwinds it, runs its key's destructor, and so ours; when it returns, POSIX wants
+ * none.
  *
  * Limits: a destructor may be called shortly after pthread_key_delete returned, if its thread was already ending:
  * the standard leaves that race to the program.
@@ -157,18 +159,23 @@ static uint32_t libc_key_get(void) {
     return a32_load_acquire(&libc_key); /* acquire: as above */
 }
 
-__attribute__((constructor)) static void libc_key_early(void) {
-    (void)libc_key_get(); /* if it fails now, the first foreign thread that needs it tries again */
+/* Has the libc call foreign_ends when the calling thread ends; 0 or -ENOMEM. */
+static int arm(void) {
+    uint32_t k = libc_key_get();
+    __typeof__(pthread_setspecific) *set = libc_next("pthread_setspecific");
+    return k != 0 && set != NULL && set(k - 1, &libc_key) == 0 ? 0 : -ENOMEM;
+}
+
+__attribute__((constructor)) static void arm_main(void) {
+    int saved = errno;
+    (void)arm(); /* it has a key for us so early */
+    errno = saved;
 }
 
 /* The calling thread sets its first value: sees to it that its destructors will run.  0 or -ENOMEM. */
 static int __attribute__((noinline, cold)) first_use(struct thr *self) {
-    if (self->life == THR_FOREIGN && sys(SYS_gettid) != sys(SYS_getpid)) {
-        uint32_t k = libc_key_get();
-        __typeof__(pthread_setspecific) *set = libc_next("pthread_setspecific");
-        if (k == 0 || set == NULL || set(k - 1, self) != 0)
-            return -ENOMEM;
-    }
+    if (self->life == THR_FOREIGN && sys(SYS_gettid) != sys(SYS_getpid) && arm() != 0)
+        return -ENOMEM;
     self->keys.used = 1;
     return 0;
 }

@@ -1,5 +1,123 @@
-/* Scheduling parameters, affinity, concurrency, CPU clocks, yield. */
+/*
+ * Scheduling: policy, priority and CPU affinity of a thread, its CPU clock, concurrency level, yield.
+ *
+ * All of it is the kernel's per LWP, asked for afresh each time: the libc keeps copies of policy and priority, which
+ * go stale when sched_setscheduler is called beside it.  What changes an LWP marks it as unfit for reuse.
+ */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
+#include <limits.h>
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+
+#include "sys.h"
+#include "target.h"
 #include "thr.h"
+
+/* ---- policy and priority --------------------------------------------------------------------------------------- */
+
+THR_EXPORT int pthread_getschedparam(pthread_t t, int *policy, struct sched_param *param) {
+    struct target target;
+    int err = target_take(t, &target);
+    if (err < 0)
+        return -err;
+    long now = sys(SYS_sched_getscheduler, target.tid);
+    if (now >= 0) {
+        err = (int)sys(SYS_sched_getparam, target.tid, param);
+        *policy = (int)now;
+    } else {
+        err = (int)now;
+    }
+    target_drop(&target);
+    return -err;
+}
+
+THR_EXPORT int pthread_setschedparam(pthread_t t, int policy, const struct sched_param *param) {
+    struct target target;
+    int err = target_take(t, &target);
+    if (err < 0)
+        return -err;
+    err = (int)sys(SYS_sched_setscheduler, target.tid, policy, param);
+    if (err == 0)
+        thr_taint(target.thr, TAINT_SCHED);
+    target_drop(&target);
+    return -err;
+}
+
+THR_EXPORT int pthread_setschedprio(pthread_t t, int priority) {
+    struct target target;
+    int err = target_take(t, &target);
+    if (err < 0)
+        return -err;
+    struct sched_param param = {.sched_priority = priority};
+    err = (int)sys(SYS_sched_setparam, target.tid, &param);
+    if (err == 0)
+        thr_taint(target.thr, TAINT_SCHED);
+    target_drop(&target);
+    return -err;
+}
+
+/* ---- affinity -------------------------------------------------------------------------------------------------- */
+
+THR_EXPORT int pthread_setaffinity_np(pthread_t t, size_t size, const cpu_set_t *cpus) {
+    struct target target;
+    int err = target_take(t, &target);
+    if (err < 0)
+        return -err;
+    err = (int)sys(SYS_sched_setaffinity, target.tid, size, cpus);
+    if (err == 0)
+        thr_taint(target.thr, TAINT_SCHED);
+    target_drop(&target);
+    return -err;
+}
+
+/* The kernel writes as many bytes as it has CPUs for and says how many; the rest of the user's set is cleared. */
+THR_EXPORT int pthread_getaffinity_np(pthread_t t, size_t size, cpu_set_t *cpus) {
+    struct target target;
+    int err = target_take(t, &target);
+    if (err < 0)
+        return -err;
+    long n = sys(SYS_sched_getaffinity, target.tid, size < INT_MAX ? size : INT_MAX, cpus);
+    target_drop(&target);
+    if (n < 0)
+        return (int)-n;
+    memset((char *)cpus + n, 0, size - (size_t)n);
+    return 0;
+}
+
+/* ---- the rest -------------------------------------------------------------------------------------------------- */
+
+/* A clock id of the kernel's: the complement of the LWP's id, then bits that say 'scheduler time of one thread'. */
+THR_EXPORT int pthread_getcpuclockid(pthread_t t, clockid_t *clock) {
+    struct target target;
+    int err = target_take(t, &target);
+    if (err < 0)
+        return -err;
+    enum { CPUCLOCK_SCHED = 2, CPUCLOCK_PERTHREAD = 4 };
+    *clock = (clockid_t)(~target.tid << 3 | CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED);
+    target_drop(&target);
+    return 0;
+}
+
+/* One LWP per thread: the level is a hint that is remembered and otherwise without effect. */
+static uint32_t concurrency;
+
+THR_EXPORT int pthread_getconcurrency(void) {
+    return (int)a32_load(&concurrency); /* relaxed: a number on its own */
+}
+
+THR_EXPORT int pthread_setconcurrency(int level) {
+    if (level < 0)
+        return EINVAL;
+    a32_store(&concurrency, (uint32_t)level); /* relaxed: as above */
+    return 0;
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+THR_EXPORT int pthread_yield(void) {
+    return (int)-sys(SYS_sched_yield);
+}
+#pragma GCC diagnostic pop

@@ -82,7 +82,7 @@ void *thr_main(void *unused) {
     uint64_t all = THR_SIGNALS_ALL;
     sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all); /* the libc's thread start unblocked them */
     a32_store_release(&self->tid, (uint32_t)sys(SYS_gettid)); /* pairs with the acquire in create.c */
-    umtx_wake(&self->tid, 1, UMTX_PRIVATE);
+    umtx_wake(&self->tid, UMTX_WAKE_ALL, UMTX_PRIVATE); /* target.h waits too */
     if (wait_for_go(self))
         live(self);
     end(self);

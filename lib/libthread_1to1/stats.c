@@ -38,9 +38,7 @@ static void __attribute__((destructor)) say(void) {
            (int)getpid());
 }
 
-/* Until key.c and cancel.c have theirs. */
-__attribute__((weak)) void key_run_destructors(void) {
-}
+/* Until cancel.c has its own. */
 __attribute__((weak)) void thr_cancel_act(void) {
     libc_real(pthread_exit)(PTHREAD_CANCELED);
     __builtin_unreachable();

@@ -11,13 +11,31 @@
 
 #include <errno.h>
 
+#include "lwp.h"
 #include "thr.h"
+#include "umtx.h"
 
 struct target {
     struct thr *thr;
     uint32_t tid;
     bool self; /* the caller itself: it needs no hold, and a foreign thread is in no registry */
 };
+
+/*
+ * The kernel's id of a thread that is held and alive.  The thread writes it into its descriptor as it starts; its
+ * creator may be here before that.  The kernel has stored the id of an LWP of ours before pthread_create returned; for
+ * one that the libc made, the thread itself is waited for.
+ */
+static inline uint32_t target_tid(struct thr *thr) {
+    uint32_t tid = a32_load_acquire(&thr->tid); /* acquire: pairs with the release in thr_main */
+    if (tid == 0 && thr->lwp != NULL)
+        return a32_load(lwp_tid_word(thr->lwp)); /* relaxed: stored before the handle was given out */
+    while (tid == 0) {
+        umtx_wait(&thr->tid, 0, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+        tid = a32_load_acquire(&thr->tid); /* acquire: as above */
+    }
+    return tid;
+}
 
 static inline int target_take(pthread_t t, struct target *target) {
     target->self = t == (pthread_t)tcb_self();
@@ -29,13 +47,11 @@ static inline int target_take(pthread_t t, struct target *target) {
     target->thr = registry_get(t);
     if (target->thr == NULL)
         return -ESRCH;
-    /* acquire: who sees a thread as ended must not use its kernel id, which may be another's by now */
-    uint32_t life = a32_load_acquire(&target->thr->life);
-    target->tid = a32_load(&target->thr->tid); /* relaxed: written before the thread had a handle */
-    if (target->tid == 0 || life == THR_EXITED || life == THR_REAPED) {
+    if (!target->thr->alive) { /* guarded by the hold; its kernel id may be another's by now */
         registry_put(target->thr);
         return -ESRCH;
     }
+    target->tid = target_tid(target->thr);
     return 0;
 }
 
