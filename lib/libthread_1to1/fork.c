@@ -19,6 +19,7 @@
 #include "cond.h"
 #include "libc.h"
 #include "lwp.h"
+#include "tls_reset.h"
 
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *dso);
 extern void *__dso_handle;
@@ -28,9 +29,11 @@ static void prepare(void) {
     registry_lock_for_fork();
     lwp_pool_lock_for_fork();
     stack_lock_for_fork();
+    tls_reset_lock_for_fork();
 }
 
 static void parent(void) {
+    tls_reset_unlock_after_fork();
     stack_unlock_after_fork();
     lwp_pool_unlock_after_fork();
     registry_unlock_after_fork();
@@ -50,6 +53,7 @@ static void child(void) {
     self->tid = 0;
     thr_tid_slow();
     thr_init_in_child();
+    tls_reset_unlock_after_fork();
     stack_reset_in_child();
     lwp_pool_reset_in_child();
     registry_each_in_child(bury, self);

@@ -44,8 +44,8 @@ bool thr_feature(const char *name) {
 
 /* Which source of LWPs: the best that the libc allows, or a lesser one that was asked for. */
 static void choose_source(void) {
-    enum lwp_source best = libc_abi.known ? LWP_BEST : LWP_LIBC;
-    enum lwp_source ask = best;
+    enum lwp_source best = libc_abi.known ? LWP_REUSE : LWP_LIBC;
+    enum lwp_source ask = LWP_DEFAULT;
     if (wanted && strcmp(wanted, "libc") == 0)
         ask = LWP_LIBC;
     else if (wanted && strcmp(wanted, "own") == 0)

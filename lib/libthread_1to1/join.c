@@ -16,11 +16,26 @@
 
 enum { TRY = -1 }; /* in place of a clock: do not wait */
 
-void thr_reap(struct thr *thr) {
-    /* acquire: pairs with the release in announce(); all that the thread did is before. */
+static __thread struct spinwait spin __attribute__((tls_model("initial-exec")));
+
+/* Waits for EXITED; 0, or why the wait ended otherwise. */
+static int wait_exited(struct thr *thr, const struct timespec *deadline, clockid_t clock, int flags) {
     uint32_t life;
-    while ((life = a32_load_acquire(&thr->life)) != THR_EXITED)
-        umtx_wait(&thr->life, life, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+    int err = 0;
+    spinwait_changed(&spin, &thr->life, THR_JOINABLE);
+    /* acquire: pairs with the cas in announce(); all that the thread did is before. */
+    while ((life = a32_load_acquire(&thr->life)) != THR_EXITED) {
+        if (err == -ETIMEDOUT || err == -EINVAL || err == -ECANCELED)
+            return err;
+        a32_store(&thr->join_sleeps, 1); /* relaxed, with the fence: announce()'s cas is the other half */
+        fence_full();
+        err = umtx_wait(&thr->life, life, deadline, clock, flags);
+    }
+    return 0;
+}
+
+void thr_reap(struct thr *thr) {
+    wait_exited(thr, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
     registry_remove(thr);
     /* Whoever holds it (pthread_kill, say) has found it before it was removed; wait for that. */
     lock_take(&thr->hold);
@@ -59,11 +74,8 @@ static int join(pthread_t t, void **result, const struct timespec *deadline, clo
         aptr_store_release(&thr->joiner, NULL);
         return -EDEADLK;
     }
-    int err = 0;
-    while ((life = a32_load_acquire(&thr->life)) != THR_EXITED && err != -ETIMEDOUT && err != -EINVAL &&
-           err != -ECANCELED)
-        err = umtx_wait(&thr->life, life, deadline, clock, UMTX_PRIVATE | UMTX_CANCELPOINT);
-    if (life != THR_EXITED) {
+    int err = wait_exited(thr, deadline, clock, UMTX_PRIVATE | UMTX_CANCELPOINT);
+    if (err) {
         aptr_store_release(&thr->joiner, NULL); /* pairs with the next joiner's cas */
         if (err == -ECANCELED)
             thr_cancel_act();

@@ -43,7 +43,8 @@ static const struct known_libc known[] = {
         .start_routine = 1592,
         .stack_user = 0x10b8,
         .stack_lock = 0x10e8,
-        .rest = {.cleanup_jmp_buf = 768,
+        .rest = {.robust_head = 736,
+                 .cleanup_jmp_buf = 768,
                  .flags = 780,
                  .report_events = 1553,
                  .user_stack = 1554,
@@ -192,6 +193,7 @@ static void *__attribute__((noinline)) primer_main(void *arg) {
     CHECK(FIELD(uint32_t, setxid_futex) == 0); /* -1 until the libc's start function has run */
     CHECK(memcmp(&FIELD(char, sigmask), &p->mask, sizeof(uint64_t)) == 0);
     CHECK(FIELD(uintptr_t, cleanup_jmp_buf) > local && FIELD(uintptr_t, cleanup_jmp_buf) < p->tcb);
+    CHECK(FIELD(uintptr_t, robust_head) == p->tcb + p->abi.robust_head); /* empty: points to itself */
     CHECK(FIELD(void *, strerror_buf) == NULL && FIELD(void *, strsignal_buf) == NULL);
     int old;
     uint32_t before = FIELD(uint32_t, cancelhandling);

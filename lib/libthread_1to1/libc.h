@@ -27,7 +27,7 @@ struct libc_abi {
     /* Offsets into struct pthread. */
     uint32_t size;
     uint32_t list, tid, cancelhandling, start_routine; /* from the libc's own descriptors */
-    uint32_t cleanup_jmp_buf, flags, user_stack, joinid, setxid_futex, result, arg, stackblock, stackblock_size, guardsize, sigmask,
+    uint32_t robust_head, cleanup_jmp_buf, flags, user_stack, joinid, setxid_futex, result, arg, stackblock, stackblock_size, guardsize, sigmask,
         strsignal_buf, strerror_buf, report_events;
     uint32_t flag_rseq; /* in flags: register rseq for the thread */
 

@@ -15,9 +15,12 @@
 #include <stdint.h>
 
 #include "attr.h"
+#include "cpu_state.h"
+#include "spinwait.h"
 #include "thr.h"
 
-enum lwp_source { LWP_LIBC, LWP_OWN, LWP_REUSE, LWP_BEST = LWP_OWN };
+enum lwp_source { LWP_LIBC, LWP_OWN, LWP_REUSE };
+#define LWP_DEFAULT LWP_OWN
 
 extern enum lwp_source lwp_source __attribute__((visibility("hidden")));
 
@@ -41,11 +44,15 @@ struct lwp {
     struct lwp *next, *prev; /* stack.c: cache; lwp_reuse.c: pool */
 
     /* lwp_reuse.c */
-    uint32_t work; /* umtx word: LWP_* */
-    uint32_t breed;
+    uint32_t work;  /* umtx word */
+    bool parking;   /* will serve other threads; written before EXITED */
+    bool pooled;    /* in the pool; guarded by its lock */
+    uint32_t breed; /* its creator's when it was cloned */
     uint32_t epoch;
     uint64_t active_ns; /* time its threads have existed: an upper bound of the CPU time on its clock */
     uint64_t started_ns;
+    struct cpu_state cpu_state; /* the next thread's, from its creator */
+    struct spinwait spin;
 };
 
 /* Kernel's id of the LWP; 0 once it is gone. */
@@ -75,7 +82,7 @@ void lwp_libc_reap(struct thr *thr);
 int lwp_own_prepare(const struct thr_attr *attr, struct thr **out);
 int lwp_own_clone(struct thr *thr);
 void lwp_own_unprepare(struct thr *thr); /* lwp_own_clone was not called, or failed */
-void lwp_own_reap(struct thr *thr);      /* waits for the LWP to be gone */
+void lwp_own_reap(struct lwp *lwp);      /* waits for the LWP to be gone */
 
 /* What is left of an exited thread's LWP: waits until it is gone, or parks it for reuse. */
 void lwp_reap(struct thr *thr);
@@ -86,6 +93,13 @@ void lwp_unpark(struct thr *thr);
 
 /* At the end of a thread's last code: whether its LWP may serve another thread. */
 bool lwp_reusable(struct thr *thr);
+
+/* Parks the calling LWP, whose thread has said EXITED; true: the descriptor has a new thread; false: it is to end. */
+bool lwp_park(struct lwp *lwp, bool detached);
+
+/* From now on no LWP that exists is reused; what is cloned afterwards may be. */
+void lwp_new_epoch(void);
+uint32_t lwp_epoch(void);
 
 /* Ends all parked LWPs and waits until they are gone. */
 void lwp_drain(void);

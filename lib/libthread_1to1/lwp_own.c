@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 #include <signal.h>
 
+#include "clock.h"
 #include "libc.h"
 #include "lwp.h"
 #include "panic.h"
@@ -75,6 +76,11 @@ int lwp_own_clone(struct thr *thr) {
     *libc_field(lwp->tcb, void *(*)(void *), start_routine) = lwp_main;
     *libc_field(lwp->tcb, uint64_t, sigmask) = THR_SIGNALS_ALL; /* start.c sets the thread's own */
     a32_store(lwp_tid_word(lwp), UINT32_MAX); /* relaxed: not gone; the kernel stores the id */
+    lwp->breed = thr->breed;
+    lwp->epoch = lwp_epoch();
+    lwp->active_ns = 0;
+    lwp->started_ns = lwp_source == LWP_REUSE ? clock_now_ns() : 0;
+    lwp->work = 0;
     libc_list_add(lwp->tcb);
     libc_count_up();
     long tid = clone_lwp(lwp);
@@ -85,8 +91,7 @@ int lwp_own_clone(struct thr *thr) {
     return tid == -ENOMEM || tid == -EAGAIN ? -EAGAIN : (int)tid;
 }
 
-void lwp_own_reap(struct thr *thr) {
-    struct lwp *lwp = thr->lwp;
+void lwp_own_reap(struct lwp *lwp) {
     uint32_t *word = lwp_tid_word(lwp), tid;
     /* Shared: the kernel wakes the word so.  acquire: all that the LWP did is before. */
     while ((tid = a32_load_acquire(word)) != 0)

@@ -1,26 +1,240 @@
-/* LWPs whose thread has exited, parked and given to new threads. */
+/*
+ * LWPs whose thread has exited, parked and given to new threads: a creation costs a wake-up.
+ *
+ * Guarantee: a new thread cannot tell that its LWP had another before it.  So an LWP is reused only if nothing is left
+ * in it that the kernel keeps and we cannot put back (lwp_reusable), for a creator whose threads would inherit
+ * just what the LWP has (breed, epoch: taint.c), with the same stack; and its memory is made as new (tls_reset.c).
+ *
+ * A parked LWP is on the libc's list of threads (it takes part in setuid, and dlopen of initial-exec TLS fills its
+ * block), is not counted as a thread of the process (the last thread's end exits it), blocks all signals, and has no
+ * handle.  It spins for a moment, since who creates short threads creates many, then sleeps, and ends after a
+ * while without work.
+ *
+ *   work      set by                            meaning
+ *   NONE      the LWP before it says EXITED     busy with its thread, or parked
+ *   RUN       creator, owner of a parked LWP    the descriptor has a new thread
+ *   LEAVE     trimming                          end; the LWP releases its own stack
+ *   REAPED    drain, fork's child               end; the setter waits for it and releases the stack
+ *
+ * Who owns an LWP: its thread until EXITED; then the reaper (joiner, or the thread itself if detached), who puts it in
+ * the pool; whoever takes it out of the pool after that.  The LWP touches nothing but `work` and its own TLS after
+ * EXITED; the descriptor is the owner's.
+ */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "cpu_state.h"
+#include "libc.h"
 #include "lwp.h"
+#include "sys.h"
+#include "tls_reset.h"
+#include "umtx.h"
+
+enum { WORK_NONE, WORK_RUN, WORK_LEAVE, WORK_REAPED };
+
+enum {
+    POOL_MAX = 128,         /* parked LWPs at most */
+    LOOK_AT = 16,           /* of the newest in the pool, for one that fits */
+    CPU_LIMIT_NS = 1000000, /* a thread's clock starts at most so far from zero */
+};
+#define IDLE_NS UINT64_C(2000000000)
 
 static struct lock lock = {0, RANK_POOL};
+static struct lwp *newest, *oldest; /* the pool; next points to the older one */
+static unsigned count;
+static uint32_t epoch; /* taint.c bumps it */
+
+void lwp_new_epoch(void) {
+    a32_add_full(&epoch, 1); /* full: pairs with the loads in lwp_reusable and fits */
+}
+
+uint32_t lwp_epoch(void) {
+    return a32_load_acquire(&epoch);
+}
+
+/* ---- the pool ------------------------------------------------------------------------------------------------ */
+
+static void unlink_locked(struct lwp *lwp) {
+    *(lwp->prev ? &lwp->prev->next : &newest) = lwp->next;
+    *(lwp->next ? &lwp->next->prev : &oldest) = lwp->prev;
+    lwp->pooled = false;
+    count--;
+}
+
+static void push_locked(struct lwp *lwp) {
+    lwp->prev = NULL;
+    lwp->next = newest;
+    *(newest ? &newest->prev : &oldest) = lwp;
+    newest = lwp;
+    lwp->pooled = true;
+    count++;
+}
+
+static void tell(struct lwp *lwp, uint32_t what) {
+    a32_store_release(&lwp->work, what); /* pairs with the acquire in park() */
+    umtx_wake(&lwp->work, 1, UMTX_PRIVATE);
+}
+
+/* The owner has done with an exited thread: its LWP may serve others. */
+static void pool_put(struct lwp *lwp) {
+    struct lwp *drop = NULL;
+    lock_take(&lock);
+    push_locked(lwp);
+    if (count > POOL_MAX) {
+        drop = oldest;
+        unlink_locked(drop);
+    }
+    lock_drop(&lock);
+    if (drop)
+        tell(drop, WORK_LEAVE);
+}
+
+static bool fits(const struct lwp *lwp, const struct thr_attr *attr, uint32_t breed) {
+    return lwp->stack_size == attr->stack_size && lwp->guard_size == attr->guard_size && lwp->breed == breed &&
+           lwp->epoch == a32_load_acquire(&epoch); /* pairs with lwp_new_epoch */
+}
 
 struct thr *lwp_parked_get(const struct thr_attr *attr) {
-    (void)attr;
-    return NULL;
+    if (attr->user_stack || !newest) /* a racy look: what it misses, it would have missed a moment ago */
+        return NULL;
+    struct lwp *lwp, *drop = NULL;
+    uint32_t breed = thr_self()->breed;
+    int looked = 0;
+    lock_take(&lock);
+    for (lwp = newest; lwp && looked < LOOK_AT && !fits(lwp, attr, breed); lwp = lwp->next)
+        looked++;
+    if (lwp && looked < LOOK_AT)
+        unlink_locked(lwp);
+    else
+        lwp = NULL;
+    if (oldest && oldest->epoch != a32_load_acquire(&epoch)) { /* pairs with lwp_new_epoch */
+        drop = oldest;
+        unlink_locked(drop);
+    }
+    lock_drop(&lock);
+    if (drop)
+        tell(drop, WORK_LEAVE);
+    if (!lwp)
+        return NULL;
+
+    struct thr *thr = thr_of((pthread_t)lwp->tcb);
+    memset(thr, 0, sizeof *thr);
+    thr->lwp = lwp;
+    thr->tid = a32_load(lwp_tid_word(lwp)); /* relaxed: constant while the LWP lives */
+    thr->go = THR_GO_RUN;
+    return thr;
 }
 
 void lwp_unpark(struct thr *thr) {
-    (void)thr;
+    struct lwp *lwp = thr->lwp;
+    /* The libc's cancellation state; bit 6 (a change of user ids is under way) is not ours to clear. */
+    a32_and_full(libc_field(lwp->tcb, uint32_t, cancelhandling), 0x40); /* full: others set bits in it */
+    cpu_state_save(&lwp->cpu_state);
+    libc_count_up();
+    tell(lwp, WORK_RUN);
 }
 
+/* ---- the LWP's side ------------------------------------------------------------------------------------------ */
+
+static bool cpu_time_small(struct lwp *lwp) {
+    lwp->active_ns += clock_now_ns() - lwp->started_ns;
+    if (lwp->active_ns <= CPU_LIMIT_NS)
+        return true;
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return used.tv_sec == 0 && used.tv_nsec <= CPU_LIMIT_NS;
+}
+
+/* Whether a signal waits that this thread has blocked: the next thread would get it. */
+static bool signals_pending(void) {
+    uint64_t pending = 0;
+    return sys(SYS_rt_sigpending, &pending, sizeof pending) != 0 || pending != 0;
+}
+
+bool lwp_reusable(struct thr *thr) {
+    struct lwp *lwp = thr->lwp;
+    uintptr_t robust = (uintptr_t)libc_field(lwp->tcb, void *, robust_head);
+    return lwp_source == LWP_REUSE && lwp->map &&
+           a32_load_acquire(&thr->taint) == 0 &&            /* pairs with thr_taint */
+           lwp->epoch == a32_load_acquire(&epoch) &&        /* pairs with lwp_new_epoch */
+           thr->owned == 0 && *(uintptr_t *)robust == robust && /* no owner-tracked lock is held */
+           cpu_time_small(lwp) && libc_state_resettable() && !signals_pending();
+}
+
+/* Waits for work; false: the LWP is to end. */
+static bool park(struct lwp *lwp, uint32_t *work) {
+    if (!spinwait_changed(&lwp->spin, &lwp->work, WORK_NONE))
+        stack_trim(lwp);
+    struct timespec deadline = {0, 0};
+    while ((*work = a32_load_acquire(&lwp->work)) == WORK_NONE) { /* pairs with the release in tell() */
+        if (deadline.tv_sec == 0)
+            deadline = clock_deadline(CLOCK_MONOTONIC, IDLE_NS);
+        if (umtx_wait(&lwp->work, WORK_NONE, &deadline, CLOCK_MONOTONIC, UMTX_PRIVATE) != -ETIMEDOUT)
+            continue;
+        lock_take(&lock);
+        bool mine = lwp->pooled;
+        if (mine)
+            unlink_locked(lwp);
+        lock_drop(&lock);
+        if (mine)
+            *work = WORK_LEAVE;
+        if (mine)
+            return false;
+        deadline.tv_sec = 0; /* not in the pool: its thread is not joined yet, or it is about to be told */
+    }
+    return *work == WORK_RUN;
+}
+
+bool lwp_park(struct lwp *lwp, bool detached) {
+    if (libc_count_down())
+        exit(0); /* it was the last thread */
+    tls_reset();
+    if (detached)
+        pool_put(lwp);
+    uint32_t work;
+    if (park(lwp, &work)) {
+        a32_store(&lwp->work, WORK_NONE); /* relaxed: the next to set it is the next owner */
+        lwp->started_ns = clock_now_ns();
+        cpu_state_load(&lwp->cpu_state);
+        return true;
+    }
+    libc_count_up(); /* the libc's start function counts it down once more */
+    if (work == WORK_LEAVE) {
+        libc_list_remove(lwp->tcb);
+        stack_put(lwp);
+    }
+    return false;
+}
+
+/* ---- the reaper's side ---------------------------------------------------------------------------------------- */
+
 void lwp_reap(struct thr *thr) {
-    lwp_own_reap(thr);
+    if (thr->lwp->parking)
+        pool_put(thr->lwp);
+    else
+        lwp_own_reap(thr->lwp);
 }
 
 void lwp_drain(void) {
+    for (;;) {
+        lock_take(&lock);
+        struct lwp *lwp = newest;
+        if (lwp)
+            unlink_locked(lwp);
+        lock_drop(&lock);
+        if (!lwp)
+            return;
+        tell(lwp, WORK_REAPED);
+        lwp_own_reap(lwp);
+    }
 }
+
+/* ---- fork ---------------------------------------------------------------------------------------------------- */
 
 void lwp_pool_lock_for_fork(void) {
     lock_take(&lock);
@@ -31,5 +245,12 @@ void lwp_pool_unlock_after_fork(void) {
 }
 
 void lwp_pool_reset_in_child(void) {
+    for (struct lwp *l = newest, *next; l; l = next) {
+        next = l->next;
+        a32_store(lwp_tid_word(l), 0); /* relaxed: no other thread exists */
+        stack_put(l);
+    }
+    newest = oldest = NULL;
+    count = 0;
     lock_drop(&lock);
 }

@@ -68,11 +68,16 @@ static void end(struct thr *self) {
 
 /* Says that the thread has exited; false: it was detached, and reaps itself. */
 static bool announce(struct thr *self) {
-    uint32_t life = THR_JOINABLE;
-    /* release: pairs with the acquire of the joiner, who reads result. */
-    if (!a32_cas_release(&self->life, life, THR_EXITED))
+    /* full: the joiner, who reads result, loads it with acquire; and it stands between this and the load of
+     * join_sleeps, as the joiner's fence stands between its store of that and its look at life. */
+    if (!a32_cas_full(&self->life, THR_JOINABLE, THR_EXITED)) {
+        registry_remove(self);
+        a32_store(&self->life, THR_REAPED); /* relaxed: only this thread looks */
         return false;
-    umtx_wake(&self->life, UMTX_WAKE_ALL, UMTX_PRIVATE);
+    }
+    /* The descriptor may be another thread's by now: then a wake-up is wasted, or was not needed. */
+    if (a32_load(&self->join_sleeps))
+        umtx_wake(&self->life, UMTX_WAKE_ALL, UMTX_PRIVATE);
     return true;
 }
 
@@ -86,27 +91,30 @@ void *thr_main(void *unused) {
     if (wait_for_go(self))
         live(self);
     end(self);
-    if (!announce(self)) {
-        registry_remove(self);
-        a32_store(&self->life, THR_REAPED); /* relaxed: only this thread looks */
+    if (!announce(self))
         libc_real(pthread_detach)(thr_handle(self));
-    }
     return NULL;
 }
 
 void *lwp_main(void *unused) {
     struct thr *self = thr_self();
+    struct lwp *lwp = self->lwp;
     (void)unused;
-    self->tid = a32_load(lwp_tid_word(self->lwp)); /* relaxed: the kernel stored it before we ran */
-    if (wait_for_go(self))
-        live(self);
-    end(self);
-    stack_trim(self->lwp);
-    if (!announce(self)) {
-        registry_remove(self);
-        a32_store(&self->life, THR_REAPED); /* relaxed: only this thread looks */
-        libc_list_remove(self->lwp->tcb);
-        stack_put(self->lwp);
+    self->tid = a32_load(lwp_tid_word(lwp)); /* relaxed: the kernel stored it before we ran */
+    bool detached;
+    do {
+        if (wait_for_go(self))
+            live(self);
+        end(self);
+        lwp->parking = lwp_reusable(self);
+        detached = !announce(self); /* from here the descriptor is the reaper's */
+    } while (lwp->parking && lwp_park(lwp, detached));
+    if (!lwp->parking) {
+        stack_trim(lwp);
+        if (detached) {
+            libc_list_remove(lwp->tcb);
+            stack_put(lwp);
+        }
     }
     return NULL;
 }

@@ -71,6 +71,8 @@ struct thr {
     bool sched_explicit;
 
     void *result;         /* written by the thread before EXITED, read after it */
+    uint32_t owned;       /* owner-tracked locks that the thread holds; its own thread only */
+    uint32_t join_sleeps; /* the joiner is, or is about to be, in the kernel */
     struct thr *joiner;   /* who waits in join: one at a time (EINVAL), never in a ring of two (EDEADLK) */
 
     /* registry.c; guarded by its lock */
