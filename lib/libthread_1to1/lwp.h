@@ -20,7 +20,7 @@
 #include "thr.h"
 
 enum lwp_source { LWP_LIBC, LWP_OWN, LWP_REUSE };
-#define LWP_DEFAULT LWP_OWN
+#define LWP_DEFAULT LWP_REUSE
 
 extern enum lwp_source lwp_source __attribute__((visibility("hidden")));
 
@@ -49,6 +49,7 @@ struct lwp {
     bool pooled;    /* in the pool; guarded by its lock */
     uint32_t breed; /* its creator's when it was cloned */
     uint32_t epoch;
+    char name[16];      /* the kernel's name of it when it was cloned */
     uint64_t active_ns; /* time its threads have existed: an upper bound of the CPU time on its clock */
     uint64_t started_ns;
     struct cpu_state cpu_state; /* the next thread's, from its creator */
@@ -96,6 +97,9 @@ bool lwp_reusable(struct thr *thr);
 
 /* Parks the calling LWP, whose thread has said EXITED; true: the descriptor has a new thread; false: it is to end. */
 bool lwp_park(struct lwp *lwp, bool detached);
+
+/* taint.c: the kernel's name of the calling thread; false: it cannot be asked (a sandbox could kill us for it). */
+bool lwp_kernel_name(char name[16]);
 
 /* From now on no LWP that exists is reused; what is cloned afterwards may be. */
 void lwp_new_epoch(void);

@@ -72,6 +72,7 @@ static int modules_changed(struct dl_phdr_info *info, size_t size, void *arg) {
     return 1;
 }
 
+/* A resolver that was initialised owns memory and sockets; one that was not is plain memory. */
 bool libc_state_resettable(void) {
     const struct __res_state *res = __res_state();
     return !(res->options & RES_INIT) && res->nscount == 0;
@@ -89,6 +90,7 @@ void tls_reset(void) {
     dlerror();
     uselocale(LC_GLOBAL_LOCALE);
     h_errno = 0;
+    memset(__res_state(), 0, sizeof(struct __res_state));
 
     lock_take(&lock);
     bool changed;
