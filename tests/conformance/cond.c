@@ -1,5 +1,4 @@
 /* Condition variables: waits and what ends them, deadlines on both clocks, errors, reuse of the memory. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

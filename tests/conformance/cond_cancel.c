@@ -1,5 +1,4 @@
 /* Cancellation of a condition wait: the mutex is held in the handlers, no signal is lost, the object stays usable. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>

@@ -1,6 +1,5 @@
 /* models: 1to1 */
 /* A condition variable on which threads wait when the process forks: the child finds it empty and usable. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sys/wait.h>

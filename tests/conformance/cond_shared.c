@@ -1,5 +1,4 @@
 /* Process-shared condition variables: signal, broadcast and deadlines across processes. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sys/mman.h>

@@ -1,5 +1,4 @@
 /* Mutexes: what each kind does when it is free, held by oneself, held by another; deadlines; errors. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>

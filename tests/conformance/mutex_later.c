@@ -1,6 +1,5 @@
 /* models: 1to1 */
 /* Robust, priority-inheriting and priority-protected mutexes are refused, however they come about. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>

@@ -1,6 +1,5 @@
 /* timeout: 120 */
 /* Process-shared mutexes, between two processes on this library and between one on it and one on the plain libc. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sys/mman.h>

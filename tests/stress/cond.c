@@ -1,6 +1,5 @@
 /* timeout: 180 */
 /* Condition variables under many threads: no token is left while somebody waits for one. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

@@ -1,5 +1,4 @@
 /* Mutexes of every kind under many threads with random delays; and mutexes destroyed by whoever gets them last. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
