@@ -56,6 +56,7 @@ struct key {
 };
 
 static struct key keys[KEY_MAX];
+_Static_assert(sizeof(struct key) == sizeof(struct key_value), "pthread_getspecific has one index for both");
 
 static bool in_use(uint64_t seq) {
     return seq & 1;
@@ -85,20 +86,36 @@ THR_EXPORT int pthread_key_delete(pthread_key_t key) {
 
 /* ---- values -------------------------------------------------------------------------------------------------- */
 
-THR_EXPORT void *pthread_getspecific(pthread_key_t key) {
+/* The slow half of get: keys beyond the descriptor, values of deleted keys. */
+static void *__attribute__((noinline)) get_slow(pthread_key_t key) {
     struct key_values *all = &thr_self()->keys;
     struct key_value *v;
-    if (likely(key < KEY_FIRST))
+    if (key < KEY_FIRST)
         v = &all->first[key];
     else if (key < KEY_MAX && all->more != NULL)
         v = &all->more[key - KEY_FIRST];
     else
         return NULL;
     void *value = v->value;
-    /* relaxed: a key that is validly used was created before, and the program has seen to that order */
-    if (value != NULL && unlikely(v->seq != a64_load(&keys[key].seq)))
+    if (value != NULL && v->seq != a64_load(&keys[key].seq)) /* relaxed: as in get */
         v->value = value = NULL;
     return value;
+}
+
+/* Spelled out for the descriptor, so that the compiler addresses it relative to the thread pointer. */
+THR_EXPORT void *pthread_getspecific(pthread_key_t key) {
+    if (unlikely(key >= KEY_FIRST))
+        return get_slow(key);
+    size_t at = key * sizeof(struct key_value);
+    struct thr *self = thr_self();
+    __asm__("" : "+r"(at), "+r"(self)); /* one index into both tables: keeps the compiler from scaling it twice */
+    const struct key_value *v = (const struct key_value *)(const void *)((const char *)self->keys.first + at);
+    const struct key *k = (const struct key *)(const void *)((const char *)keys + at);
+    void *value = v->value;
+    /* relaxed: a key that is validly used was created before, and the program has seen to that order */
+    if (value == NULL || likely(v->seq == a64_load(&k->seq)))
+        return value;
+    return get_slow(key);
 }
 THR_ALIAS(__pthread_getspecific, pthread_getspecific);
 
