@@ -219,8 +219,8 @@ def signals():
     while not worker_id:
         time.sleep(0.01)
     for _ in range(20):
-        signal.pthread_kill(worker_id[0], signal.SIGUSR1)
         before = len(seen)
+        signal.pthread_kill(worker_id[0], signal.SIGUSR1)
         deadline = time.monotonic() + 10
         while len(seen) == before and time.monotonic() < deadline:
             time.sleep(0.001)
