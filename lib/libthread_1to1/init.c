@@ -16,6 +16,7 @@
 #include "libc.h"
 #include "lwp.h"
 #include "panic.h"
+#include "stats.h"
 #include "sys.h"
 #include "thr.h"
 #include "umtx.h"
@@ -25,8 +26,9 @@ __thread struct thr thr_tls __attribute__((tls_model("initial-exec"), visibility
 int thr_verbose;
 enum lwp_source lwp_source = LWP_LIBC;
 
-static const char *disabled; /* ODONATA_DISABLE */
-static const char *wanted;   /* ODONATA_LWP */
+/* Copies: programs that set their title (redis, stress-ng) overwrite the environment of the process. */
+static char disabled[256]; /* ODONATA_DISABLE */
+static char wanted[32];    /* ODONATA_LWP */
 static uint32_t threads_ready;
 static struct lock init_lock = {0, RANK_INIT};
 
@@ -36,7 +38,7 @@ uint32_t thr_tid_slow(void) {
 
 bool thr_feature(const char *name) {
     size_t n = strlen(name);
-    for (const char *p = disabled; p && (p = strstr(p, name)) != NULL; p += n)
+    for (const char *p = disabled; (p = strstr(p, name)) != NULL; p += n)
         if ((p == disabled || p[-1] == ',') && (p[n] == ',' || p[n] == 0))
             return false;
     return true;
@@ -46,13 +48,13 @@ bool thr_feature(const char *name) {
 static void choose_source(void) {
     enum lwp_source best = libc_abi.known ? LWP_REUSE : LWP_LIBC;
     enum lwp_source ask = LWP_DEFAULT;
-    if (wanted && strcmp(wanted, "libc") == 0)
+    if (strcmp(wanted, "libc") == 0)
         ask = LWP_LIBC;
-    else if (wanted && strcmp(wanted, "own") == 0)
+    else if (strcmp(wanted, "own") == 0)
         ask = LWP_OWN;
-    else if (wanted && strcmp(wanted, "reuse") == 0)
+    else if (strcmp(wanted, "reuse") == 0)
         ask = LWP_REUSE;
-    else if (wanted && *wanted)
+    else if (*wanted)
         notice("ODONATA_LWP=%s is none of libc, own, reuse; ignored", wanted);
     lwp_source = ask < best ? ask : best;
     if (thr_verbose)
@@ -60,7 +62,7 @@ static void choose_source(void) {
                lwp_source == LWP_LIBC ? "made by the libc"
                : lwp_source == LWP_OWN ? "our own"
                                        : "our own, reused",
-               wanted && *wanted ? " (ODONATA_LWP)" : "", libc_abi.why ? "; not our own because of: " : "",
+               *wanted ? " (ODONATA_LWP)" : "", libc_abi.why ? "; not our own because of: " : "",
                libc_abi.why ? libc_abi.why : "");
 }
 
@@ -102,15 +104,21 @@ static const char *from_environment(char **env, const char *name) {
     return NULL;
 }
 
+static void copy(char *to, size_t size, const char *from) {
+    for (size_t i = 0; from && from[i] && i + 1 < size; i++)
+        to[i] = from[i];
+}
+
 static void __attribute__((constructor)) start(int argc, char **argv, char **env) {
     (void)argc;
     (void)argv;
     const char *verbose = from_environment(env, "ODONATA_VERBOSE");
     thr_verbose = verbose && *verbose && strcmp(verbose, "0") != 0;
     if (!getauxval(AT_SECURE)) {
-        disabled = from_environment(env, "ODONATA_DISABLE");
-        wanted = from_environment(env, "ODONATA_LWP");
+        copy(disabled, sizeof disabled, from_environment(env, "ODONATA_DISABLE"));
+        copy(wanted, sizeof wanted, from_environment(env, "ODONATA_LWP"));
     }
+    stats_start();
     libc_init();
     registry_adopt(thr_self());
     fork_init();

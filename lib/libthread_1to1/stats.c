@@ -5,7 +5,9 @@
 #include "stats.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "libc.h"
@@ -29,9 +31,30 @@ static const char *source_name(void) {
     return names[lwp_source];
 }
 
+/*
+ * Some programs (all of coreutils, xz) close standard error by an exit handler, before any library's destructor runs:
+ * what is to be said at exit needs a descriptor of its own.  It is high, so that no number changes for the program,
+ * and used only if it is still the file that it was: a program may have closed it and got the number again.
+ */
+static int kept = -1;
+static struct stat kept_file;
+
+void stats_start(void) {
+    if (thr_verbose && fstat(STDERR_FILENO, &kept_file) == 0)
+        kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 200);
+}
+
+static void reopen_stderr(void) {
+    struct stat now;
+    if (fcntl(STDERR_FILENO, F_GETFD) < 0 && kept >= 0 && fstat(kept, &now) == 0 &&
+        now.st_dev == kept_file.st_dev && now.st_ino == kept_file.st_ino)
+        dup2(kept, STDERR_FILENO);
+}
+
 static void __attribute__((destructor)) say(void) {
     if (!thr_verbose)
         return;
+    reopen_stderr();
     notice("threads created: %lu, refused: %lu, on reused LWPs: %lu (lwp=%s%s%s) %s[%d]",
            (unsigned long)a64_load(&created), (unsigned long)a64_load(&refused), (unsigned long)a64_load(&reused),
            source_name(), libc_abi.why ? ": " : "", libc_abi.why ? libc_abi.why : "", program_invocation_short_name,

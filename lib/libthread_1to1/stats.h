@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+void stats_start(void);          /* start-up; after thr_verbose is known */
 void stats_created(bool reused); /* a thread was created; its LWP was a parked one */
 void stats_refused(void);        /* pthread_create failed */
 

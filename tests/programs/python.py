@@ -297,10 +297,11 @@ def many():
     for thread in threads:
         thread.start()
     assert threading.active_count() == 201
-    assert len(os.listdir("/proc/self/task")) == 201
+    tasks = len(os.listdir("/proc/self/task"))
     gate.set()
     for thread in threads:
         thread.join()
+    assert tasks >= 201, tasks  # more: LWPs that wait for a next thread
 
 
 part = sys.argv[1]

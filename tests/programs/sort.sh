@@ -9,7 +9,7 @@ result $? 'sort --parallel=4'
 proof 2
 sort --parallel=1 -o "$T/want" "$T/in"
 check 'the order is that of one thread' cmp "$T/out" "$T/want"
-ours sort --parallel=8 -S 4M -T "$T" --compress-program=gzip -n -k2,2r "$T/in" >"$T/out"
+ours sort --parallel=8 -S 24M -T "$T" --compress-program=gzip -n -k2,2r "$T/in" >"$T/out"
 result $? 'sort --parallel=8 over temporary files that child processes compress'
 proof 2
 sort --parallel=1 -n -k2,2r "$T/in" | cmp - "$T/out"

@@ -22,5 +22,5 @@ stress() { # NAME SYMBOL OPTION ...
 }
 stress pthread pthread_create --timeout 20 --pthread 2 --pthread-ops 4000 --pthread-max 32
 stress mutex pthread_mutex_lock --timeout 20 --mutex 2 --mutex-ops 20000 --mutex-procs 4
-stress sem sem_wait --timeout 3 --sem 2 --sem-procs 4
+stress sem sem_post --timeout 3 --sem 2 --sem-procs 4
 finish
