@@ -1,5 +1,283 @@
-/* pthread_cancel, pthread_setcancelstate, pthread_setcanceltype, pthread_testcancel. */
+/*
+ * pthread_cancel, pthread_setcancelstate, pthread_setcanceltype, pthread_testcancel.
+ *
+ * Guarantee: once pthread_cancel(t) has returned, t acts on the request at the first cancellation point that it is in
+ * or comes to with cancellation enabled, at once where its type is asynchronous; and a system call that had an effect
+ * returns to its caller, who then holds the descriptor, the bytes, the child.
+ *
+ * The naive design, which the libc has had for 20 years: switch to asynchronous type, make the system call, switch
+ * back.  It fails in both ends of that stretch: a request that arrives after the kernel opened the file and before
+ * the type is back ends the thread, and the descriptor is lost.  Testing a flag before the call instead fails the
+ * other way round: a request between test and call is not seen, and the thread sleeps forever.
+ *
+ * The design: test and call form a window, one piece of assembly with known borders (cancel_window.S).
+ *
+ *   the handler finds the thread          and so
+ *   outside of windows, deferred          returns: the next window's test will see the word, which was set before the
+ *                                         signal was sent
+ *   between test and call                 moves it to the window's cancelled exit: the call is never made
+ *   in the call, asleep                   the kernel ends the call first.  If it can be restarted, it has had no
+ *                                         effect and the thread stands at the call's instruction, in the window: as
+ *                                         above.  Otherwise it returns EINTR, and the wrapper looks at the word again
+ *   in the call, with a result            the thread stands behind the call, out of the window: as the first line
+ *   anywhere, asynchronous type           acts.  The libc's own points inside fread, getaddrinfo, ... are such
+ *                                         stretches, set up by the libc itself; they stay as good as they were
+ *
+ * A handler above a window.  A program's signal handler may have interrupted the window between test and call, or
+ * the sleeping call; when SIGCANCEL arrives in that handler, the thread's position says nothing, and when the handler
+ * returns, the call would sleep on.  So if the thread is in any window (thr_window_depth), the request is sent again,
+ * with SIGCANCEL blocked in the interrupted context: it becomes pending, and is delivered when the program's handler
+ * returns and the mask of the code below comes back: in the window.  Without the count every request in plain code
+ * would have to do so and would leave the signal blocked there, where exec could inherit it.
+ *
+ * Limits: a request to a thread that is enabled, deferred and in a call which is not a point may end that call with
+ * EINTR, if the kernel never restarts it (semop, io_getevents).  A raw syscall() is not a point, as in the libc.
+ */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include "thr.h"
+#include "cancel.h"
+
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <gnu/libc-version.h>
+#include <stdlib.h>
+#include <sys/single_threaded.h>
+
+#include "cancel_context.h"
+#include "sys.h"
+
+intptr_t thr_cancel_offset;
+int thr_cancel_forward;
+__thread uint32_t thr_window_depth __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* Where the libc keeps a thread's kernel id, for threads whose descriptor has none yet; 0: unknown. */
+static intptr_t libc_tid_offset;
+
+/* ---- the signal ---------------------------------------------------------------------------------------------- */
+
+struct kernel_sigaction {
+    void (*handler)(int, siginfo_t *, void *);
+    unsigned long flags;
+    uintptr_t restorer;
+    uint64_t mask;
+};
+
+static uint64_t *mask_of(ucontext_t *uc) {
+    return (uint64_t *)(void *)&uc->uc_sigmask;
+}
+
+static void on_cancel(int sig, siginfo_t *info, void *context) {
+    (void)sig, (void)info;
+    ucontext_t *uc = context;
+    /* Relaxed: the signal itself orders this after the sender's a32_or_full in pthread_cancel. */
+    uint32_t word = a32_load(cancel_word());
+    if (!cancel_due(word))
+        return;
+    uintptr_t pc = context_pc(uc);
+    if (pc >= (uintptr_t)thr_window_start && pc < (uintptr_t)thr_window_end) {
+        context_set_pc(uc, (uintptr_t)thr_window_cancelled);
+        return;
+    }
+    if (word & CANCEL_ASYNC) {
+        /* Cleanup handlers run with the signal mask of the code that was interrupted. */
+        a32_or_full(cancel_word(), CANCEL_EXITING);
+        uint64_t mask = *mask_of(uc) & ~INTERNAL_SIGNALS;
+        sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+        thr_cancel_act();
+    }
+    /* On its way into the window the thread will test the word; on its way out the call is complete. */
+    if (pc >= (uintptr_t)thr_window_entry && pc < (uintptr_t)thr_window_leave)
+        return;
+    if (thr_window_depth) {
+        *mask_of(uc) |= INTERNAL_SIGNALS & 1ul << (SIGCANCEL - 1);
+        sys(SYS_tgkill, sys(SYS_getpid), sys(SYS_gettid), SIGCANCEL);
+    }
+}
+
+/*
+ * What the first request needs.  Idempotent, so that no lock is needed and a handler that something else has put in
+ * our handler's place does not stay: installing it costs 0.1 us.
+ */
+static void prepare(void) {
+    static uint32_t prepared;
+    /* Acquire pairs with the release below: a later caller sees what the first one did. */
+    if (unlikely(!a32_load_acquire(&prepared))) {
+        /* The libc loads the unwinder when it first needs it.  That must not be in a signal handler. */
+        void *frame;
+        (void)backtrace(&frame, 1);
+        /* Points inside the libc test the word only in a process that it does not believe single-threaded. */
+        char *flag = dlsym(RTLD_NEXT, "__libc_single_threaded");
+        if (flag)
+            *(volatile char *)flag = 0;
+        *(volatile char *)&__libc_single_threaded = 0;
+        a32_store_release(&prepared, 1);
+    }
+    struct kernel_sigaction action = {
+        .handler = on_cancel,
+        .flags = SA_SIGINFO | SA_RESTART | CONTEXT_SA_RESTORER,
+        .restorer = CONTEXT_RESTORER,
+    };
+    sys(SYS_rt_sigaction, SIGCANCEL, &action, NULL, sizeof action.mask);
+}
+
+uint32_t thr_kernel_id(const struct thr *thr) {
+    if (thr->tid)
+        return thr->tid;
+    return libc_tid_offset ? *(const volatile uint32_t *)((uintptr_t)thr_handle(thr) + (uintptr_t)libc_tid_offset) : 0;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------ */
+
+/* Sets the request; whether its thread has to be told by a signal. */
+static bool request(uint32_t *word) {
+    /* Full: what the caller did before the request is seen by the thread that acts on it (which tests the word, or
+     * gets a signal that is sent after this).  It orders against a32_or_full and a32_and_full in setcancelstate: a
+     * thread that is disabled here will see CANCELED when it enables cancellation. */
+    uint32_t old = a32_or_full(word, CANCEL_CANCELED | CANCEL_CANCELING);
+    return (old & CANCEL_DUE_MASK) == 0;
+}
+
+int pthread_cancel(pthread_t t);
+THR_EXPORT int pthread_cancel(pthread_t t) {
+    if (unlikely(thr_cancel_forward))
+        return libc_cancel.cancel(t);
+    prepare();
+    if (t == (pthread_t)tcb_self()) {
+        request(cancel_word());
+        uint32_t word = a32_load(cancel_word()); /* relaxed: our own thread's word */
+        if (cancel_due(word) && word & CANCEL_ASYNC)
+            thr_cancel_act();
+        return 0;
+    }
+    /* An asynchronous request to ourselves must not end us while we hold the other thread's descriptor. */
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    struct thr *thr = registry_get(t);
+    int err = thr ? 0 : ESRCH;
+    if (thr) {
+        /* A thread that has ended can no longer be told; its id may already be another's. */
+        if (request(cancel_word_of(t)) && a32_load_acquire(&thr->life) != THR_EXITED) /* pairs with its last store */
+            sys(SYS_tgkill, sys(SYS_getpid), thr_kernel_id(thr), SIGCANCEL);
+        registry_put(thr);
+    }
+    pthread_setcancelstate(state, NULL);
+    return err;
+}
+
+/* ---- a thread's own state ------------------------------------------------------------------------------------ */
+
+/* Sets or clears one bit of the calling thread's word; the word before.  Acts if the change makes a request due. */
+static uint32_t change(uint32_t bit, bool set) {
+    uint32_t *word = cancel_word();
+    uint32_t old = a32_load(word); /* relaxed: only this thread changes the two bits */
+    if (!!(old & bit) != set)
+        /* Full: see request(). */
+        old = set ? a32_or_full(word, bit) : a32_and_full(word, ~bit);
+    uint32_t now = set ? old | bit : old & ~bit;
+    if (unlikely(cancel_due(now)) && now & CANCEL_ASYNC)
+        thr_cancel_act();
+    return old;
+}
+
+int pthread_setcancelstate(int state, int *old);
+THR_EXPORT int pthread_setcancelstate(int state, int *old) {
+    if (state != PTHREAD_CANCEL_ENABLE && state != PTHREAD_CANCEL_DISABLE)
+        return EINVAL;
+    if (unlikely(!thr_cancel_offset))
+        return libc_cancel.setstate ? libc_cancel.setstate(state, old) : EINVAL;
+    /* The old state is stored first: once cancellation is enabled, an asynchronous request may end us here. */
+    if (old)
+        *old = a32_load(cancel_word()) & CANCEL_DISABLED ? PTHREAD_CANCEL_DISABLE : PTHREAD_CANCEL_ENABLE;
+    change(CANCEL_DISABLED, state == PTHREAD_CANCEL_DISABLE);
+    return 0;
+}
+
+int pthread_setcanceltype(int type, int *old);
+THR_EXPORT int pthread_setcanceltype(int type, int *old) {
+    if (type != PTHREAD_CANCEL_DEFERRED && type != PTHREAD_CANCEL_ASYNCHRONOUS)
+        return EINVAL;
+    if (unlikely(!thr_cancel_offset))
+        return libc_cancel.settype ? libc_cancel.settype(type, old) : EINVAL;
+    if (old)
+        *old = a32_load(cancel_word()) & CANCEL_ASYNC ? PTHREAD_CANCEL_ASYNCHRONOUS : PTHREAD_CANCEL_DEFERRED;
+    change(CANCEL_ASYNC, type == PTHREAD_CANCEL_ASYNCHRONOUS);
+    return 0;
+}
+
+void pthread_testcancel(void);
+THR_EXPORT void pthread_testcancel(void) {
+    if (unlikely(!thr_cancel_offset)) {
+        if (libc_cancel.test)
+            libc_cancel.test();
+        return;
+    }
+    if (unlikely(cancel_due(a32_load(cancel_word())))) /* relaxed: acting orders nothing */
+        thr_cancel_act();
+}
+
+/* ---- start-up ------------------------------------------------------------------------------------------------ */
+
+/* The offset of a field of struct pthread, from the descriptor that the libc exports for debuggers; 0: none. */
+static intptr_t libc_field(const char *descriptor, uint32_t bits) {
+    const uint32_t *field = dlsym(RTLD_NEXT, descriptor); /* size in bits, number of elements, offset */
+    return field && field[0] == bits && field[1] == 1 ? (intptr_t)field[2] : 0;
+}
+
+/*
+ * Versions whose word and whose points we know: before 2.36 state and type lie elsewhere; from 2.41 on the libc has
+ * windows of its own, which only its own handler knows, so that version's own functions are the ones to use.
+ */
+static bool version_known(void) {
+    const char *version = gnu_get_libc_version();
+    char *end;
+    long major = strtol(version, &end, 10);
+    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+    return major == 2 && minor >= 36 && minor <= 40;
+}
+
+/* Lets the libc's own functions change the word and looks whether the expected bits change, and no others. */
+static bool word_behaves(intptr_t tp_offset) {
+    const uint32_t *word = (const uint32_t *)((uintptr_t)tcb_self() + (uintptr_t)tp_offset);
+    int state, type;
+    /* Relaxed throughout: our own word, changed by functions that we call. */
+    libc_cancel.setstate(PTHREAD_CANCEL_DISABLE, &state);
+    libc_cancel.settype(PTHREAD_CANCEL_DEFERRED, &type);
+    uint32_t disabled = a32_load(word);
+    libc_cancel.settype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+    uint32_t async = a32_load(word);
+    libc_cancel.settype(PTHREAD_CANCEL_DEFERRED, NULL);
+    libc_cancel.setstate(PTHREAD_CANCEL_ENABLE, NULL);
+    uint32_t enabled = a32_load(word);
+    libc_cancel.setstate(PTHREAD_CANCEL_DISABLE, NULL);
+    libc_cancel.settype(type, NULL);
+    libc_cancel.setstate(state, NULL);
+    return (disabled & (CANCEL_DISABLED | CANCEL_ASYNC)) == CANCEL_DISABLED && (disabled ^ async) == CANCEL_ASYNC &&
+           (disabled ^ enabled) == CANCEL_DISABLED && (enabled & ~(uint32_t)(CANCEL_CANCELED | CANCEL_CANCELING)) == 0;
+}
+
+/* Every exported point. */
+extern struct next_point __start_thr_points[] HIDDEN, __stop_thr_points[] HIDDEN;
+
+__attribute__((constructor(101))) static void find_word(void) {
+    libc_cancel.exit = (__typeof__(libc_cancel.exit))dlsym(RTLD_NEXT, "pthread_exit");
+    libc_cancel.cancel = (__typeof__(libc_cancel.cancel))dlsym(RTLD_NEXT, "pthread_cancel");
+    libc_cancel.setstate = (__typeof__(libc_cancel.setstate))dlsym(RTLD_NEXT, "pthread_setcancelstate");
+    libc_cancel.settype = (__typeof__(libc_cancel.settype))dlsym(RTLD_NEXT, "pthread_setcanceltype");
+    libc_cancel.test = (__typeof__(libc_cancel.test))dlsym(RTLD_NEXT, "pthread_testcancel");
+    uintptr_t (*self)(void) = (uintptr_t(*)(void))dlsym(RTLD_NEXT, "pthread_self");
+    intptr_t offset = libc_field("_thread_db_pthread_cancelhandling", 32);
+    intptr_t tid = libc_field("_thread_db_pthread_tid", 32);
+    if (offset && self && version_known()) {
+        offset = context_tp_offset(self(), offset);
+        if (word_behaves(offset)) {
+            if (tid)
+                libc_tid_offset = context_tp_offset(self(), tid);
+            thr_cancel_offset = offset;
+            return;
+        }
+    }
+    for (struct next_point *p = __start_thr_points; p < __stop_thr_points; p++)
+        p->function = dlsym(RTLD_NEXT, p->name);
+    thr_cancel_forward = 1;
+}
