@@ -41,7 +41,6 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <gnu/libc-version.h>
-#include <stdlib.h>
 #include <sys/single_threaded.h>
 
 #include "cancel_context.h"
@@ -229,11 +228,13 @@ static intptr_t libc_field(const char *descriptor, uint32_t bits) {
  * windows of its own, which only its own handler knows, so that version's own functions are the ones to use.
  */
 static bool version_known(void) {
-    const char *version = gnu_get_libc_version();
-    char *end;
-    long major = strtol(version, &end, 10);
-    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
-    return major == 2 && minor >= 36 && minor <= 40;
+    const char *version = gnu_get_libc_version(); /* "2.36"; our start-up comes before the libc's: parse it by hand */
+    if (version[0] != '2' || version[1] != '.')
+        return false;
+    unsigned minor = 0;
+    for (version += 2; *version >= '0' && *version <= '9'; version++)
+        minor = minor * 10 + (unsigned)(*version - '0');
+    return minor >= 36 && minor <= 40;
 }
 
 /* Lets the libc's own functions change the word and looks whether the expected bits change, and no others. */

@@ -137,8 +137,13 @@ static long sigpause_signal(int sig) {
     *(uint64_t *)(void *)&set &= ~(1ul << (sig - 1));
     return window_sigsuspend(&set);
 }
-#undef sigpause
-POINT_UNDECLARED(int, sigpause, (int mask), (mask), sigpause_mask(mask))
+/* The header turns the name into __xpg_sigpause; programs that want BSD's bind to the plain one. */
+static struct next_point next_sigpause __attribute__((section("thr_points"), used)) = {"sigpause", NULL};
+int sigpause_bsd(int mask) __asm__("sigpause");
+THR_EXPORT int sigpause_bsd(int mask) {
+    FORWARD(int, sigpause, (int), (mask));
+    return (int)point_result(sigpause_mask(mask));
+}
 POINT_UNDECLARED(int, __sigpause, (int arg, int is_signal), (arg, is_signal),
                  is_signal ? sigpause_signal(arg) : sigpause_mask(arg))
 POINT_UNDECLARED(int, __xpg_sigpause, (int sig), (sig), sigpause_signal(sig))

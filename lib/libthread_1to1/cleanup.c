@@ -18,8 +18,6 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include <setjmp.h>
-
 #include "cancel.h"
 #include "panic.h"
 #include "sys.h"
@@ -46,7 +44,7 @@ void __pthread_unregister_cancel(__pthread_unwind_buf_t *buffer);
 long thr_cancelpoint_forward(long nr, long a, long b, long c, long d, long e, long f) {
     __pthread_unwind_buf_t frame;
     int type;
-    if (__sigsetjmp((struct __jmp_buf_tag *)(void *)frame.__cancel_jmp_buf, 0)) {
+    if (__sigsetjmp_cancel(frame.__cancel_jmp_buf, 0)) {
         __pthread_unregister_cancel(&frame);
         return -ECANCELED;
     }
