@@ -44,14 +44,12 @@
 #include <sys/single_threaded.h>
 
 #include "cancel_context.h"
+#include "libc.h"
 #include "sys.h"
 
 intptr_t thr_cancel_offset;
 int thr_cancel_forward;
 __thread uint32_t thr_window_depth __attribute__((tls_model("initial-exec"), visibility("hidden")));
-
-/* Where the libc keeps a thread's kernel id, for threads whose descriptor has none yet; 0: unknown. */
-static intptr_t libc_tid_offset;
 
 /* ---- the signal ---------------------------------------------------------------------------------------------- */
 
@@ -81,7 +79,7 @@ static void on_cancel(int sig, siginfo_t *info, void *context) {
     if (word & CANCEL_ASYNC) {
         /* Cleanup handlers run with the signal mask of the code that was interrupted. */
         a32_or_full(cancel_word(), CANCEL_EXITING);
-        uint64_t mask = *mask_of(uc) & ~INTERNAL_SIGNALS;
+        uint64_t mask = *mask_of(uc) & ~THR_SIGNALS_KEPT;
         sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
         thr_cancel_act();
     }
@@ -89,8 +87,8 @@ static void on_cancel(int sig, siginfo_t *info, void *context) {
     if (pc >= (uintptr_t)thr_window_entry && pc < (uintptr_t)thr_window_leave)
         return;
     if (thr_window_depth) {
-        *mask_of(uc) |= INTERNAL_SIGNALS & 1ul << (SIGCANCEL - 1);
-        sys(SYS_tgkill, sys(SYS_getpid), sys(SYS_gettid), SIGCANCEL);
+        *mask_of(uc) |= THR_SIGBIT(THR_SIGCANCEL);
+        sys(SYS_tgkill, sys(SYS_getpid), sys(SYS_gettid), THR_SIGCANCEL);
     }
 }
 
@@ -106,7 +104,7 @@ static void prepare(void) {
         void *frame;
         (void)backtrace(&frame, 1);
         /* Points inside the libc test the word only in a process that it does not believe single-threaded. */
-        char *flag = dlsym(RTLD_NEXT, "__libc_single_threaded");
+        char *flag = libc_symbol("__libc_single_threaded"); /* a program may have a copy of it: set both */
         if (flag)
             *(volatile char *)flag = 0;
         *(volatile char *)&__libc_single_threaded = 0;
@@ -117,13 +115,7 @@ static void prepare(void) {
         .flags = SA_SIGINFO | SA_RESTART | CONTEXT_SA_RESTORER,
         .restorer = CONTEXT_RESTORER,
     };
-    sys(SYS_rt_sigaction, SIGCANCEL, &action, NULL, sizeof action.mask);
-}
-
-uint32_t thr_kernel_id(const struct thr *thr) {
-    if (thr->tid)
-        return thr->tid;
-    return libc_tid_offset ? *(const volatile uint32_t *)((uintptr_t)thr_handle(thr) + (uintptr_t)libc_tid_offset) : 0;
+    sys(SYS_rt_sigaction, THR_SIGCANCEL, &action, NULL, sizeof action.mask);
 }
 
 /* ---- requests ------------------------------------------------------------------------------------------------ */
@@ -149,19 +141,14 @@ THR_EXPORT int pthread_cancel(pthread_t t) {
             thr_cancel_act();
         return 0;
     }
-    /* An asynchronous request to ourselves must not end us while we hold the other thread's descriptor. */
-    int state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    struct thr *thr = registry_get(t);
-    int err = thr ? 0 : ESRCH;
-    if (thr) {
-        /* A thread that has ended can no longer be told; its id may already be another's. */
-        if (request(cancel_word_of(t)) && a32_load_acquire(&thr->life) != THR_EXITED) /* pairs with its last store */
-            sys(SYS_tgkill, sys(SYS_getpid), thr_kernel_id(thr), SIGCANCEL);
-        registry_put(thr);
-    }
-    pthread_setcancelstate(state, NULL);
-    return err;
+    struct thr *thr = registry_get(t); /* blocks signals: we are not ended ourselves while we hold it */
+    if (!thr)
+        return ESRCH;
+    /* A thread that has begun to end can no longer be told, and its kernel id may already be another's. */
+    if (request(cancel_word_of(t)) && thr->alive)
+        sys(SYS_tgkill, sys(SYS_getpid), thr->tid, THR_SIGCANCEL);
+    registry_put(thr);
+    return 0;
 }
 
 /* ---- a thread's own state ------------------------------------------------------------------------------------ */
@@ -218,8 +205,8 @@ THR_EXPORT void pthread_testcancel(void) {
 /* ---- start-up ------------------------------------------------------------------------------------------------ */
 
 /* The offset of a field of struct pthread, from the descriptor that the libc exports for debuggers; 0: none. */
-static intptr_t libc_field(const char *descriptor, uint32_t bits) {
-    const uint32_t *field = dlsym(RTLD_NEXT, descriptor); /* size in bits, number of elements, offset */
+static intptr_t field_offset(const char *descriptor, uint32_t bits) {
+    const uint32_t *field = libc_symbol(descriptor); /* size in bits, number of elements, offset */
     return field && field[0] == bits && field[1] == 1 ? (intptr_t)field[2] : 0;
 }
 
@@ -260,20 +247,17 @@ static bool word_behaves(intptr_t tp_offset) {
 /* Every exported point. */
 extern struct next_point __start_thr_points[] HIDDEN, __stop_thr_points[] HIDDEN;
 
-__attribute__((constructor(101))) static void find_word(void) {
-    libc_cancel.exit = (__typeof__(libc_cancel.exit))dlsym(RTLD_NEXT, "pthread_exit");
-    libc_cancel.cancel = (__typeof__(libc_cancel.cancel))dlsym(RTLD_NEXT, "pthread_cancel");
-    libc_cancel.setstate = (__typeof__(libc_cancel.setstate))dlsym(RTLD_NEXT, "pthread_setcancelstate");
-    libc_cancel.settype = (__typeof__(libc_cancel.settype))dlsym(RTLD_NEXT, "pthread_setcanceltype");
-    libc_cancel.test = (__typeof__(libc_cancel.test))dlsym(RTLD_NEXT, "pthread_testcancel");
-    uintptr_t (*self)(void) = (uintptr_t(*)(void))dlsym(RTLD_NEXT, "pthread_self");
-    intptr_t offset = libc_field("_thread_db_pthread_cancelhandling", 32);
-    intptr_t tid = libc_field("_thread_db_pthread_tid", 32);
-    if (offset && self && version_known()) {
+void thr_cancel_init(void) {
+    libc_cancel.exit = (__typeof__(libc_cancel.exit))libc_symbol("pthread_exit");
+    libc_cancel.cancel = (__typeof__(libc_cancel.cancel))libc_symbol("pthread_cancel");
+    libc_cancel.setstate = (__typeof__(libc_cancel.setstate))libc_symbol("pthread_setcancelstate");
+    libc_cancel.settype = (__typeof__(libc_cancel.settype))libc_symbol("pthread_setcanceltype");
+    libc_cancel.test = (__typeof__(libc_cancel.test))libc_symbol("pthread_testcancel");
+    uintptr_t (*self)(void) = (uintptr_t(*)(void))libc_symbol("pthread_self");
+    intptr_t offset = field_offset("_thread_db_pthread_cancelhandling", 32);
+    if (offset && self && version_known() && thr_feature("cancelword")) {
         offset = context_tp_offset(self(), offset);
         if (word_behaves(offset)) {
-            if (tid)
-                libc_tid_offset = context_tp_offset(self(), tid);
             thr_cancel_offset = offset;
             return;
         }

@@ -45,11 +45,6 @@ enum {
     CANCEL_DUE_MASK = CANCEL_DISABLED | CANCEL_CANCELED | CANCEL_EXITING,
 };
 
-enum { SIGCANCEL = 32, SIGSETXID = 33 };
-
-/* The libc's own signals in the first word of a signal set: never blocked, never waited for. */
-#define INTERNAL_SIGNALS (1ul << (SIGCANCEL - 1) | 1ul << (SIGSETXID - 1))
-
 /* Distance from the thread pointer (the pthread_t) to the word; 0: not known (yet).  Set once, at start-up. */
 extern intptr_t thr_cancel_offset HIDDEN;
 
@@ -102,9 +97,6 @@ struct next_point {
     const char *name;
     void *function; /* the libc's of that name */
 };
-
-/* The kernel's id of a thread that registry_get() holds, also if it has never asked for it. */
-uint32_t thr_kernel_id(const struct thr *thr) HIDDEN;
 
 /* ---- cleanup.c ----------------------------------------------------------------------------------------------- */
 

@@ -73,7 +73,7 @@ struct short_sigset {
 static inline const void *public_signals(const void *set, struct short_sigset *copy) {
     if (!set)
         return NULL;
-    copy->bits = *(const uint64_t *)set & ~(uint64_t)INTERNAL_SIGNALS;
+    copy->bits = *(const uint64_t *)set & ~(uint64_t)THR_SIGNALS_KEPT;
     return copy;
 }
 

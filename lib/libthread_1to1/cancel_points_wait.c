@@ -132,7 +132,7 @@ static long sigpause_mask(int mask) {
 static long sigpause_signal(int sig) {
     sigset_t set;
     pthread_sigmask(SIG_BLOCK, NULL, &set);
-    if (sig < 1 || sig > 64 || sig == SIGCANCEL || sig == SIGSETXID)
+    if (sig < 1 || sig > 64 || sig == THR_SIGCANCEL || sig == THR_SIGSETXID)
         return -EINVAL;
     *(uint64_t *)(void *)&set &= ~(1ul << (sig - 1));
     return window_sigsuspend(&set);

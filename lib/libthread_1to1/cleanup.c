@@ -29,6 +29,7 @@ _Noreturn void thr_cancel_act(void) {
     if (thr_cancel_offset)
         a32_or_full(cancel_word(), CANCEL_EXITING);
     thr_self()->result = PTHREAD_CANCELED;
+    thr_window_depth = 0; /* those that were interrupted below us are left for good */
     if (!libc_cancel.exit)
         panic("the libc has no pthread_exit", 0);
     libc_cancel.exit(PTHREAD_CANCELED);

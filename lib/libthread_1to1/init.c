@@ -120,6 +120,7 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
     }
     stats_start();
     libc_init();
+    thr_cancel_init();
     registry_adopt(thr_self());
     fork_init();
 }

@@ -162,8 +162,3 @@ THR_EXPORT int sem_timedwait(sem_t *restrict sem, const struct timespec *restric
 THR_EXPORT int sem_clockwait(sem_t *restrict sem, clockid_t clock, const struct timespec *restrict deadline) {
     return result(wait_deadline(sem_of(sem), clock, deadline));
 }
-
-/* Stands in until cancel.c defines it. */
-__attribute__((weak)) void thr_cancel_act(void) {
-    pthread_exit(PTHREAD_CANCELED);
-}

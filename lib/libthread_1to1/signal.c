@@ -14,7 +14,7 @@
 #include "sys.h"
 
 static bool reserved(int sig) {
-    return sig == SIGCANCEL || sig == SIGSETXID;
+    return sig == THR_SIGCANCEL || sig == THR_SIGSETXID;
 }
 
 /*
@@ -35,11 +35,11 @@ static int send_signal(pthread_t t, int sig, siginfo_t *info) {
     struct thr *thr = registry_get(t);
     if (!thr)
         return ESRCH;
-    if (a32_load_acquire(&thr->life) == THR_EXITED) /* pairs with the thread's last store */
+    if (!thr->alive)
         result = sig < 0 || sig > 64 ? -EINVAL : 0;
     else
-        result = info ? sys(SYS_rt_tgsigqueueinfo, pid, thr_kernel_id(thr), sig, info)
-                      : sys(SYS_tgkill, pid, thr_kernel_id(thr), sig);
+        result = info ? sys(SYS_rt_tgsigqueueinfo, pid, thr->tid, sig, info)
+                      : sys(SYS_tgkill, pid, thr->tid, sig);
     registry_put(thr);
     return (int)-result;
 }
@@ -66,6 +66,6 @@ THR_EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
     uint64_t mask;
     if (set)
         /* Unblocking them is left out too: they are never blocked but for a moment, by our own handler. */
-        mask = *(const uint64_t *)(const void *)set & ~(uint64_t)INTERNAL_SIGNALS;
+        mask = *(const uint64_t *)(const void *)set & ~(uint64_t)THR_SIGNALS_KEPT;
     return (int)-sys(SYS_rt_sigprocmask, how, set ? &mask : NULL, old, sizeof mask);
 }

@@ -60,9 +60,3 @@ static void __attribute__((destructor)) say(void) {
            source_name(), libc_abi.why ? ": " : "", libc_abi.why ? libc_abi.why : "", program_invocation_short_name,
            (int)getpid());
 }
-
-/* Until cancel.c has its own. */
-__attribute__((weak)) void thr_cancel_act(void) {
-    libc_real(pthread_exit)(PTHREAD_CANCELED);
-    __builtin_unreachable();
-}

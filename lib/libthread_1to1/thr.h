@@ -84,10 +84,6 @@ struct thr {
 
     struct lwp *lwp; /* its stack and LWP (lwp.h); NULL: the libc made it */
 
-    /* cancel.c */
-    uint32_t in_cancel_window; /* reserved for cancel.c */
-    uint32_t cancel_flags;     /* reserved for cancel.c */
-
     uint32_t taint; /* enum thr_taint bits: why the LWP must not be reused (thr_taint) */
     uint32_t breed; /* which state that a clone inherits the thread has: threads of one breed are alike (taint.c) */
 
@@ -180,6 +176,9 @@ void registry_reset(void); /* in the child: only the calling thread is left */
 
 /* Acts on a cancellation: unwinds the stack and ends the thread with PTHREAD_CANCELED. */
 _Noreturn void thr_cancel_act(void);
+
+/* From the constructor: finds the libc's cancel word.  Points called before are plain system calls. */
+void thr_cancel_init(void);
 
 /* ---- create.c ------------------------------------------------------------------------------------------------ */
 
