@@ -103,7 +103,7 @@ static void *returns(void *arg) {
     (void)arg;
     set(&ready, 1);
     spin();
-    return &passed;
+    return (void *)&passed;
 }
 
 static void *self_async(void *arg) {

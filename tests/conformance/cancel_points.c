@@ -12,8 +12,10 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -21,14 +23,12 @@
 
 #include "cancel.h"
 
-/*
- * What the calls work on.  Each `idle` thing blocks whoever reads it, `ready` ones do not.
- */
+/* What the calls work on: an `idle` thing blocks its reader, a `full` one its writer, a `ready` one nobody. */
 static int idle_pipe[2], full_pipe[2], ready_pipe[2], idle_sock[2], ready_sock[2], full_sock[2];
 static int listener, file, locked_file, epoll_fd, pty;
 static mqd_t idle_mq, full_mq;
 static int idle_msg, full_msg;
-static char fifo[64], name[64], lock_name[64];
+static char fifo[64], name[32], lock_name[64];
 static struct sockaddr_un address;
 static sem_t sem;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -76,6 +76,8 @@ static struct flock whole_file(void) {
 static void unlock(void *m) {
     pthread_mutex_unlock(m);
 }
+
+extern int xpg_sigpause(int sig) __asm__("__xpg_sigpause"); /* not deprecated by this name */
 
 /* Each body is one call.  B: also blocks forever when there is no request.  P: only with a request pending. */
 #define BODY(fn, ...)                                                                                        \
@@ -129,7 +131,7 @@ BODY(b_epoll_wait, struct epoll_event e; USE(epoll_wait(epoll_fd, &e, 1, -1)))
 BODY(b_epoll_pwait, struct epoll_event e; sigset_t s = no_signals(); USE(epoll_pwait(epoll_fd, &e, 1, -1, &s)))
 BODY(b_pause, USE(pause()))
 BODY(b_sigsuspend, sigset_t s = no_signals(); USE(sigsuspend(&s)))
-BODY(b_sigpause, USE(sigpause(SIGUSR2)))
+BODY(b_sigpause, USE(xpg_sigpause(SIGUSR2)))
 BODY(b_sigwait, sigset_t s = usr1(); int sig; USE(sigwait(&s, &sig)))
 BODY(b_sigwaitinfo, sigset_t s = usr1(); USE(sigwaitinfo(&s, NULL)))
 BODY(b_sigtimedwait, sigset_t s = usr1(); USE(sigtimedwait(&s, NULL, &hour)))
@@ -150,7 +152,7 @@ BODY(b_mq_timedreceive, struct timespec d = deadline(); USE(mq_timedreceive(idle
 BODY(b_mq_send, USE(mq_send(full_mq, buf, 1, 0)))
 BODY(b_mq_timedsend, struct timespec d = deadline(); USE(mq_timedsend(full_mq, buf, 1, 0, &d)))
 BODY(p_tcdrain, USE(tcdrain(pty)))
-BODY(b_system, USE(system("sleep 3600")))
+BODY(b_system, USE(system("exec sleep 3600")))
 BODY(p_testcancel, pthread_testcancel())
 BODY(b_sem_wait, USE(sem_wait(&sem)))
 BODY(b_sem_timedwait, struct timespec d = deadline(); USE(sem_timedwait(&sem, &d)))
@@ -309,7 +311,7 @@ static void setup(void) {
     child = fork();
     if (child == 0) {
         struct flock l = whole_file();
-        alarm(300);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         fcntl(locked_file, F_SETLKW, &l);
         if (write(hold[1], "x", 1) == 1)
             for (;;)
