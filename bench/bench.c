@@ -1,5 +1,4 @@
 /* bench.h: the parts that are not on any measured path. */
-#define _GNU_SOURCE
 #include "bench.h"
 
 #include <dlfcn.h>

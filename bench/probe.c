@@ -9,7 +9,6 @@
  * It also prints how fast bench_work() runs (steps_per_us=), which the driver passes to all jobs.  With one CPU
  * the distance is 0.
  */
-#define _GNU_SOURCE
 #include "bench.h"
 
 enum { BATCHES = 41, TURNS = 1000 };
