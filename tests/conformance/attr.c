@@ -1,5 +1,4 @@
 /* pthread_attr_*: what each accepts, refuses and remembers, function by function. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

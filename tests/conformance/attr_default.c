@@ -1,5 +1,4 @@
 /* pthread_getattr_default_np, pthread_setattr_default_np: checks, and that threads are made by them. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

@@ -3,7 +3,6 @@
  * our fall-back, SIGEV_THREAD timers, mq_notify): what one library writes, the other must read.  Run on the plain libc,
  * both are the same and the test is trivial.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,4 @@
 /* pthread_getattr_np: of main, of the caller, of another thread, with each kind of stack. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

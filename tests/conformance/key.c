@@ -1,5 +1,4 @@
 /* Thread-specific data: keys, values, destructors. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>

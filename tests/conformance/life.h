@@ -3,7 +3,6 @@
 #define LIFE_H
 
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
 #endif
 #include <dirent.h>
 #include <dlfcn.h>

@@ -1,5 +1,4 @@
 /* Names, scheduling, affinity, CPU clocks: of the caller, of another thread, of one that has ended. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

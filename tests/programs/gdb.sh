@@ -4,7 +4,6 @@
 CC=${CC:-cc}
 need gdb "$CC"
 cat >"$T/program.c" <<'C'
-#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
 static pthread_barrier_t barrier;

@@ -2,7 +2,6 @@
  * Threads that the libc makes inside itself: SIGEV_THREAD timers and message queues, aio, getaddrinfo_a.  No
  * pthread_create of the program's is involved, yet its code runs there, and uses the whole interface.  Prints TAP.
  */
-#define _GNU_SOURCE
 #include <aio.h>
 #include <errno.h>
 #include <fcntl.h>

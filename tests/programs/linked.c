@@ -1,5 +1,4 @@
 /* An ordinary C program that is linked with the library: one of everything that such programs use.  Prints TAP. */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>

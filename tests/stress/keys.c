@@ -4,7 +4,6 @@
  * A value names the key's owner and generation, so that every wrong one is recognised: a get must show what this thread
  * set under this key, or NULL; a destructor must get a value that was set under its own key.
  */
-#define _GNU_SOURCE
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
