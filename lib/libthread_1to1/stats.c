@@ -1,4 +1,4 @@
-/* Counts of what the library did, said at exit when ODONATA_VERBOSE asks for it. */
+/* Counts of what the library did: for thread_1to1.h, and said at exit when ODONATA_VERBOSE asks for it. */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
@@ -8,11 +8,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "libc.h"
 #include "lwp.h"
 #include "panic.h"
+#include "thread_1to1.h"
 
 static uint64_t created, reused, refused; /* relaxed counters */
 
@@ -49,6 +51,26 @@ static void reopen_stderr(void) {
     if (fcntl(STDERR_FILENO, F_GETFD) < 0 && kept >= 0 && fstat(kept, &now) == 0 &&
         now.st_dev == kept_file.st_dev && now.st_ino == kept_file.st_ino)
         dup2(kept, STDERR_FILENO);
+}
+
+THR_EXPORT const char *thread_1to1_version(void) {
+    return PACKAGE_VERSION;
+}
+
+THR_EXPORT int thread_1to1_stats(struct thread_1to1_stats *stats, size_t size) {
+    struct thread_1to1_stats now = {
+        .created = a64_load(&created), /* relaxed, all three: counters */
+        .refused = a64_load(&refused),
+        .reused = a64_load(&reused),
+        .lwp_source = source_name(),
+        .fallback_why = libc_abi.known ? NULL : libc_abi.why,
+    };
+    size_t first = offsetof(struct thread_1to1_stats, fallback_why) + sizeof now.fallback_why;
+    if (size < first)
+        return EINVAL;
+    memset(stats, 0, size);
+    memcpy(stats, &now, size < sizeof now ? size : sizeof now);
+    return 0;
 }
 
 static void __attribute__((destructor)) say(void) {

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <time.h>
 
 #include "../tap.h"
 
@@ -194,10 +195,54 @@ static void created(const struct side *w, const struct side *c) {
     w->destroy(&a);
 }
 
+/* A timer's thread is made by the libc, by an attribute object of the program's. */
+static size_t timer_stack;
+static int timer_blocked, timer_ran;
+static void on_timer(union sigval v) {
+    pthread_attr_t a;
+    sigset_t mask;
+    (void)v;
+    if (pthread_getattr_np(pthread_self(), &a) == 0) {
+        pthread_attr_getstacksize(&a, &timer_stack);
+        pthread_attr_destroy(&a);
+    }
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    timer_blocked = sigismember(&mask, SIGUSR2);
+    __atomic_store_n(&timer_ran, 1, __ATOMIC_RELEASE);
+}
+
+static void timers(void) {
+    pthread_attr_t a;
+    timer_t timer;
+    sigset_t mask;
+    struct itimerspec once = {.it_value = {0, 1000000}};
+    pthread_attr_init(&a);
+    pthread_attr_setstacksize(&a, 192 * 1024);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR2);
+    pthread_attr_setsigmask_np(&a, &mask);
+    struct sigevent ev = {.sigev_notify = SIGEV_THREAD};
+    ev.sigev_notify_function = on_timer;
+    ev.sigev_notify_attributes = &a;
+    if (timer_create(CLOCK_MONOTONIC, &ev, &timer) != 0 || timer_settime(timer, 0, &once, NULL) != 0) {
+        skip("no SIGEV_THREAD timers here");
+        return;
+    }
+    pthread_attr_destroy(&a); /* the libc has a copy */
+    struct timespec step = {0, 2000000};
+    for (int i = 0; i < 1000 && !__atomic_load_n(&timer_ran, __ATOMIC_ACQUIRE); i++)
+        nanosleep(&step, NULL);
+    is(timer_ran, 1, "a timer's thread");
+    is((long)timer_stack, 192 * 1024, "has the stack asked for");
+    is(timer_blocked, 1, "and the signal mask");
+    timer_delete(timer);
+}
+
 int main(void) {
     struct side theirs = libc_side();
     crossed(&ours, &theirs);
     crossed(&theirs, &ours);
     created(&ours, &theirs);
+    timers();
     return done();
 }
