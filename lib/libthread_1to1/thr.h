@@ -31,12 +31,13 @@
 
 /* Another exported name for a function: THR_ALIAS(__pthread_mutex_lock, pthread_mutex_lock). */
 #define THR_ALIAS(alias, name)                                                                               \
-    extern __typeof__(name) alias THR_EXPORT THR_COPY(name) __attribute__((__alias__(#name)))
+    extern __typeof__(name) alias THR_EXPORT THR_COPY(name) __attribute__((__alias__(THR_STRING(name))))
 #if defined(__has_attribute) && __has_attribute(__copy__)
 #define THR_COPY(name) __attribute__((__copy__(name))) /* nothrow and the like, which gcc wants to agree */
 #else
 #define THR_COPY(name)
 #endif
+#define THR_STRING(name) #name /* after macros: ThreadSanitizer builds rename */
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

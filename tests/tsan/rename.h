@@ -1,0 +1,107 @@
+/*
+ * Our objects under other names, for ThreadSanitizer builds.
+ *
+ * The tool interposes pthread_mutex_lock and its kind, and believes that it knows what they do: a lock of ours by that
+ * name would never be looked into.  So both the objects and the tests that use them are compiled with this header
+ * included first (-include).  The tool then sees nothing but our atomics and has to find the order in them.  Threads
+ * are still made by pthread_create, the tool's.
+ */
+#ifndef TSAN_RENAME_H
+#define TSAN_RENAME_H
+
+#define __pthread_mutex_destroy od___pthread_mutex_destroy
+#define __pthread_mutex_init od___pthread_mutex_init
+#define __pthread_mutex_lock od___pthread_mutex_lock
+#define __pthread_mutex_trylock od___pthread_mutex_trylock
+#define __pthread_mutex_unlock od___pthread_mutex_unlock
+#define __pthread_mutexattr_destroy od___pthread_mutexattr_destroy
+#define __pthread_mutexattr_init od___pthread_mutexattr_init
+#define __pthread_mutexattr_settype od___pthread_mutexattr_settype
+#define __pthread_once od___pthread_once
+#define __pthread_rwlock_destroy od___pthread_rwlock_destroy
+#define __pthread_rwlock_init od___pthread_rwlock_init
+#define __pthread_rwlock_rdlock od___pthread_rwlock_rdlock
+#define __pthread_rwlock_tryrdlock od___pthread_rwlock_tryrdlock
+#define __pthread_rwlock_trywrlock od___pthread_rwlock_trywrlock
+#define __pthread_rwlock_unlock od___pthread_rwlock_unlock
+#define __pthread_rwlock_wrlock od___pthread_rwlock_wrlock
+#define pthread_barrier_destroy od_pthread_barrier_destroy
+#define pthread_barrier_init od_pthread_barrier_init
+#define pthread_barrier_wait od_pthread_barrier_wait
+#define pthread_barrierattr_destroy od_pthread_barrierattr_destroy
+#define pthread_barrierattr_getpshared od_pthread_barrierattr_getpshared
+#define pthread_barrierattr_init od_pthread_barrierattr_init
+#define pthread_barrierattr_setpshared od_pthread_barrierattr_setpshared
+#define pthread_cond_broadcast od_pthread_cond_broadcast
+#define pthread_cond_clockwait od_pthread_cond_clockwait
+#define pthread_cond_destroy od_pthread_cond_destroy
+#define pthread_cond_init od_pthread_cond_init
+#define pthread_cond_signal od_pthread_cond_signal
+#define pthread_cond_timedwait od_pthread_cond_timedwait
+#define pthread_cond_wait od_pthread_cond_wait
+#define pthread_condattr_destroy od_pthread_condattr_destroy
+#define pthread_condattr_getclock od_pthread_condattr_getclock
+#define pthread_condattr_getpshared od_pthread_condattr_getpshared
+#define pthread_condattr_init od_pthread_condattr_init
+#define pthread_condattr_setclock od_pthread_condattr_setclock
+#define pthread_condattr_setpshared od_pthread_condattr_setpshared
+#define pthread_mutex_clocklock od_pthread_mutex_clocklock
+#define pthread_mutex_consistent od_pthread_mutex_consistent
+#define pthread_mutex_consistent_np od_pthread_mutex_consistent_np
+#define pthread_mutex_destroy od_pthread_mutex_destroy
+#define pthread_mutex_getprioceiling od_pthread_mutex_getprioceiling
+#define pthread_mutex_init od_pthread_mutex_init
+#define pthread_mutex_lock od_pthread_mutex_lock
+#define pthread_mutex_setprioceiling od_pthread_mutex_setprioceiling
+#define pthread_mutex_timedlock od_pthread_mutex_timedlock
+#define pthread_mutex_trylock od_pthread_mutex_trylock
+#define pthread_mutex_unlock od_pthread_mutex_unlock
+#define pthread_mutexattr_destroy od_pthread_mutexattr_destroy
+#define pthread_mutexattr_getkind_np od_pthread_mutexattr_getkind_np
+#define pthread_mutexattr_getprioceiling od_pthread_mutexattr_getprioceiling
+#define pthread_mutexattr_getprotocol od_pthread_mutexattr_getprotocol
+#define pthread_mutexattr_getpshared od_pthread_mutexattr_getpshared
+#define pthread_mutexattr_getrobust od_pthread_mutexattr_getrobust
+#define pthread_mutexattr_getrobust_np od_pthread_mutexattr_getrobust_np
+#define pthread_mutexattr_gettype od_pthread_mutexattr_gettype
+#define pthread_mutexattr_init od_pthread_mutexattr_init
+#define pthread_mutexattr_setkind_np od_pthread_mutexattr_setkind_np
+#define pthread_mutexattr_setprioceiling od_pthread_mutexattr_setprioceiling
+#define pthread_mutexattr_setprotocol od_pthread_mutexattr_setprotocol
+#define pthread_mutexattr_setpshared od_pthread_mutexattr_setpshared
+#define pthread_mutexattr_setrobust od_pthread_mutexattr_setrobust
+#define pthread_mutexattr_setrobust_np od_pthread_mutexattr_setrobust_np
+#define pthread_mutexattr_settype od_pthread_mutexattr_settype
+#define pthread_once od_pthread_once
+#define pthread_rwlock_clockrdlock od_pthread_rwlock_clockrdlock
+#define pthread_rwlock_clockwrlock od_pthread_rwlock_clockwrlock
+#define pthread_rwlock_destroy od_pthread_rwlock_destroy
+#define pthread_rwlock_init od_pthread_rwlock_init
+#define pthread_rwlock_rdlock od_pthread_rwlock_rdlock
+#define pthread_rwlock_timedrdlock od_pthread_rwlock_timedrdlock
+#define pthread_rwlock_timedwrlock od_pthread_rwlock_timedwrlock
+#define pthread_rwlock_tryrdlock od_pthread_rwlock_tryrdlock
+#define pthread_rwlock_trywrlock od_pthread_rwlock_trywrlock
+#define pthread_rwlock_unlock od_pthread_rwlock_unlock
+#define pthread_rwlock_wrlock od_pthread_rwlock_wrlock
+#define pthread_rwlockattr_destroy od_pthread_rwlockattr_destroy
+#define pthread_rwlockattr_getkind_np od_pthread_rwlockattr_getkind_np
+#define pthread_rwlockattr_getpshared od_pthread_rwlockattr_getpshared
+#define pthread_rwlockattr_init od_pthread_rwlockattr_init
+#define pthread_rwlockattr_setkind_np od_pthread_rwlockattr_setkind_np
+#define pthread_rwlockattr_setpshared od_pthread_rwlockattr_setpshared
+#define pthread_spin_destroy od_pthread_spin_destroy
+#define pthread_spin_init od_pthread_spin_init
+#define pthread_spin_lock od_pthread_spin_lock
+#define pthread_spin_trylock od_pthread_spin_trylock
+#define pthread_spin_unlock od_pthread_spin_unlock
+#define sem_clockwait od_sem_clockwait
+#define sem_destroy od_sem_destroy
+#define sem_getvalue od_sem_getvalue
+#define sem_init od_sem_init
+#define sem_post od_sem_post
+#define sem_timedwait od_sem_timedwait
+#define sem_trywait od_sem_trywait
+#define sem_wait od_sem_wait
+
+#endif

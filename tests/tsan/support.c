@@ -1,0 +1,30 @@
+/* What the objects need of the rest of libthread_1to1, in a program whose threads are ThreadSanitizer's. */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include "thr.h"
+
+#include "cancelpoint.h"
+#include "panic.h"
+#include "sys.h"
+
+__thread struct thr thr_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
+int thr_verbose;
+
+uint32_t thr_tid_slow(void) {
+    return thr_self()->tid = (uint32_t)sys(SYS_gettid);
+}
+
+bool thr_feature(const char *name) {
+    (void)name;
+    return true;
+}
+
+/* Nothing is cancelled in these programs. */
+long cancelpoint_syscall(long nr, long a, long b, long c, long d, long e, long f) {
+    return sys6(nr, a, b, c, d, e, f);
+}
+
+_Noreturn void thr_cancel_act(void) {
+    panic("cancelled", 0);
+}
