@@ -119,7 +119,7 @@ THR_EXPORT int pthread_barrier_wait(pthread_barrier_t *barrier) {
     }
     /* Where every thread of the round has a CPU, the last one is near. */
     spinwait_changed(&history, round_word(b), round);
-    while (a32_load_acquire(round_word(b)) == round) /* acquire: pairs with the last arrival's exchange */
+    while (round_of(a64_load_acquire(&b->at)) == round) /* acquire: pairs with the last arrival's exchange */
         umtx_wait(round_word(b), round, NULL, CLOCK_MONOTONIC, (int)b->flags);
     leave(b);
     return 0;
