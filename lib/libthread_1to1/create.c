@@ -53,6 +53,68 @@ static void fill(struct thr *thr, const struct thr_attr *a, void *(*start)(void 
     }
 }
 
+/* A descriptor with the memory for an LWP, or with an LWP that waits. */
+static int obtain(const struct thr_attr *a, bool ask, struct thr **out, bool *parked) {
+    if (lwp_source == LWP_LIBC)
+        return lwp_libc_create(a, out);
+    if (lwp_source == LWP_REUSE && !ask && (*out = lwp_parked_get(a)) != NULL) {
+        *parked = true;
+        return 0;
+    }
+    return lwp_own_prepare(a, out);
+}
+
+/* Takes back a thread that waits for its go word. */
+static void abort_waiting(struct thr *thr) {
+    a32_store(&thr->life, THR_JOINABLE); /* relaxed: it has not looked yet; we reap it */
+    go(thr, THR_GO_ABORT);
+    thr_reap(thr);
+}
+
+/* Scheduling and affinity, while the thread waits for its go word; then lets it go. */
+static int apply_and_go(struct thr *thr, const struct thr_attr *a) {
+    /* The kernel has stored the id of an LWP of ours by now; one of the libc's says it itself. */
+    uint32_t tid = thr->lwp ? a32_load(lwp_tid_word(thr->lwp)) : 0; /* relaxed: the clone has returned */
+    while (tid == 0 && (tid = a32_load_acquire(&thr->tid)) == 0)    /* pairs with the release in thr_main */
+        umtx_wait(&thr->tid, 0, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+    int err = apply_sched(thr, a, tid);
+    if (err)
+        abort_waiting(thr);
+    else
+        go(thr, THR_GO_RUN);
+    return err;
+}
+
+/* From a registered descriptor to a running thread.  On failure nothing is left of either. */
+static int launch(struct thr *thr, const struct thr_attr *a, bool ask, bool parked) {
+    if (parked) {
+        lwp_unpark(thr);
+        return 0;
+    }
+    if (thr->lwp) {
+        thr->go = ask ? THR_GO_WAIT : THR_GO_RUN;
+        int err = lwp_own_clone(thr);
+        if (err) {
+            registry_remove(thr);
+            lwp_own_unprepare(thr);
+            return err;
+        }
+    } else if (!ask) {
+        go(thr, THR_GO_RUN);
+    }
+    return ask ? apply_and_go(thr, a) : 0;
+}
+
+/* The table of threads has no room: gives back what obtain() gave. */
+static void unobtain(struct thr *thr, bool parked) {
+    if (parked)
+        lwp_park_again(thr);
+    else if (thr->lwp)
+        lwp_own_unprepare(thr);
+    else
+        abort_waiting(thr);
+}
+
 int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), int (*start_c11)(void *),
                void *arg) {
     struct thr_attr a;
@@ -66,54 +128,24 @@ int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *
     /* No signal is handled in a thread that is half made, nor by us while we hold what a handler could want. */
     uint64_t all = THR_SIGNALS_ALL, mask;
     sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof mask);
-    bool ask = a.cpus || a.sched_explicit;
-    bool parked = false, own = lwp_source != LWP_LIBC;
-
-    if (lwp_source == LWP_REUSE && !ask && (thr = lwp_parked_get(&a)) != NULL)
-        parked = true;
-    else
-        err = own ? lwp_own_prepare(&a, &thr) : lwp_libc_create(&a, &thr);
-    if (err)
-        goto out;
-    fill(thr, &a, start, start_c11, arg);
-    thr->sigmask = a.sigmask_set ? *(const uint64_t *)(const void *)&a.sigmask & ~THR_SIGNALS_KEPT : mask;
-    registry_add(thr);
-    *out = thr_handle(thr);
-    stats_created(parked);
-
-    if (parked) {
-        lwp_unpark(thr);
-    } else if (own) {
-        thr->go = ask ? THR_GO_WAIT : THR_GO_RUN;
-        err = lwp_own_clone(thr);
+    bool ask = a.cpus || a.sched_explicit, parked = false;
+    err = obtain(&a, ask, &thr, &parked);
+    if (!err) {
+        fill(thr, &a, start, start_c11, arg);
+        thr->sigmask = a.sigmask_set ? *(const uint64_t *)(const void *)&a.sigmask & ~THR_SIGNALS_KEPT : mask;
+        err = registry_add(thr);
         if (err) {
-            registry_remove(thr);
-            lwp_own_unprepare(thr);
-            goto out;
-        }
-    } else if (!ask) {
-        go(thr, THR_GO_RUN);
-    }
-    if (ask) {
-        /* The kernel, or the libc, has stored the id by now. */
-        uint32_t tid = own ? a32_load(lwp_tid_word(thr->lwp)) : a32_load_acquire(&thr->tid);
-        while (tid == 0) { /* the libc's thread has yet to say it: acquire pairs with thr_main's release */
-            umtx_wait(&thr->tid, 0, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
-            tid = a32_load_acquire(&thr->tid);
-        }
-        err = apply_sched(thr, &a, tid);
-        if (err) {
-            thr->life = THR_JOINABLE; /* it has not looked yet: we reap it */
-            go(thr, THR_GO_ABORT);
-            thr_reap(thr);
+            unobtain(thr, parked);
         } else {
-            go(thr, THR_GO_RUN);
+            *out = thr_handle(thr); /* before the thread runs: it may look there */
+            err = launch(thr, &a, ask, parked);
         }
     }
-out:
     sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
     if (err)
         stats_refused();
+    else
+        stats_created(parked);
     return err;
 }
 

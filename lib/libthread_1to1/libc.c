@@ -14,6 +14,7 @@
 #include <unwind.h>
 
 #include "atomic.h"
+#include "fault.h"
 #include "sys.h"
 #include "thr.h"
 #include "umtx.h"
@@ -243,7 +244,9 @@ int libc_prime(void) {
     if (p.why == NULL)
         p.nthreads_before = a32_load(p.abi.nthreads); /* relaxed: no other thread exists yet */
     p.stack_size = (size_t)256 * 1024 + ((p.abi.tls_size + 65535) & ~(size_t)65535);
-    p.stack = mmap(NULL, p.stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    p.stack = fault("mmap") ? MAP_FAILED
+                            : mmap(NULL, p.stack_size, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (p.stack == MAP_FAILED)
         return -EAGAIN;
 

@@ -91,6 +91,7 @@ void lwp_reap(struct thr *thr);
 /* A parked LWP that fits, taken out of the pool, or NULL.  lwp_unpark gives it its thread. */
 struct thr *lwp_parked_get(const struct thr_attr *attr);
 void lwp_unpark(struct thr *thr);
+void lwp_park_again(struct thr *thr); /* or puts it back */
 
 /* At the end of a thread's last code: whether its LWP may serve another thread. */
 bool lwp_reusable(struct thr *thr);

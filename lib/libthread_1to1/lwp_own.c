@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "fault.h"
 #include "libc.h"
 #include "lwp.h"
 #include "panic.h"
@@ -51,6 +52,8 @@ void lwp_own_unprepare(struct thr *thr) {
 }
 
 static long clone_lwp(struct lwp *lwp) {
+    if (fault("clone"))
+        return -EAGAIN;
     static uint32_t no_clone3; /* a cache of what the kernel said */
     uint32_t *tid = lwp_tid_word(lwp);
     /* The stack ends below the static TLS block. */

@@ -141,6 +141,10 @@ void lwp_unpark(struct thr *thr) {
     tell(lwp, WORK_RUN);
 }
 
+void lwp_park_again(struct thr *thr) {
+    pool_put(thr->lwp);
+}
+
 /* ---- the LWP's side ------------------------------------------------------------------------------------------ */
 
 static bool cpu_time_small(struct lwp *lwp) {

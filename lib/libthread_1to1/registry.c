@@ -19,12 +19,12 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "fault.h"
 #include "libc.h"
-#include "panic.h"
 #include "sys.h"
 #include "thr.h"
 
@@ -37,8 +37,12 @@ struct table {
 };
 
 static struct lock lock = {0, RANK_REGISTRY};
-static struct table *table; /* published with release, read with acquire */
-static struct thr *all;     /* every registered thread; guarded by the lock */
+static struct {
+    struct table head;
+    uint64_t slot[FIRST_SLOTS];
+} first = {.head = {.slots = FIRST_SLOTS}}; /* so that most programs need no other, and main's is there from the start */
+static struct table *table = &first.head; /* published with release, read with acquire */
+static struct thr *all;                   /* every registered thread; guarded by the lock */
 static size_t count;
 
 static size_t hash(uint64_t handle, size_t slots) {
@@ -47,7 +51,8 @@ static size_t hash(uint64_t handle, size_t slots) {
 
 static struct table *table_make(size_t slots) {
     size_t size = sizeof(struct table) + slots * sizeof(uint64_t);
-    struct table *t = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct table *t = fault("mmap") ? MAP_FAILED
+                                    : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (t == MAP_FAILED)
         return NULL;
     t->slots = slots;
@@ -73,38 +78,38 @@ static void table_insert(struct table *t, uint64_t handle) {
     }
 }
 
-static void table_grow_locked(void) {
-    struct table *old = table;
-    struct table *t = table_make(count * 4 < FIRST_SLOTS ? FIRST_SLOTS : old->slots * (count * 4 > old->slots ? 2 : 1));
-    if (!t) {
-        if (!old || old->used + 1 >= old->slots)
-            panic("no memory for the table of threads", count);
-        return; /* fuller than we like; longer probes */
-    }
+/* Twice the size, or the same without the GONE slots if those are what fills it. */
+static int table_grow_locked(void) {
+    struct table *t = table_make(count * 4 > table->slots ? table->slots * 2 : table->slots);
+    if (!t)
+        return table->used + 1 < table->slots ? 0 : -EAGAIN; /* fuller than we like: longer probes */
     for (struct thr *thr = all; thr; thr = thr->all_next)
         table_insert(t, thr_handle(thr));
     aptr_store_release(&table, t); /* pairs with the acquire in registry_has */
-    if (old && old->slots == t->slots)
-        old->used = 0; /* a rebuild that only dropped GONE slots; a reader may still be in the old one */
+    return 0;
 }
 
-void registry_add(struct thr *thr) {
+int registry_add(struct thr *thr) {
+    int err = 0;
     lock_take(&lock);
     if (!thr->registered) {
-        if (!table || table->used * 2 >= table->slots)
-            table_grow_locked();
-        thr->registered = true;
-        thr->alive = true;
-        thr->hold = LOCK_INIT(RANK_THREAD);
-        thr->all_prev = NULL;
-        thr->all_next = all;
-        if (all)
-            all->all_prev = thr;
-        all = thr;
-        count++;
-        table_insert(table, thr_handle(thr));
+        if (table->used * 2 >= table->slots)
+            err = table_grow_locked();
+        if (!err) {
+            thr->registered = true;
+            thr->alive = true;
+            thr->hold = LOCK_INIT(RANK_THREAD);
+            thr->all_prev = NULL;
+            thr->all_next = all;
+            if (all)
+                all->all_prev = thr;
+            all = thr;
+            count++;
+            table_insert(table, thr_handle(thr));
+        }
     }
     lock_drop(&lock);
+    return err;
 }
 
 void registry_remove(struct thr *thr) {
@@ -132,7 +137,7 @@ void registry_remove(struct thr *thr) {
 
 bool registry_has(pthread_t t) {
     struct table *tab = aptr_load_acquire(&table); /* pairs with the release in table_grow_locked */
-    if (!tab || (uint64_t)t <= GONE)
+    if ((uint64_t)t <= GONE)
         return false;
     for (size_t i = hash(t, tab->slots);; i = (i + 1) & (tab->slots - 1)) {
         uint64_t seen = a64_load_acquire(&tab->slot[i]); /* pairs with the release in table_insert */
@@ -192,7 +197,8 @@ void registry_adopt(struct thr *self) {
     if (self->registered || self->life != THR_FOREIGN)
         return;
     thr_tid();
-    registry_add(self);
+    if (registry_add(self) != 0)
+        return; /* its handle works for itself; others get ESRCH */
     if (self->tid == (uint32_t)sys(SYS_getpid))
         return; /* main's handle lives as long as the process */
     if (a32_cas_acquire(&foreign_state, 0, 1)) { /* acquire: whoever wins makes the key */
@@ -224,10 +230,8 @@ void registry_each_in_child(int (*fn)(struct thr *thr, void *arg), void *arg) {
 void registry_reset(void) {
     struct thr *self = thr_self();
     lock_drop(&lock); /* taken by registry_lock_for_fork in the parent, by this thread */
-    if (table)
-        memset(table->slot, 0, table->slots * sizeof table->slot[0]);
-    if (table)
-        table->used = 0;
+    memset(table->slot, 0, table->slots * sizeof table->slot[0]);
+    table->used = 0;
     all = NULL;
     count = 0;
     self->registered = false;

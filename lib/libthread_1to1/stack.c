@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "libc.h"
 #include "lwp.h"
 #include "sys.h"
@@ -71,7 +72,7 @@ static int tls_make(struct lwp *lwp) {
     uintptr_t *header = (uintptr_t *)lwp->tcb;
     const uintptr_t *mine = (const uintptr_t *)tcb_self();
     memset(tcb, 0, libc_abi.size);
-    if (!libc_abi.allocate_tls(tcb))
+    if (fault("malloc") || !libc_abi.allocate_tls(tcb))
         return -EAGAIN;
     lwp->has_tls = true;
     tcb_init_header(header, mine);
@@ -119,12 +120,13 @@ static int map_new(const struct thr_attr *attr, struct lwp **out) {
     if (guard + size < size)
         return -EINVAL;
     int prot = stack_protection();
-    void *map = mmap(NULL, guard + size, guard ? PROT_NONE : prot,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    void *map = fault("mmap") ? MAP_FAILED
+                              : mmap(NULL, guard + size, guard ? PROT_NONE : prot,
+                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED)
         return -EAGAIN;
     char *stack = (char *)map + guard;
-    if (guard && mprotect(stack, size, prot) != 0) {
+    if (guard && (fault("mprotect") || mprotect(stack, size, prot) != 0)) {
         munmap(map, guard + size);
         return -EAGAIN;
     }

@@ -147,7 +147,7 @@ static inline uint32_t thr_tid(void) {
 
 /* ---- registry.c: all threads that have a handle -------------------------------------------------------------- */
 
-void registry_add(struct thr *thr);
+int registry_add(struct thr *thr); /* 0, or -EAGAIN: no memory */
 void registry_remove(struct thr *thr);
 
 /* Whether the handle names a thread that has not been reaped.  Never touches the memory it points to. */
