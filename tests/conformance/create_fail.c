@@ -1,3 +1,4 @@
+/* alone */
 /*
  * Creation that fails for want of memory or LWPs: EAGAIN, nothing leaked, and it works again when there is room.
  */

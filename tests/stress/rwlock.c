@@ -1,6 +1,5 @@
 /* Read-write locks under all mixes of calls, kinds and sharing: exclusion, no lost wake-up, right count. */
 /* timeout: 120 */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
