@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 CC=${CC:-cc}
 need "$CC"
-"$CC" -O2 -g -Wall -o "$T/program" "$HERE/libc_threads.c" -pthread -lrt -lanl 2>"$T/stderr"
+"$CC" -D_GNU_SOURCE -O2 -g -Wall -o "$T/program" "$HERE/libc_threads.c" -pthread -lrt -lanl 2>"$T/stderr"
 result $? 'compiles' || finish
 cd "$T" || exit 1
 for turn in 1 2 3; do

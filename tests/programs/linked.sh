@@ -13,7 +13,7 @@ if [ -n "$LIB" ]; then
     dir=$(dirname "$LIB")
     set -- "-L$dir" "-Wl,-rpath,$dir" -lthread_1to1
 fi
-"$CC" -O2 -Wall -o "$T/linked" "$HERE/linked.c" "$@" -pthread 2>"$T/stderr"
+"$CC" -D_GNU_SOURCE -O2 -Wall -o "$T/linked" "$HERE/linked.c" "$@" -pthread 2>"$T/stderr"
 result $? 'compiles and links' || finish
 if [ -n "$LIB" ]; then
     readelf -d "$T/linked" | grep -q 'NEEDED.*libthread_1to1\.so\.0'
