@@ -115,9 +115,9 @@ THR_EXPORT int pthread_setconcurrency(int level) {
     return 0;
 }
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-THR_EXPORT int pthread_yield(void) {
+/* The headers turn calls of pthread_yield into calls of sched_yield, and a definition of it as well: hence the label. */
+int yield_by_its_old_name(void) __asm__("pthread_yield");
+
+THR_EXPORT int yield_by_its_old_name(void) {
     return (int)-sys(SYS_sched_yield);
 }
-#pragma GCC diagnostic pop

@@ -1,4 +1,5 @@
 /* Names, scheduling, affinity, CPU clocks: of the caller, of another thread, of one that has ended. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -234,6 +235,14 @@ static void clocks(void) {
     pthread_join(t, NULL);
 }
 
+/* Programs of before 2021 bind to pthread_yield; today's header makes it sched_yield. */
+static void yields(void) {
+    int (*yield)(void);
+    *(void **)&yield = dlvsym(RTLD_DEFAULT, "pthread_yield", "GLIBC_2.2.5");
+    ok(yield != NULL && yield() == 0, "pthread_yield by its name");
+    is(sched_yield(), 0, "sched_yield");
+}
+
 static void *nothing(void *arg) {
     return arg;
 }
@@ -341,6 +350,7 @@ int main(void) {
     affinity();
     policies();
     clocks();
+    yields();
     at_once();
     ended();
     main_thread = pthread_self();
