@@ -157,9 +157,3 @@ THR_EXPORT void *tss_get(tss_t key) {
 THR_EXPORT int tss_set(tss_t key, void *value) {
     return thrd_of(pthread_setspecific(key, value));
 }
-
-/* Stands in until create.c defines it. */
-__attribute__((weak)) int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *),
-                                     int (*start_c11)(void *), void *arg) {
-    return -pthread_create(out, attr, start ? start : (void *(*)(void *))(void (*)(void))start_c11, arg);
-}
