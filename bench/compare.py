@@ -22,7 +22,8 @@ SRC = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 def options():
     p = argparse.ArgumentParser(
         prog="compare", description="Runs the same work under every thread model and shows the difference.")
-    p.add_argument("--quick", action="store_true", help="short windows, few rounds: all jobs in under two minutes")
+    p.add_argument("--quick", action="store_true",
+                   help="short windows, few rounds: under two minutes for all jobs")
     p.add_argument("--json", metavar="FILE", help="also write the report there")
     p.add_argument("--markdown", action="store_true", help="print the table as README.md has it")
     p.add_argument("--list", action="store_true", help="print the jobs and models, run nothing")
@@ -31,7 +32,8 @@ def options():
                    help="this model beside libc instead of all default ones; may be given several times")
     p.add_argument("--vs-self", action="store_true", help="libc against libc: what equal models differ by")
     p.add_argument("--rounds", type=int, metavar="N", help="rounds (an odd number); 11, with --quick 5")
-    p.add_argument("--seconds", type=float, metavar="S", help="length of one figure's window; 0.3, with --quick 0.1")
+    p.add_argument("--seconds", type=float, metavar="S",
+                   help="length of one figure's window; 0.3, with --quick 0.1")
     p.add_argument("--bars", action="store_true", help="exit code 1 if a bar is missed")
     p.add_argument("--build", default=os.path.join(SRC, "build"), help=argparse.SUPPRESS)
     args = p.parse_args()
@@ -102,7 +104,8 @@ class Progress:
         if self.terminal:
             left = ""
             if self.done:
-                left = ", about %.0f s to go" % ((time.monotonic() - self.start) / self.done * (self.total - self.done))
+                each = (time.monotonic() - self.start) / self.done
+                left = ", about %.0f s to go" % (each * (self.total - self.done))
             sys.stderr.write("\r\033[K%s  (%d of %d figures%s)" % (text, self.done, self.total, left))
             sys.stderr.flush()
 
@@ -148,8 +151,8 @@ def one_round(run, job, series, number, order, progress):
 
 def measure(run, jobs, rounds, progress):
     """
-    Rounds are the outer loop: a slow minute of the machine then costs each job a round, and not one job all of them.
-    Within a round the models follow each other directly, and take turns in who is first.
+    Rounds are the outer loop: a slow minute of the machine then costs each job a round, and not one job all of
+    them.  Within a round the models follow each other directly, and take turns in who is first.
     """
     series = {job.name: [report.Series(job, model) for model in run.models] for job in jobs}
     for number in range(rounds):

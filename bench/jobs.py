@@ -1,6 +1,7 @@
 """The jobs: what is measured, under which name, and what is expected of it.
 
-A job's measure(run, model) makes one figure and returns a Sample, or raises Trouble: a wrong result is no figure.
+A job's measure(run, model) makes one figure and returns a Sample, or raises Trouble: a wrong result is no
+figure.
 """
 import shlex
 
@@ -27,7 +28,8 @@ class Job:
 class ProgramJob(Job):
     """A program of bench/ that prints one line (bench.h)."""
 
-    def __init__(self, name, about, program, args=(), quick_args=None, seconds=1, work=False, limit=None, **more):
+    def __init__(self, name, about, program, args=(), quick_args=None, seconds=1, work=False, limit=None,
+                 **more):
         super().__init__(name, about, **more)
         self.program, self.args = program, list(args)
         self.quick_args = quick_args  # instead of args with --quick
@@ -46,7 +48,8 @@ class ProgramJob(Job):
             return None
         words = run.output(argv, model.environment(), self.limit).split()
         if len(words) < 3 or words[0] != self.name or words[2] != self.unit:
-            raise Trouble("expected '%s FIGURE %s ...', got: %s" % (self.name, self.unit, " ".join(words)[:200]))
+            raise Trouble("expected '%s FIGURE %s ...', got: %s" % (
+                self.name, self.unit, " ".join(words)[:200]))
         keys = dict(word.partition("=")[::2] for word in words[3:])
         wrong = model.check_provider(keys.get("model", "nowhere"))
         if wrong:
@@ -94,15 +97,18 @@ JOBS = [
     *mutex_jobs(),
     ProgramJob("cond_pingpong", "hand a turn over by condition variable, one way", "cond_pingpong", bar=1.05,
                two_cpus=True),
-    ProgramJob("sem_pingpong", "hand a turn over by semaphore, one way", "sem_pingpong", bar=1.05, two_cpus=True),
+    ProgramJob("sem_pingpong", "hand a turn over by semaphore, one way", "sem_pingpong", bar=1.05,
+               two_cpus=True),
     ProgramJob("rwlock_read_2", "rdlock+unlock by 2 readers", "rwlock_read", ["--threads", "2"], bar=0.8,
                two_cpus=True),
     ProgramJob("barrier_4", "a meeting of 4 threads", "barrier", ["--threads", "4"], two_cpus=True),
     ProgramJob("tsd_get", "pthread_getspecific", "tsd_get"),
-    FunctionJob("pigz_file", "pigz -p 2 on a file of 52 MiB", measure_pigz, unit="ms", bar=1.03, quick_rounds=3),
+    FunctionJob("pigz_file", "pigz -p 2 on a file of 52 MiB", measure_pigz, unit="ms", bar=1.03,
+                quick_rounds=3),
     FunctionJob("redis_ops", "redis-server with I/O threads under redis-benchmark", measure_redis, unit="ops/s",
                 better="higher", quick_rounds=3),
     ProgramJob("create_join_leak", "resident size after 1,000,000 threads minus that after 10,000",
                "create_join_leak", ["--threads", "1000000", "--base", "10000"],
-               quick_args=["--threads", "60000", "--base", "10000"], seconds=0, limit=600, unit="KiB", most=256, rounds=1),
+               quick_args=["--threads", "60000", "--base", "10000"], seconds=0, limit=600, unit="KiB",
+               most=256, rounds=1),
 ]

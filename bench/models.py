@@ -1,8 +1,8 @@
 """The models: what can stand behind the pthread functions that a job calls.
 
-A model says whether it is there, how a program is started under it, and how a program that ran proves it.  The same
-unmodified programs run under every model; a model whose programs are different ones (another language, another API)
-overrides argv() and returns None for a job that it does not have.
+A model says whether it is there, how a program is started under it, and how a program that ran proves it.  The
+same unmodified programs run under every model; a model whose programs are different ones (another language,
+another API) overrides argv() and returns None for a job that it does not have.
 """
 import os
 import re
@@ -76,8 +76,8 @@ def known():
         Model("libc", "the libc's own threads"),
         Model("1to1", "libthread_1to1, preloaded", LIBRARY),
         # Not measured unless asked for by --model:
-        Model("1to1-libc", "libthread_1to1, LWPs from the libc", LIBRARY, {"ODONATA_LWP": "libc"}, default=False),
-        Model("1to1-own", "libthread_1to1, LWPs of its own", LIBRARY, {"ODONATA_LWP": "own"}, default=False),
-        Model("1to1-reuse", "libthread_1to1, LWPs reused", LIBRARY, {"ODONATA_LWP": "reuse"}, default=False),
+        Model("1to1-libc", "the same, LWPs from the libc", LIBRARY, {"ODONATA_LWP": "libc"}, default=False),
+        Model("1to1-own", "the same, LWPs of its own", LIBRARY, {"ODONATA_LWP": "own"}, default=False),
+        Model("1to1-reuse", "the same, LWPs reused", LIBRARY, {"ODONATA_LWP": "reuse"}, default=False),
         Model("libc-again", "the libc once more: what two equal models differ by", default=False),
     ]

@@ -1,8 +1,8 @@
 """pigz_file: wall time of pigz -p 2 on a real file.
 
-The file is an archive of what the system ships: shared libraries, headers and texts in a fixed order until it has
-52 MiB.  It is made once per build directory.  Every output is decompressed (by zlib, not by pigz) and its checksum
-compared with the file's.
+The file is an archive of what the system ships: shared libraries, headers and texts in a fixed order until it
+has 52 MiB.  It is made once per build directory.  Every output is decompressed (by zlib, not by pigz) and its
+checksum compared with the file's.
 """
 import hashlib
 import os
@@ -104,7 +104,8 @@ def measure_pigz(run, model):
     wrong = "it ended before one could look"
     with open(out, "wb") as f, open(run.path("pigz.err"), "w+b") as err:
         start = time.monotonic()
-        with subprocess.Popen(argv, env=model.environment(), stdin=subprocess.DEVNULL, stdout=f, stderr=err) as child:
+        with subprocess.Popen(argv, env=model.environment(), stdin=subprocess.DEVNULL, stdout=f,
+                              stderr=err) as child:
             # The loader needs a moment: look until the library is there.
             while wrong and child.poll() is None and time.monotonic() < start + 1:
                 maps = maps_of(child)

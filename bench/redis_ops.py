@@ -1,10 +1,10 @@
 """redis_ops: requests a second that redis-server with I/O threads answers.
 
-The server runs under the model, on a free loopback port; redis-benchmark is the client and is never preloaded.  The
-figure is all requests of a SET, a GET and an INCR run over the time they took together.
+The server runs under the model, on a free loopback port; redis-benchmark is the client and is never preloaded.
+The figure is all requests of a SET, a GET and an INCR run over the time they took together.
 
-Verified: the server counted as many calls as were sent, the counter that INCR counted has their number, SET's value can
-be read, I/O threads did work, and the server shuts down when told to with exit code 0.
+Verified: the server counted as many calls as were sent, the counter that INCR counted has their number, SET's
+value can be read, I/O threads did work, and the server shuts down when told to with exit code 0.
 """
 import csv
 import io
@@ -28,7 +28,8 @@ class Connection:
         self.file = self.socket.makefile("rb")
 
     def send(self, *words):
-        self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words))
+        strings = [b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words]
+        self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(strings))
 
     def ask(self, *words):
         self.send(*words)
@@ -75,7 +76,8 @@ def start(run, model, server):
         argv = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir",
                 run.scratch.name, "--daemonize", "no", "--io-threads", "2", "--io-threads-do-reads", "yes"]
         with open(run.path("redis.log"), "wb") as log:
-            child = subprocess.Popen(argv, env=model.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            child = subprocess.Popen(argv, env=model.environment(), stdin=subprocess.DEVNULL, stdout=log,
+                                     stderr=log)
         connection = connect(child, port)
         if connection:
             return child, connection, port, argv
@@ -86,8 +88,8 @@ def start(run, model, server):
 
 
 def benchmark(run, client, port, requests):
-    argv = [client, "-h", "127.0.0.1", "-p", str(port), "-c", str(CLIENTS), "-n", str(requests), "-d", str(BYTES), "-t",
-            ",".join(COMMANDS), "--csv"]
+    argv = [client, "-h", "127.0.0.1", "-p", str(port), "-c", str(CLIENTS), "-n", str(requests),
+            "-d", str(BYTES), "-t", ",".join(COMMANDS), "--csv"]
     rates = {}
     for row in csv.reader(io.StringIO(run.output(argv, run.models[0].environment()))):
         if len(row) > 1 and row[0].lower() in COMMANDS:
@@ -119,7 +121,7 @@ def measure_redis(run, model):
     server, client = shutil.which("redis-server"), shutil.which("redis-benchmark")
     if not server or not client:
         raise Trouble("redis-server or redis-benchmark is not installed")
-    requests = 10000 if run.quick else 30000
+    requests = 5000 if run.quick else 30000
     child, connection, port, argv = start(run, model, server)
     try:
         wrong = model.check_maps(maps_of(child), run.models)

@@ -50,7 +50,9 @@ def verdict(series, base):
 
 def share_verdict(series, base):
     """Whether the smallest share is at most 0.1 below the baseline's; None where that is not asked."""
-    if not series.job.share or series.model.name != "1to1" or not base or not base.samples or not series.samples:
+    if not series.job.share or series.model.name != "1to1" or not series.samples:
+        return None
+    if not base or not base.samples:
         return None
     return statistics.median(series.values("share")) >= statistics.median(base.values("share")) - 0.1
 
@@ -109,7 +111,8 @@ def number(value):
     return "%.4g" % value if abs(value) < 1000 else "%.1f" % value
 
 
-HEADINGS = ("job", "model", "unit", "median", "min", "max", "+-%", "ratio", "(min-max)", "bar", "share", "probe ns")
+HEADINGS = ("job", "model", "unit", "median", "min", "max", "+-%", "ratio", "(min-max)", "bar", "share",
+            "probe ns")
 LEFT = (0, 1, 2)
 
 
@@ -130,9 +133,9 @@ def row(e):
             "" if spread_percent is None else "%.1f" % spread_percent, ratio, between, bar, share, probe)
 
 
-NOTES = """median, min, max over rounds; +-%: half the distance of the quartiles.  ratio: median of the ratios to libc of
-the same round (ratios below 1 are better, except for ops/s).  share: the smallest thread's part of the mean.  probe:
-core-to-core latency one way, before and after each round."""
+NOTES = """median, min, max over rounds; +-%: half the distance of the quartiles.  ratio: median of the ratios
+to libc of the same round (below 1 is better, except for ops/s).  share: the smallest thread's part of the mean.
+probe: core-to-core latency one way, before and after each round."""
 
 
 def table(entries):

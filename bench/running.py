@@ -41,14 +41,14 @@ def maps_of(child):
 
 
 class Load:
-    """How much of the machine's CPU time went to others since this was made: programs of other people, the host."""
+    """How much of the machine's CPU time went to others since this was made: other programs, the host."""
 
     def __init__(self):
         self.start = self.times()
 
     @staticmethod
     def times():
-        """(all time, time spent, stolen by the host, ours), in seconds over all CPUs; zeros where it is not told."""
+        """(all time, time spent, stolen by the host, ours), seconds over all CPUs; zeros where not told."""
         mine = os.times()
         try:
             with open("/proc/stat", encoding="ascii") as f:
@@ -90,7 +90,8 @@ class Run:
         except OSError as e:
             raise Trouble("%s: %s" % (argv[0], e.strerror)) from None
         if got.returncode != 0:
-            how = "died of signal %d" % -got.returncode if got.returncode < 0 else "exit code %d" % got.returncode
+            status = got.returncode
+            how = "died of signal %d" % -status if status < 0 else "exit code %d" % status
             raise Trouble("%s: %s%s" % (shlex.join(argv), how, tail(got.stderr)))
         return got.stdout.decode(errors="replace")
 

@@ -71,7 +71,8 @@ broken() {
     [ $status -eq 1 ] && [ -s "$T/stderr" ] && [ ! -s "$T/out" ]
     result $? "$broken_name is found out (status $status)"
 }
-mutex='int pthread_mutex_lock(pthread_mutex_t *m) { return 0; } int pthread_mutex_unlock(pthread_mutex_t *m) { return 0; }'
+mutex='int pthread_mutex_lock(pthread_mutex_t *m) { return 0; }
+int pthread_mutex_unlock(pthread_mutex_t *m) { return 0; }'
 broken 'a mutex that does not exclude' "$mutex" mutex_contended --threads 4
 broken 'the same with work inside' "$mutex" mutex_contended --threads 4 --inside 250 --outside 60
 broken 'the same uncontended' "$mutex" mutex_uncontended
@@ -79,10 +80,14 @@ broken 'an rwlock that does not exclude' 'int pthread_rwlock_rdlock(pthread_rwlo
 int pthread_rwlock_wrlock(pthread_rwlock_t *l) { return 0; }
 int pthread_rwlock_unlock(pthread_rwlock_t *l) { return 0; }' rwlock_read --threads 2
 broken 'a semaphore that does not wait' 'int sem_wait(sem_t *s) { return 0; }' sem_pingpong
-broken 'a barrier that does not wait' 'int pthread_barrier_wait(pthread_barrier_t *b) { return 0; }' barrier --threads 4
+broken 'a barrier that does not wait' 'int pthread_barrier_wait(pthread_barrier_t *b) { return 0; }' \
+    barrier --threads 4
 broken 'a wrong thread-specific value' 'void *pthread_getspecific(pthread_key_t k) { return 0; }' tsd_get
-broken 'a thread that never ran' 'int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *x) {
-    *(void **)t = x; return 0; }
+broken 'a thread that never ran' '
+int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *x) {
+    *(void **)t = x;
+    return 0;
+}
 int pthread_join(pthread_t t, void **result) { *result = (void *)t; return 0; }' create_join
 broken 'an error from join' 'int pthread_join(pthread_t t, void **result) { return 3; }' create_join --batch 64
 finish
