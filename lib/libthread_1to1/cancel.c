@@ -45,6 +45,7 @@
 
 #include "cancel_context.h"
 #include "libc.h"
+#include "panic.h"
 #include "sys.h"
 
 intptr_t thr_cancel_offset;
@@ -132,7 +133,7 @@ static bool request(uint32_t *word) {
 int pthread_cancel(pthread_t t);
 THR_EXPORT int pthread_cancel(pthread_t t) {
     if (unlikely(thr_cancel_forward))
-        return libc_cancel.cancel(t);
+        return registry_has(t) ? libc_real(pthread_cancel)(t) : ESRCH;
     prepare();
     if (t == (pthread_t)tcb_self()) {
         request(cancel_word());
@@ -171,7 +172,7 @@ THR_EXPORT int pthread_setcancelstate(int state, int *old) {
     if (state != PTHREAD_CANCEL_ENABLE && state != PTHREAD_CANCEL_DISABLE)
         return EINVAL;
     if (unlikely(!thr_cancel_offset))
-        return libc_cancel.setstate ? libc_cancel.setstate(state, old) : EINVAL;
+        return libc_real(pthread_setcancelstate)(state, old);
     /* The old state is stored first: once cancellation is enabled, an asynchronous request may end us here. */
     if (old)
         *old = a32_load(cancel_word()) & CANCEL_DISABLED ? PTHREAD_CANCEL_DISABLE : PTHREAD_CANCEL_ENABLE;
@@ -184,7 +185,7 @@ THR_EXPORT int pthread_setcanceltype(int type, int *old) {
     if (type != PTHREAD_CANCEL_DEFERRED && type != PTHREAD_CANCEL_ASYNCHRONOUS)
         return EINVAL;
     if (unlikely(!thr_cancel_offset))
-        return libc_cancel.settype ? libc_cancel.settype(type, old) : EINVAL;
+        return libc_real(pthread_setcanceltype)(type, old);
     if (old)
         *old = a32_load(cancel_word()) & CANCEL_ASYNC ? PTHREAD_CANCEL_ASYNCHRONOUS : PTHREAD_CANCEL_DEFERRED;
     change(CANCEL_ASYNC, type == PTHREAD_CANCEL_ASYNCHRONOUS);
@@ -194,8 +195,7 @@ THR_EXPORT int pthread_setcanceltype(int type, int *old) {
 void pthread_testcancel(void);
 THR_EXPORT void pthread_testcancel(void) {
     if (unlikely(!thr_cancel_offset)) {
-        if (libc_cancel.test)
-            libc_cancel.test();
+        libc_real(pthread_testcancel)();
         return;
     }
     if (unlikely(cancel_due(a32_load(cancel_word())))) /* relaxed: acting orders nothing */
@@ -249,10 +249,8 @@ extern struct next_point __start_thr_points[] HIDDEN, __stop_thr_points[] HIDDEN
 
 void thr_cancel_init(void) {
     libc_cancel.exit = (__typeof__(libc_cancel.exit))libc_symbol("pthread_exit");
-    libc_cancel.cancel = (__typeof__(libc_cancel.cancel))libc_symbol("pthread_cancel");
     libc_cancel.setstate = (__typeof__(libc_cancel.setstate))libc_symbol("pthread_setcancelstate");
     libc_cancel.settype = (__typeof__(libc_cancel.settype))libc_symbol("pthread_setcanceltype");
-    libc_cancel.test = (__typeof__(libc_cancel.test))libc_symbol("pthread_testcancel");
     uintptr_t (*self)(void) = (uintptr_t(*)(void))libc_symbol("pthread_self");
     intptr_t offset = field_offset("_thread_db_pthread_cancelhandling", 32);
     if (offset && self && version_known() && thr_feature("cancelword")) {
@@ -265,4 +263,7 @@ void thr_cancel_init(void) {
     for (struct next_point *p = __start_thr_points; p < __stop_thr_points; p++)
         p->function = dlsym(RTLD_NEXT, p->name);
     thr_cancel_forward = 1;
+    if (thr_verbose)
+        notice("cancellation is the libc's own: %s", version_known() ? "switched off, or its word is not where it should be"
+                                                                     : "a version that we do not know");
 }

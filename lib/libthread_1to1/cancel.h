@@ -100,13 +100,11 @@ struct next_point {
 
 /* ---- cleanup.c ----------------------------------------------------------------------------------------------- */
 
-/* The libc's own functions, found at start-up. */
+/* The libc's own functions that are called where none can be looked up; found at start-up. */
 struct libc_cancel {
     void (*exit)(void *result) __attribute__((noreturn));
-    int (*cancel)(pthread_t t);
     int (*setstate)(int state, int *old);
     int (*settype)(int type, int *old);
-    void (*test)(void);
 };
 extern struct libc_cancel libc_cancel HIDDEN;
 

@@ -10,6 +10,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "cancel_arch_calls.h"
+
 /* ---- open and close ------------------------------------------------------------------------------------------ */
 
 static bool needs_mode(int flags) {
@@ -55,9 +57,8 @@ OPEN_MODELESS(__open64_2, (const char *path, int flags), (path, flags), AT_FDCWD
 OPEN_MODELESS(__openat_2, (int dir, const char *path, int flags), (dir, path, flags), dir)
 OPEN_MODELESS(__openat64_2, (int dir, const char *path, int flags), (dir, path, flags), dir)
 
-#define CREAT(path, mode) WINDOW6(SYS_openat, AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode, 0, 0)
-POINT(int, creat, (const char *path, mode_t mode), (path, mode), CREAT(path, mode))
-POINT(int, creat64, (const char *path, mode_t mode), (path, mode), CREAT(path, mode))
+POINT(int, creat, (const char *path, mode_t mode), (path, mode), WINDOW_CREAT(path, mode))
+POINT(int, creat64, (const char *path, mode_t mode), (path, mode), WINDOW_CREAT(path, mode))
 
 POINT(int, open_by_handle_at, (int mount, struct file_handle *handle, int flags), (mount, handle, flags),
       WINDOW3(SYS_open_by_handle_at, mount, handle, flags))

@@ -79,7 +79,7 @@ THR_EXPORT int select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *ti
 THR_ALIAS(__select, select);
 
 POINT(int, epoll_wait, (int fd, struct epoll_event *events, int n, int timeout), (fd, events, n, timeout),
-      WINDOW6(SYS_epoll_pwait, fd, events, n, timeout, 0, SIGSET_BYTES))
+      WINDOW_EPOLL_WAIT(fd, events, n, timeout))
 static long window_epoll_pwait(int fd, struct epoll_event *events, int n, int timeout, const sigset_t *set) {
     struct short_sigset mask;
     return WINDOW6(SYS_epoll_pwait, fd, events, n, timeout, public_signals(set, &mask), SIGSET_BYTES);

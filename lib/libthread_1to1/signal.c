@@ -69,3 +69,8 @@ THR_EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
         mask = *(const uint64_t *)(const void *)set & ~(uint64_t)THR_SIGNALS_KEPT;
     return (int)-sys(SYS_rt_sigprocmask, how, set ? &mask : NULL, old, sizeof mask);
 }
+
+/* In LinuxThreads it had to be called before exec; here the kernel ends the other threads. */
+void pthread_kill_other_threads_np(void);
+THR_EXPORT void pthread_kill_other_threads_np(void) {
+}
