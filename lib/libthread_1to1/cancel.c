@@ -47,6 +47,7 @@
 #include "libc.h"
 #include "panic.h"
 #include "sys.h"
+#include "target.h"
 
 intptr_t thr_cancel_offset;
 int thr_cancel_forward;
@@ -147,7 +148,7 @@ THR_EXPORT int pthread_cancel(pthread_t t) {
         return ESRCH;
     /* A thread that has begun to end can no longer be told, and its kernel id may already be another's. */
     if (request(cancel_word_of(t)) && thr->alive)
-        sys(SYS_tgkill, sys(SYS_getpid), thr->tid, THR_SIGCANCEL);
+        sys(SYS_tgkill, sys(SYS_getpid), target_tid(thr), THR_SIGCANCEL);
     registry_put(thr);
     return 0;
 }

@@ -12,6 +12,7 @@
 
 #include "cancel.h"
 #include "sys.h"
+#include "target.h"
 
 static bool reserved(int sig) {
     return sig == THR_SIGCANCEL || sig == THR_SIGSETXID;
@@ -37,9 +38,10 @@ static int send_signal(pthread_t t, int sig, siginfo_t *info) {
         return ESRCH;
     if (!thr->alive)
         result = sig < 0 || sig > 64 ? -EINVAL : 0;
-    else
-        result = info ? sys(SYS_rt_tgsigqueueinfo, pid, thr->tid, sig, info)
-                      : sys(SYS_tgkill, pid, thr->tid, sig);
+    else {
+        uint32_t tid = target_tid(thr);
+        result = info ? sys(SYS_rt_tgsigqueueinfo, pid, tid, sig, info) : sys(SYS_tgkill, pid, tid, sig);
+    }
     registry_put(thr);
     return (int)-result;
 }
