@@ -18,7 +18,7 @@ struct spinwait {
     uint8_t waits;  /* waits since the last spin, when misses are at the limit */
 };
 
-enum { SPINWAIT_MISSES = 3, SPINWAIT_RETRY = 32, SPINWAIT_LOOKS = 60 };
+enum { SPINWAIT_MISSES = 3, SPINWAIT_RETRY = 128, SPINWAIT_LOOKS = 40 };
 
 static inline bool spinwait_worth(struct spinwait *s) {
     if (s->misses < SPINWAIT_MISSES)
