@@ -1,0 +1,45 @@
+#!/bin/sh
+# Each public header, alone and twice, is clean C11 and C++17, also pedantically, and its functions have C linkage.
+: "${ODONATA_SRC:=$(cd "$(dirname "$0")/../.." && pwd)}"
+n=0
+failed=0
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+
+try() { # name compiler...
+    name=$1
+    shift
+    n=$((n + 1))
+    if "$@" >"$tmp/out" 2>&1; then
+        echo "ok $n - $name"
+    else
+        echo "not ok $n - $name"
+        sed 's/^/#   /' "$tmp/out" | head -20
+        failed=1
+    fi
+}
+
+warn="-Wall -Wextra -Wpedantic -Wshadow -Werror -fsyntax-only -I$ODONATA_SRC/include"
+find "$ODONATA_SRC/include" -name '*.h' >"$tmp/headers"
+while read -r h; do
+    base=${h#"$ODONATA_SRC/include/"}
+    printf '#include "%s"\n#include "%s"\n#include <pthread.h>\nextern int unused;\n' "$base" "$base" >"$tmp/a.c"
+    cp "$tmp/a.c" "$tmp/a.cc"
+    for cc in gcc clang; do
+        command -v $cc >/dev/null || continue
+        # shellcheck disable=SC2086
+        try "$base: C11, $cc" $cc -std=c11 -Wstrict-prototypes $warn "$tmp/a.c"
+        # shellcheck disable=SC2086
+        try "$base: C99, $cc" $cc -std=c99 -Wstrict-prototypes $warn "$tmp/a.c"
+    done
+    for cxx in g++ clang++; do
+        command -v $cxx >/dev/null || continue
+        # shellcheck disable=SC2086
+        try "$base: C++17, $cxx" $cxx -std=c++17 $warn "$tmp/a.cc"
+    done
+    printf '#include "%s"\n#ifndef __cplusplus\n#error\n#endif\n' "$base" >"$tmp/a.cc"
+    grep -q 'extern "C"' "$h"
+    try "$base: C linkage for C++" test $? = 0
+done <"$tmp/headers"
+echo "1..$n"
+exit $failed
