@@ -184,8 +184,11 @@ static void on_signal(int sig) {
 }
 static void *signal_main(void *arg) {
     for (int i = 0; i < 5; i++) {
+        int before = signals;
         usleep(5000);
         pthread_kill(*(pthread_t *)arg, SIGUSR1);
+        while (signals == before) /* two at once would be one */
+            usleep(100);
     }
     return arg;
 }
