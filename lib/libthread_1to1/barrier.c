@@ -1,31 +1,36 @@
 /*
  * pthread_barrier_* and pthread_barrierattr_*.
  *
- * Guarantee.  Every count-th caller completes a round: it gets PTHREAD_BARRIER_SERIAL_THREAD, the others of the round
- * 0.  What any of them did before the wait is seen by all of them after it.  A thread that has returned may wait
- * again at once, also when others of its round have not left yet; it may also destroy the barrier and release its
- * memory at once.  More threads than count may use one barrier.
+ * Guarantee.  Every count-th caller completes a round: it gets PTHREAD_BARRIER_SERIAL_THREAD, the others of
+ * the round 0.  What any of them did before the wait is seen by all of them after it.  A thread that has
+ * returned may wait again at once, also when others of its round have not left yet; it may also destroy the
+ * barrier and release its memory at once.  More threads than count may use one barrier.
  *
- * The naive design, a counter and a separate round number, fails twice.  If the last thread first resets the counter
- * and then advances the round, a caller in between reads the old round with the new counter, and the other way round.
- * And after a round is over its threads still look at the round number, while one that was faster frees the memory.
+ * The naive design, a counter and a separate round number, fails twice.  If the last thread first resets the
+ * counter and then advances the round, a caller in between reads the old round with the new counter, and the
+ * other way round. And after a round is over its threads still look at the round number, while one that was
+ * faster frees the memory.
  *
- * Design.  Counter and round are the two halves of one 64-bit word, `at`: arriving is one compare-and-swap, and the
- * arrival that completes a round resets the counter and advances the round in the same step.  The others sleep on the
- * half that holds the round.  Leaving is counted in `left`, the last word a thread touches.  Since count threads leave
- * in each round, destroy knows how many must have left, round * count, and waits for that number: with a flag in
- * `left` that tells the leavers, in the very operation that counts them, to wake it.  (The wake-up names an address
- * and touches no memory, so it may come after the memory is gone.)
+ * Design.  Counter and round are the two halves of one 64-bit word, `at`: arriving is one compare-and-swap,
+ * and the arrival that completes a round resets the counter and advances the round in the same step.  The
+ * others sleep on the half that holds the round.  Leaving is counted in `left`, the last word a thread
+ * touches.  Since count threads leave in each round, destroy knows how many must have left, round * count,
+ * and waits for that number: with a flag in `left` that tells the leavers, in the very operation that counts
+ * them, to wake it.  (The wake-up names an address and touches no memory, so it may come after the memory is
+ * gone.)
  *
  *   word    who writes               meaning
- *   at      arrivals                 low half: arrived in this round, < count; high half: rounds completed (mod 2^32)
+ *   at      arrivals                 low half: arrived in this round, < count; high half: rounds completed
+ *                                    (mod 2^32)
  *   left    leavers; destroy (flag)  DESTROYING, and how many have left (mod 2^31)
  *
- * Memory order.  An arrival releases and acquires on `at`; the arrivals of a round form one release sequence, so the
- * last one has seen all; the others acquire the round that it wrote.  A leaver releases on `left`, destroy acquires.
+ * Memory order.  An arrival releases and acquires on `at`; the arrivals of a round form one release
+ * sequence, so the last one has seen all; the others acquire the round that it wrote.  A leaver releases on
+ * `left`, destroy acquires.
  *
- * Limits.  A waiter that sleeps through exactly 2^32 rounds would miss its own; rounds cannot outrun it unless more
- * than count threads take part.  A process-shared barrier works between processes on this library only.
+ * Limits.  A waiter that sleeps through exactly 2^32 rounds would miss its own; rounds cannot outrun it
+ * unless more than count threads take part.  A process-shared barrier works between processes on this
+ * library only.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -63,7 +68,8 @@ static uint32_t *round_word(struct barrier *b) {
     return (uint32_t *)&b->at + 1;
 }
 
-THR_EXPORT int pthread_barrier_init(pthread_barrier_t *barrier, const pthread_barrierattr_t *attr, unsigned count) {
+THR_EXPORT int pthread_barrier_init(pthread_barrier_t *barrier, const pthread_barrierattr_t *attr,
+                                    unsigned count) {
     int pshared = PTHREAD_PROCESS_PRIVATE;
     if (count == 0 || count > COUNT_MAX)
         return EINVAL;

@@ -1,30 +1,31 @@
 /*
  * pthread_once and call_once.
  *
- * Guarantee.  The routine has run to its end exactly once before any caller returns, and what it did is seen by all.
- * If it is left by cancellation, pthread_exit or a C++ exception, the control is as if the call had never been made:
- * one of the waiters, or the next caller, runs the routine again.  After a fork in the middle of the routine the child
- * starts over, since the thread that ran it does not exist there.
+ * Guarantee.  The routine has run to its end exactly once before any caller returns, and what it did is seen
+ * by all. If it is left by cancellation, pthread_exit or a C++ exception, the control is as if the call had
+ * never been made: one of the waiters, or the next caller, runs the routine again.  After a fork in the
+ * middle of the routine the child starts over, since the thread that ran it does not exist there.
  *
  * The word (the libc's values for 0 and DONE):
  *
  *   0                  nobody has started                     any caller may start: -> RUNNING
- *   pid << 2 | RUNNING a thread of process pid runs it        only that thread: -> DONE, -> 0; others sleep on the word
+ *   pid << 2 | RUNNING a thread of process pid runs it        only that thread: -> DONE, -> 0; others sleep
  *                      ... of another process (before fork)   as 0
  *   DONE               final
  *
- * The process id tells a fork's child that RUNNING is not its own: no fork handler is needed, and _Fork and a plain
- * clone are covered too.  It is asked for (a system call) only by a caller that does not find DONE.
+ * The process id tells a fork's child that RUNNING is not its own: no fork handler is needed, and _Fork and
+ * a plain clone are covered too.  It is asked for (a system call) only by a caller that does not find DONE.
  *
- * Being left by an exception.  In C one would write a cleanup attribute; its personality routine lives in libgcc_s,
- * which this library must not depend on (and a landing pad would end in _Unwind_Resume, which lives there too).  But a
- * landing pad is not needed: the unwinder calls the personality routine of each frame as it leaves it, for exceptions
- * and forced unwinding alike, and that routine may do the work itself.  So call_init() names one of ours, which
- * asks nothing of the unwinder: the control to reset is on a per-thread list of routines that run, the innermost
- * first, in the order in which frames are left.
+ * Being left by an exception.  In C one would write a cleanup attribute; its personality routine lives in
+ * libgcc_s, which this library must not depend on (and a landing pad would end in _Unwind_Resume, which
+ * lives there too).  But a landing pad is not needed: the unwinder calls the personality routine of each
+ * frame as it leaves it, for exceptions and forced unwinding alike, and that routine may do the work itself.
+ * So call_init() names one of ours, which asks nothing of the unwinder: the control to reset is on a
+ * per-thread list of routines that run, the innermost first, in the order in which frames are left.
  *
- * Limits: a routine left by longjmp stays RUNNING (undefined in POSIX), as does one that calls pthread_once on its own
- * control.  A child that has the process id of its parent (each 1 in its own PID namespace) waits for ever.
+ * Limits: a routine left by longjmp stays RUNNING (undefined in POSIX), as does one that calls pthread_once
+ * on its own control.  A child that has the process id of its parent (each 1 in its own PID namespace) waits
+ * for ever.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -65,7 +66,7 @@ _Unwind_Reason_Code thr_once_personality(int version, _Unwind_Action actions, _U
     return _URC_CONTINUE_UNWIND;
 }
 
-__attribute__((noinline, noclone)) static void call_init(void (*init)(void)) {
+__attribute__((noinline)) static void call_init(void (*init)(void)) {
     __asm__ volatile(".cfi_personality 0x1b, thr_once_personality"); /* 0x1b: pc-relative, four bytes */
     init();
     __asm__ volatile("" ::: "memory"); /* no tail call: the frame must be there */

@@ -1,53 +1,60 @@
 /*
  * pthread_rwlock_*.
  *
- * Guarantees.  Many readers or one writer.  No wake-up is lost.  An unlock touches nothing after the operation that
- * lets the next owner in (but for a wake-up by address), so the next owner may destroy the lock.  Kinds:
+ * Guarantees.  Many readers or one writer.  No wake-up is lost.  An unlock touches nothing after the
+ * operation that lets the next owner in (but for a wake-up by address), so the next owner may destroy the
+ * lock.  Kinds:
  *
  *   PREFER_READER (default)       readers get in whenever no writer is inside; a writer may starve
- *   PREFER_WRITER_NP              the same: what the name promises would deadlock recursive readers, which POSIX
- *                                 allows; so the libc documents it
+ *   PREFER_WRITER_NP              the same: what the name promises would deadlock recursive readers, which
+ *                                 POSIX allows; so the libc documents it
  *   PREFER_WRITER_NONRECURSIVE_NP new readers wait as soon as a writer waits: writers do not starve
  *
- * The naive design keeps a state word to sleep on and wakes when it changes.  Readers come and go all the time, so a
- * sleeping writer would wake up for each; with words of their own for sleepers, changed after the state, an unlock
- * would touch the lock when it may be gone; changed before, the sleeper could look in between and sleep for ever.  A
- * flag 'some reader sleeps' is stale as soon as that reader has timed out, and a stale flag that stands for a
- * waiting writer locks readers out for ever.
+ * The naive design keeps a state word to sleep on and wakes when it changes.  Readers come and go all the
+ * time, so a sleeping writer would wake up for each; with words of their own for sleepers, changed after the
+ * state, an unlock would touch the lock when it may be gone; changed before, the sleeper could look in
+ * between and sleep for ever.  A flag 'some reader sleeps' is stale as soon as that reader has timed out,
+ * and a stale flag that stands for a waiting writer locks readers out for ever.
  *
- * Design.  One 64-bit word holds all: each transition is one atomic step, and both its halves are words to sleep on.
+ * Design.  One 64-bit word holds all: each transition is one atomic step, and both its halves are words to
+ * sleep on.
  *
  *   bits   field     meaning                                             who changes it
  *   0-20   READERS   holds for reading (and tries, see below)            readers +-1; who grants: + SLEEPERS
  *   21     WRITER    held for writing                                    the owner, taking and dropping
- *   22     BIAS      some holds may be counted elsewhere: rwlock_bias.c  set by a reader inside; cleared by a writer
+ *   22     BIAS      holds may be counted elsewhere: rwlock_bias.c       set by a reader inside; cleared by a
+ *                                                                        writer
  *   23     PENDING   one writer waits, the holder of `queue`             that writer alone: exact, never stale
- *   24-41  SLEEPERS  readers that wait                                   a reader, as it begins to wait or gives up;
- *                                                                        who grants: to 0
+ *   24-41  SLEEPERS  readers that wait                                   a reader, as it begins to wait or
+ *                                                                        gives up; who grants: to 0
  *   42-63  GRANTS    how often waiting readers were let in               who grants: + 1
  *
  *   combination                         may it be?
- *   WRITER and READERS                  only tries: a reader adds itself first and looks at what was there; found
- *                                       unwelcome, it turns its count into a sleeper's, or takes it back
- *   BIAS and (WRITER or PENDING)        never: BIAS is set in a step that excludes both, and a writer clears it first
+ *   WRITER and READERS                  only tries: a reader adds itself first and looks at what was there;
+ *                                       found unwelcome, it turns its count into a sleeper's, or takes it back
+ *   BIAS and (WRITER or PENDING)        never: BIAS is set in a step that excludes both, and a writer clears it
+ *                                       first
  *   SLEEPERS without WRITER or PENDING  never: who ends the one state that keeps readers out, grants
  *   PENDING, neither WRITER nor READERS the pending writer has been woken, or another took its turn in between
  *
- * Granting.  The unlocking writer (or a pending one that gives up) makes all sleepers readers, in one step: their
- * count moves from SLEEPERS to READERS and GRANTS advances.  A sleeper keeps GRANTS as of when it enrolled: changed
- * means it holds the lock already, also if its time is up in the same moment.  They sleep on the high half, which
- * changes with every grant.  With PENDING, writers preferred, nothing is granted: the turn is the pending writer's.
+ * Granting.  The unlocking writer (or a pending one that gives up) makes all sleepers readers, in one step:
+ * their count moves from SLEEPERS to READERS and GRANTS advances.  A sleeper keeps GRANTS as of when it
+ * enrolled: changed means it holds the lock already, also if its time is up in the same moment.  They sleep
+ * on the high half, which changes with every grant.  With PENDING, writers preferred, nothing is granted:
+ * the turn is the pending writer's.
  *
- * Writers that have to wait queue up on `queue`, a small mutex; its holder is the pending one.  It sleeps on the low
- * half, compared while it contains READERS or WRITER, and PENDING: so whoever brings those to zero sees PENDING in
- * the same step, and wakes it.  `queue` is given up after the lock has been taken, by its owner.  A writer that finds
- * the lock free takes it though others wait: a turn that must be slept for costs all of them.
+ * Writers that have to wait queue up on `queue`, a small mutex; its holder is the pending one.  It sleeps on
+ * the low half, compared while it contains READERS or WRITER, and PENDING: so whoever brings those to zero
+ * sees PENDING in the same step, and wakes it.  `queue` is given up after the lock has been taken, by its
+ * owner.  A writer that finds the lock free takes it though others wait: a turn that must be slept for costs
+ * all of them.
  *
- * Memory order.  Taking acquires, dropping releases, on the word.  All changes are read-modify-write, so every taker
- * synchronises with all earlier droppers.  A granted sleeper acquires the granting step.
+ * Memory order.  Taking acquires, dropping releases, on the word.  All changes are read-modify-write, so
+ * every taker synchronises with all earlier droppers.  A granted sleeper acquires the granting step.
  *
- * Limits.  2^20 readers, 2^18 sleeping readers, then EAGAIN.  A sleeper that misses exactly 2^22 grants between two
- * looks would sleep on; each of them takes a system call.  Between processes the lock works only on this library.
+ * Limits.  2^20 readers, 2^18 sleeping readers, then EAGAIN.  A sleeper that misses exactly 2^22 grants
+ * between two looks would sleep on; each of them takes a system call.  Between processes the lock works only
+ * on this library.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -98,7 +105,7 @@ static void wake_pending(struct rwlock *l, uint64_t w, int flags) {
         umtx_wake(low(l), 1, flags);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------- */
 
 static void drop_reader(struct rwlock *l) {
     int flags = rwlock_umtx_flags(l); /* before the step after which the lock may be gone */
@@ -137,7 +144,7 @@ __attribute__((noinline)) static int rdlock_slow(struct rwlock *l, bool tried, c
             spinwait_changed(&reader_history, low(l), (uint32_t)w);
     }
     for (;;) {
-        uint64_t w = a64_load_acquire(&l->word), next; /* acquire: when we find that our try has become a hold */
+        uint64_t w = a64_load_acquire(&l->word), next; /* acquire: our try may have become a hold */
         int r = 0;
         if (is_full(w - mine)) {
             r = -EAGAIN;
@@ -152,8 +159,8 @@ __attribute__((noinline)) static int rdlock_slow(struct rwlock *l, bool tried, c
             r = -EDEADLK;
         }
         next = w - mine + (r == 0 ? RW_SLEEPER : 0);
-        /* release: in a try that is taken back there is nothing to order, but the next writer's acquire of this very
-         * step must also cover the readers before it */
+        /* release: a try that is taken back orders nothing itself, but the next writer's acquire of this step
+         * must also cover the readers before it */
         if (next != w && !a64_cas_release(&l->word, w, next))
             continue;
         if (tried)
@@ -193,13 +200,17 @@ THR_EXPORT int pthread_rwlock_clockrdlock(pthread_rwlock_t *restrict lock, clock
     return -rdlock(rwlock_of(lock), clock, deadline);
 }
 
-THR_EXPORT int pthread_rwlock_timedrdlock(pthread_rwlock_t *restrict lock, const struct timespec *restrict deadline) {
+THR_EXPORT int pthread_rwlock_timedrdlock(pthread_rwlock_t *restrict lock,
+                                          const struct timespec *restrict deadline) {
     return pthread_rwlock_clockrdlock(lock, CLOCK_REALTIME, deadline);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------------------- */
 
-/* Takes the lock if nobody is in it; gives up our place as the pending writer, if it is ours, in the same step. */
+/*
+ * Takes the lock if nobody is in it; gives up our place as the pending writer, if it is ours, in the same
+ * step.
+ */
 static bool try_write(struct rwlock *l, uint64_t mine) {
     uint64_t w = a64_load(&l->word); /* relaxed: a guess for the exchange */
     while (!(w & (RW_READERS | RW_WRITER | RW_BIAS))) {
@@ -214,7 +225,10 @@ static bool try_write(struct rwlock *l, uint64_t mine) {
     return false;
 }
 
-/* `queue` is a mutex of three states, as lib/base/lock.c explains; here with a deadline, and shared if the lock is. */
+/*
+ * `queue` is a mutex of three states, as lib/base/lock.c explains; here with a deadline, and shared if the
+ * lock is.
+ */
 static int queue_lock(struct rwlock *l, clockid_t clock, const struct timespec *deadline) {
     if (a32_cas(&l->queue, 0, 1)) /* relaxed: only PENDING is guarded, and that lies in the word */
         return 0;
@@ -243,8 +257,10 @@ static void stop_pending(struct rwlock *l) {
         umtx_wake(high(l), UMTX_WAKE_ALL, rwlock_umtx_flags(l));
 }
 
-__attribute__((noinline)) static int wrlock_slow(struct rwlock *l, clockid_t clock, const struct timespec *deadline) {
-    if (a32_load(&l->writer) == thr_tid() && a64_load(&l->word) & RW_WRITER) /* relaxed: ours only if we wrote it */
+__attribute__((noinline)) static int wrlock_slow(struct rwlock *l, clockid_t clock,
+                                                 const struct timespec *deadline) {
+    /* relaxed: ours only if we wrote it */
+    if (a32_load(&l->writer) == thr_tid() && a64_load(&l->word) & RW_WRITER)
         return -EDEADLK;
     int r = queue_lock(l, clock, deadline);
     if (r < 0)
@@ -294,7 +310,8 @@ THR_EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *restrict lock, clock
     return -wrlock(rwlock_of(lock), clock, deadline);
 }
 
-THR_EXPORT int pthread_rwlock_timedwrlock(pthread_rwlock_t *restrict lock, const struct timespec *restrict deadline) {
+THR_EXPORT int pthread_rwlock_timedwrlock(pthread_rwlock_t *restrict lock,
+                                          const struct timespec *restrict deadline) {
     return pthread_rwlock_clockwrlock(lock, CLOCK_REALTIME, deadline);
 }
 
@@ -310,7 +327,7 @@ THR_EXPORT int pthread_rwlock_trywrlock(pthread_rwlock_t *lock) {
 }
 THR_ALIAS(__pthread_rwlock_trywrlock, pthread_rwlock_trywrlock);
 
-/* ---- both ---------------------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------------------ */
 
 static void wrunlock(struct rwlock *l) {
     int flags = rwlock_umtx_flags(l); /* before the step after which the lock may be gone */

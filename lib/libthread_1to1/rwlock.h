@@ -1,7 +1,8 @@
 /*
  * rwlock: the lock's memory, and what rwlock.c, rwlock_bias.c and rwlock_attr.c share.
  *
- * The size, the offset of `kind` (static initialisers) and of `shared` are the libc's; all zero is a valid lock.
+ * The size, the offset of `kind` (static initialisers) and of `shared` are the libc's; all zero is a valid
+ * lock.
  */
 #ifndef THR_RWLOCK_H
 #define THR_RWLOCK_H
@@ -48,7 +49,7 @@ static inline int rwlock_umtx_flags(const struct rwlock *l) {
     return l->shared ? UMTX_SHARED : UMTX_PRIVATE;
 }
 
-/* ---- rwlock_bias.c: readers that are counted in a line of their own ------------------------------------------ */
+/* ---- rwlock_bias.c: readers that are counted in a line of their own -------------------------------------- */
 
 enum bias_result { BIAS_HELD, BIAS_NOT_HELD };
 
@@ -65,8 +66,8 @@ bool bias_unlock_any(struct rwlock *l);
 void bias_consider(struct rwlock *l);
 
 /*
- * If the lock is biased: ends that and returns true.  Every reader that was counted elsewhere is in the word then,
- * and so is the caller, as if it were a reader.
+ * If the lock is biased: ends that and returns true.  Every reader that was counted elsewhere is in the word
+ * then, and so is the caller, as if it were a reader.
  */
 bool bias_revoke(struct rwlock *l);
 

@@ -1,38 +1,41 @@
 /*
  * Biased read locks: readers that share nothing.
  *
- * Guarantee.  While a lock is biased, taking and dropping it for reading writes only to a cache line that is as good
- * as the thread's own.  The exclusion of writers is what it is without.
+ * Guarantee.  While a lock is biased, taking and dropping it for reading writes only to a cache line that is
+ * as good as the thread's own.  The exclusion of writers is what it is without.
  *
- * Problem.  A reader that is counted in the lock pulls the lock's line to its CPU, twice a pair, and the CPUs fight for
- * it: with two readers and nothing between lock and unlock that is nearly all of the time spent, in every design with
- * one counter, this library's own too.
+ * Problem.  A reader that is counted in the lock pulls the lock's line to its CPU, twice a pair, and the
+ * CPUs fight for it: with two readers and nothing between lock and unlock that is nearly all of the time
+ * spent, in every design with one counter, this library's own too.
  *
- * Design (after BRAVO, Dice and Kogan, USENIX ATC 2019; the transfer of holds is ours).  There is one table of slots
- * for the process.  A thread has a line of it, and a lock an index in each line.  A reader that finds BIAS in the
- * word puts the lock's tag into its slot and looks again: still BIAS, it holds the lock.  A writer takes BIAS out of
- * the word, counting itself as a reader in the same step so that no other writer can get in, and goes through the
- * table: each slot with the lock's tag is turned into a count in the word, first the count, then the slot.  From there
- * on the lock is an ordinary one, and the reader, when it does not find its slot, unlocks the ordinary way.  BRAVO's
- * writer waits for the slots to empty, spinning; here nobody waits for a slot, and the last reader wakes the writer.
+ * Design (after BRAVO, Dice and Kogan, USENIX ATC 2019; the transfer of holds is ours).  There is one table
+ * of slots for the process.  A thread has a line of it, and a lock an index in each line.  A reader that
+ * finds BIAS in the word puts the lock's tag into its slot and looks again: still BIAS, it holds the lock.
+ * A writer takes BIAS out of the word, counting itself as a reader in the same step so that no other writer
+ * can get in, and goes through the table: each slot with the lock's tag is turned into a count in the word,
+ * first the count, then the slot.  From there on the lock is an ordinary one, and the reader, when it does
+ * not find its slot, unlocks the ordinary way.  BRAVO's writer waits for the slots to empty, spinning; here
+ * nobody waits for a slot, and the last reader wakes the writer.
  *
  *   holds for reading = readers in the word + slots that contain the tag  (- writers at work on the table)
  *
- * Holds are alike: nobody cares which of them is whose.  So it does no harm that threads share lines (two threads
- * may clear each other's slot: the sum stays right), nor that a read lock is dropped by another thread than took it.
+ * Holds are alike: nobody cares which of them is whose.  So it does no harm that threads share lines (two
+ * threads may clear each other's slot: the sum stays right), nor that a read lock is dropped by another
+ * thread than took it.
  *
- * A reader that finds BIAS gone after it has put the tag takes it back.  If the slot has been cleared meanwhile, some
- * writer has counted it, and then it holds the lock indeed.
+ * A reader that finds BIAS gone after it has put the tag takes it back.  If the slot has been cleared
+ * meanwhile, some writer has counted it, and then it holds the lock indeed.
  *
- * Why the reader cannot miss the writer and the writer the reader: reader: slot := tag; fence; BIAS?  writer: BIAS :=
- * 0; fence; slot?  At least one sees the other's write.
+ * Why the reader cannot miss the writer and the writer the reader: reader: slot := tag; fence; BIAS?
+ * writer: BIAS := 0; fence; slot?  At least one sees the other's write.
  *
- * When.  A lock is biased when a reader, counting itself, sees another reader: nothing is gained before.  To go
- * through the table costs a writer a few hundred ns; for NINEFOLD that time the lock is not biased again, so
- * revocations take a tenth of the time at the worst.  Process-shared locks are never biased.
+ * When.  A lock is biased when a reader, counting itself, sees another reader: nothing is gained before.  To
+ * go through the table costs a writer a few hundred ns; for NINEFOLD that time the lock is not biased again,
+ * so revocations take a tenth of the time at the worst.  Process-shared locks are never biased.
  *
- * Limits.  The tag holds 54 bits of the address (>> 3) and ten of an epoch that init draws, so that a lock made anew
- * where another one lay is not taken for it though some thread ended, or was left behind by fork, with a hold on it.
+ * Limits.  The tag holds 54 bits of the address (>> 3) and ten of an epoch that init draws, so that a lock
+ * made anew where another one lay is not taken for it though some thread ended, or was left behind by fork,
+ * with a hold on it.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

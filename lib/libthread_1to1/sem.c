@@ -1,13 +1,15 @@
 /*
  * sem_*: unnamed semaphores, and everything on named ones but opening and closing.
  *
- * Guarantee.  The value never drops below zero and no post is lost: as long as the value is positive, no waiter
- * sleeps on without a wake-up under way.  Post is async-signal-safe, and its last access to the semaphore is the
- * operation that makes the post visible: who waits for the last post may destroy it at once.
+ * Guarantee.  The value never drops below zero and no post is lost: as long as the value is positive, no
+ * waiter sleeps on without a wake-up under way.  Post is async-signal-safe, and its last access to the
+ * semaphore is the operation that makes the post visible: who waits for the last post may destroy it at
+ * once.
  *
- * The naive design (a value; post always wakes; or a separate count of waiters) pays a system call per post, or fails:
- * with the count in a word of its own, post must look at that word after the value has changed, when the semaphore may
- * be gone already; and a look before the change can miss a waiter who comes in between.
+ * The naive design (a value; post always wakes; or a separate count of waiters) pays a system call per post,
+ * or fails: with the count in a word of its own, post must look at that word after the value has changed,
+ * when the semaphore may be gone already; and a look before the change can miss a waiter who comes in
+ * between.
  *
  * Design, the libc's: value and number of waiters are the halves of one 64-bit word.
  *
@@ -19,16 +21,16 @@
  *                    waiters - 1 in the same CAS, or sleep on value 0
  *   give up          waiters - 1 (timeout, signal, cancel)              relaxed
  *
- * No lost wake-up: a sleeper is counted before it looks at the value, in the word that post changes.  Either post
- * comes first and the sleeper's look (the kernel's comparison at the latest) sees a positive value; or the sleeper is
- * counted first and post wakes one.  A woken sleeper that gives up leaves no harm: the value stays positive, and
- * whoever else sleeps was woken by the post that made it so or comes to look at the value by itself -- except that
- * a wake-up meant for one sleeper may be taken by another that gives up at that moment.  The kernel takes a sleeper
- * off the queue either by wake-up or by timeout or signal, never by both, and a woken one looks at the value before
- * it thinks of giving up; so that does not happen.
+ * No lost wake-up: a sleeper is counted before it looks at the value, in the word that post changes.  Either
+ * post comes first and the sleeper's look (the kernel's comparison at the latest) sees a positive value; or
+ * the sleeper is counted first and post wakes one.  A woken sleeper that gives up leaves no harm: the value
+ * stays positive, and whoever else sleeps was woken by the post that made it so or comes to look at the
+ * value by itself -- except that a wake-up meant for one sleeper may be taken by another that gives up at
+ * that moment.  The kernel takes a sleeper off the queue either by wake-up or by timeout or signal, never by
+ * both, and a woken one looks at the value before it thinks of giving up; so that does not happen.
  *
- * Before counting itself a waiter looks at the value for up to a microsecond (spinwait.h): against a partner on
- * another CPU neither side then needs the kernel.
+ * Before counting itself a waiter looks at the value for up to a microsecond (spinwait.h): against a partner
+ * on another CPU neither side then needs the kernel.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -89,7 +91,10 @@ THR_EXPORT int sem_getvalue(sem_t *sem, int *value) {
     return 0;
 }
 
-/* Takes one if there is one; the caller is among the waiters if `mine` is WAITER, and no longer after success. */
+/*
+ * Takes one if there is one; the caller is among the waiters if `mine` is WAITER, and no longer after
+ * success.
+ */
 static bool try_take(struct sem *s, uint64_t mine) {
     uint64_t data = a64_load(&s->data); /* relaxed: only a guess for the exchange */
     while (value_of(data) > 0) {
@@ -124,7 +129,8 @@ THR_EXPORT int sem_post(sem_t *sem) {
     return 0;
 }
 
-__attribute__((noinline)) static int wait_slow(struct sem *s, const struct timespec *deadline, clockid_t clock) {
+__attribute__((noinline)) static int wait_slow(struct sem *s, const struct timespec *deadline,
+                                               clockid_t clock) {
     if (spinwait_changed(&history, value_word(s), 0) && try_take(s, 0))
         return 0;
     a64_add(&s->data, WAITER); /* relaxed: the word orders itself; see "no lost wake-up" */

@@ -1,5 +1,6 @@
 /*
- * sem: the words of a semaphore, the libc's own layout, since processes on either implementation may share one.
+ * sem: the words of a semaphore, the libc's own layout, since processes on either implementation may share
+ * one.
  *
  *   data    low half: the value, a umtx word; high half: how many threads are about to sleep, or sleep, on it
  *   shared  0 private, 128 process-shared (what the libc writes)

@@ -1,18 +1,20 @@
 /*
  * sem_open, sem_close, sem_unlink.
  *
- * A named semaphore is the file /dev/shm/sem.NAME, as the libc makes it: processes on either implementation share it.
+ * A named semaphore is the file /dev/shm/sem.NAME, as the libc makes it: processes on either implementation
+ * share it.
  *
- * Creation is free of races: the file is made under a name of its own, given its content, and only then linked to
- * the final name, so that nobody ever opens a semaphore that is not initialised.  link() fails if the name exists:
- * with O_EXCL that is the answer; without, the existing one is opened, and if that has been unlinked meanwhile, all
- * starts again.
+ * Creation is free of races: the file is made under a name of its own, given its content, and only then
+ * linked to the final name, so that nobody ever opens a semaphore that is not initialised.  link() fails if
+ * the name exists: with O_EXCL that is the answer; without, the existing one is opened, and if that has been
+ * unlinked meanwhile, all starts again.
  *
- * Opening the same semaphore again gives the same address and counts a reference; which file it is, device and inode
- * tell, not the name: a name that was unlinked and made anew is another semaphore.  The table of open ones is guarded
- * by a lock that a fork takes and drops, so that the child finds it whole.
+ * Opening the same semaphore again gives the same address and counts a reference; which file it is, device
+ * and inode tell, not the name: a name that was unlinked and made anew is another semaphore.  The table of
+ * open ones is guarded by a lock that a fork takes and drops, so that the child finds it whole.
  *
- * System calls are made directly: open and close through the libc would be cancellation points, and sem_open is none.
+ * System calls are made directly: open and close through the libc would be cancellation points, and sem_open
+ * is none.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -127,7 +129,8 @@ static int find_or_add(int fd, sem_t *fresh, sem_t **sem) {
 }
 
 static int open_existing(const char *path, int oflag, sem_t **sem) {
-    int fd = (int)sys(SYS_openat, AT_FDCWD, path, (oflag & ~(O_CREAT | O_ACCMODE)) | O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    int fd = (int)sys(SYS_openat, AT_FDCWD, path,
+                      (oflag & ~(O_CREAT | O_ACCMODE)) | O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return fd;
     int r = find_or_add(fd, NULL, sem);
@@ -140,7 +143,8 @@ static int make_file(char path[PATH_MAX], mode_t mode) {
     static uint32_t counter;
     for (int i = 0; i < TRIES; i++) {
         uint64_t salt = clock_now_ns() * 0x9e3779b97f4a7c15u;
-        snprintf(path, PATH_MAX, "%s%d.%u.%x", PREFIX, (int)sys(SYS_gettid), a32_add(&counter, 1), (unsigned)(salt >> 32));
+        snprintf(path, PATH_MAX, "%s%d.%u.%x", PREFIX, (int)sys(SYS_gettid), a32_add(&counter, 1),
+                 (unsigned)(salt >> 32));
         int fd = (int)sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (fd != -EEXIST)
             return fd;

@@ -1,10 +1,11 @@
 /*
  * pthread_spin_*.
  *
- * One word, bit-compatible with the libc's, so that a process on either implementation may share the lock.  The
- * waiter reads until the word looks free and only then writes: the line stays shared between the waiters while the
- * holder works.  A holder that was preempted is not waited for with a busy CPU for ever: after SPINS looks each
- * further one is preceded by a sched_yield, which lets it run when it waits for this very CPU.
+ * One word, bit-compatible with the libc's, so that a process on either implementation may share the lock.
+ * The waiter reads until the word looks free and only then writes: the line stays shared between the waiters
+ * while the holder works.  A holder that was preempted is not waited for with a busy CPU for ever: after
+ * SPINS looks each further one is preceded by a sched_yield, which lets it run when it waits for this very
+ * CPU.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

@@ -1,11 +1,12 @@
 /*
  * spinwait: whether it pays to look at a word a little longer before sleeping on it.
  *
- * A wake-up through the kernel costs both sides microseconds; a partner that runs on another CPU often changes the
- * word within a fraction of one.  But where the partner waits for this very CPU, every spin is lost time.  Which of
- * the two it is shows in what happened lately: each thread keeps a record per kind of object (the struct is the
- * user's initial-exec __thread variable).  After MISSES spins in vain it tries again once in RETRY waits only, so that
- * the worst case costs about one part in RETRY of a microsecond per sleep, and a change of the load is noticed.
+ * A wake-up through the kernel costs both sides microseconds; a partner that runs on another CPU often
+ * changes the word within a fraction of one.  But where the partner waits for this very CPU, every spin is
+ * lost time.  Which of the two it is shows in what happened lately: each thread keeps a record per kind of
+ * object (the struct is the user's initial-exec __thread variable).  After MISSES spins in vain it tries
+ * again once in RETRY waits only, so that the worst case costs about one part in RETRY of a microsecond per
+ * sleep, and a change of the load is noticed.
  */
 #ifndef THR_SPINWAIT_H
 #define THR_SPINWAIT_H

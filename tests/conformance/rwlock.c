@@ -126,8 +126,10 @@ static void bad_input(void) {
     for (int i = 0; i < 3; i++) {
         is(pthread_rwlock_timedrdlock(&l, &bad[i]), EINVAL, "timedrdlock, bad nanoseconds %d", i);
         is(pthread_rwlock_timedwrlock(&l, &bad[i]), EINVAL, "timedwrlock, bad nanoseconds %d", i);
-        is(pthread_rwlock_clockrdlock(&l, CLOCK_MONOTONIC, &bad[i]), EINVAL, "clockrdlock, bad nanoseconds %d", i);
-        is(pthread_rwlock_clockwrlock(&l, CLOCK_REALTIME, &bad[i]), EINVAL, "clockwrlock, bad nanoseconds %d", i);
+        is(pthread_rwlock_clockrdlock(&l, CLOCK_MONOTONIC, &bad[i]), EINVAL, "clockrdlock, bad nanoseconds %d",
+           i);
+        is(pthread_rwlock_clockwrlock(&l, CLOCK_REALTIME, &bad[i]), EINVAL, "clockwrlock, bad nanoseconds %d",
+           i);
     }
     struct timespec t = in_ms(CLOCK_REALTIME, 1000);
     is(pthread_rwlock_clockrdlock(&l, CLOCK_PROCESS_CPUTIME_ID, &t), EINVAL, "clockrdlock, bad clock");

@@ -75,7 +75,8 @@ static void life(void) {
     is(sem_close(c), 0, "close");
     is(unlink_error(name), 0, "unlink");
     errno = 0;
-    ok(sem_open(name, O_CREAT, 0600, (unsigned)SEM_VALUE_MAX + 1) == SEM_FAILED && errno == EINVAL, "value too large");
+    ok(sem_open(name, O_CREAT, 0600, (unsigned)SEM_VALUE_MAX + 1) == SEM_FAILED && errno == EINVAL,
+       "value too large");
 
     a = sem_open(name, O_CREAT, 0600, 0);
     sem_close(a);

@@ -1,4 +1,7 @@
-/* Semaphores and a spin lock shared with a process on the libc's own: a child that is started without our library. */
+/*
+ * Semaphores and a spin lock shared with a process on the libc's own: a child that is started without our
+ * library.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,11 +1,11 @@
 /*
  * explore: visits every state that some threads can reach together.
  *
- * A model is a struct of plain data (zeroed padding: states are compared as bytes) and a function step(state, thread)
- * that makes one atomic step of one thread: one access to shared memory, as the code makes it.  The explorer follows
- * all orders of steps, each state once.  Reported are: a state that check() refuses, and a state in which nobody can
- * go on though not all have finished (a lost wake-up).  Memory is sequentially consistent here; what orders the real
- * accesses is written beside them in the code.
+ * A model is a struct of plain data (zeroed padding: states are compared as bytes) and a function
+ * step(state, thread) that makes one atomic step of one thread: one access to shared memory, as the code
+ * makes it.  The explorer follows all orders of steps, each state once.  Reported are: a state that check()
+ * refuses, and a state in which nobody can go on though not all have finished (a lost wake-up).  Memory is
+ * sequentially consistent here; what orders the real accesses is written beside them in the code.
  */
 #ifndef EXPLORE_H
 #define EXPLORE_H
@@ -22,8 +22,8 @@ enum outcome { STEP_DONE, STEP_BLOCKED, STEP_FINISHED };
 struct model {
     size_t size;                                               /* of the state */
     int threads;                                               /* that step() knows */
-    enum outcome (*step)(void *state, int thread, int choice); /* choice: 0 .. choices-1, alternatives of one thread */
-    int choices;                                               /* e.g. 1: a timeout happens now.  May be BLOCKED */
+    enum outcome (*step)(void *state, int thread, int choice); /* choice: 0 .. choices-1 */
+    int choices;                                               /* 1: a timeout happens now */
     const char *(*check)(const void *state);                   /* NULL: the state is fine */
     const char *(*check_end)(const void *state);               /* the same when all have finished */
 };

@@ -1,9 +1,11 @@
 /*
- * The protocol of lib/libthread_1to1/rwlock.c and rwlock_bias.c, every order of steps of a few threads: a writer is
- * alone, nobody sleeps for ever, no hold is lost or counted twice, the states that the table forbids do not occur.
+ * The protocol of lib/libthread_1to1/rwlock.c and rwlock_bias.c, every order of steps of a few threads: a
+ * writer is alone, nobody sleeps for ever, no hold is lost or counted twice, the states that the table
+ * forbids do not occur.
  *
- * A step is one access to the word, to a slot or to the queue, or the kernel's compare-and-sleep, or a wake-up.  Spins
- * are left out, and a lock may be biased again at once: both only shorten what the code does.
+ * A step is one access to the word, to a slot or to the queue, or the kernel's compare-and-sleep, or a
+ * wake-up.  Spins are left out, and a lock may be biased again at once: both only shorten what the code
+ * does.
  */
 #include "explore.h"
 
@@ -516,8 +518,8 @@ static void run(int prefer_writer, int how, const char *lines, const char *a, co
     }
     m.threads = threads;
     char name[160];
-    snprintf(name, sizeof name, "rwlock %s, lines %s, %s %s %s %s", prefer_writer ? "prefers writers" : "prefers readers",
-             lines, a, b, c ? c : "", d ? d : "");
+    snprintf(name, sizeof name, "rwlock %s, lines %s, %s %s %s %s",
+             prefer_writer ? "prefers writers" : "prefers readers", lines, a, b, c ? c : "", d ? d : "");
     if (how)
         explore_not_ok(&m, &s, name);
     else

@@ -1,11 +1,11 @@
 /*
- * The protocol of lib/libthread_1to1/sem.c, every order of steps: each post is taken once, none is lost, and nobody
- * touches the semaphore after the last waiter may have destroyed it.
+ * The protocol of lib/libthread_1to1/sem.c, every order of steps: each post is taken once, none is lost, and
+ * nobody touches the semaphore after the last waiter may have destroyed it.
  */
 #include "explore.h"
 
 enum { MOST = 4 };
-enum { POSTER, WAITER, GIVER_UP };                    /* kinds of threads; GIVER_UP: a waiter that may time out */
+enum { POSTER, WAITER, GIVER_UP };                    /* GIVER_UP: a waiter that may time out */
 enum { P_LOAD, P_CAS, P_WAKE, W_LOAD, W_CAS, W_COUNT, S_LOAD, S_CAS, S_SLEEP, S_ASLEEP, S_GIVE_UP, END };
 
 struct thread {
@@ -35,7 +35,10 @@ static enum outcome step(void *p, int i, int choice) {
     case S_LOAD:
         t->value = s->value;
         t->waiters = s->waiters;
-        t->pc = t->pc == P_LOAD ? P_CAS : t->pc == W_LOAD ? (t->value ? W_CAS : W_COUNT) : t->value ? S_CAS : S_SLEEP;
+        t->pc = t->pc == P_LOAD   ? P_CAS
+                : t->pc == W_LOAD ? (t->value ? W_CAS : W_COUNT)
+                : t->value        ? S_CAS
+                                  : S_SLEEP;
         break;
     case P_CAS:
     case W_CAS:
@@ -136,7 +139,10 @@ static void run(const char *kinds, int how) {
         explore_ok(&m, &s, name);
 }
 
-/* p posts, w waits, g waits and may give up.  As many posts as plain waiters plus givers-up, so that all can end. */
+/*
+ * p posts, w waits, g waits and may give up.  As many posts as plain waiters plus givers-up, so that all can
+ * end.
+ */
 int main(void) {
     run("pw", 0);
     run("ppww", 0);

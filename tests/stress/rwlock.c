@@ -115,8 +115,9 @@ static void run(int kind, int pshared, int percent) {
         pthread_create(&t[i], NULL, body, (void *)(i + 1));
     for (int i = 0; i < THREADS; i++)
         pthread_join(t[i], NULL);
-    ok(bad == 0 && a == b && a == writes, "kind %d, pshared %d, %d%% writes: %ld written, %ld gave up, %ld wrong", kind,
-       pshared, percent, writes, timeouts, bad);
+    ok(bad == 0 && a == b && a == writes,
+       "kind %d, pshared %d, %d%% writes: %ld written, %ld gave up, %ld wrong", kind, pshared, percent, writes,
+       timeouts, bad);
     is(pthread_rwlock_trywrlock(&lock), 0, "free at the end");
     is(pthread_rwlock_unlock(&lock), 0, "unlock");
     is(pthread_rwlock_destroy(&lock), 0, "destroy");

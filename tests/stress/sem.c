@@ -1,4 +1,7 @@
-/* Semaphores under random delays, signals, timeouts and cancellation: no post is lost and none is taken twice. */
+/*
+ * Semaphores under random delays, signals, timeouts and cancellation: no post is lost and none is taken
+ * twice.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -32,7 +35,9 @@ static void *waiter(void *arg) {
             t.tv_nsec -= 1000000000;
             t.tv_sec++;
         }
-        int r = rnd(&s) % 4 == 0 ? sem_wait(&sem) : rnd(&s) % 8 == 0 ? sem_trywait(&sem) : sem_clockwait(&sem, clock, &t);
+        int r = rnd(&s) % 4 == 0   ? sem_wait(&sem)
+                : rnd(&s) % 8 == 0 ? sem_trywait(&sem)
+                                   : sem_clockwait(&sem, clock, &t);
         if (r == 0)
             __sync_fetch_and_add(&taken, 1);
         else
@@ -89,8 +94,9 @@ static void everything(void) {
         pthread_join(w[i], NULL);
     int v;
     sem_getvalue(&sem, &v);
-    is(taken + v, posted + WAITERS, "%ld posts: each is taken once or is there still (%ld timeouts, %ld signals)", posted,
-       gave_up, interrupted);
+    is(taken + v, posted + WAITERS,
+       "%ld posts: each is taken once or is there still (%ld timeouts, %ld signals)", posted, gave_up,
+       interrupted);
     is((long)((uint32_t *)&sem)[1], 0, "nobody is counted as waiting");
 }
 
