@@ -1,6 +1,6 @@
 /*
- * The protocol of lib/libthread_1to1/sem.c, every order of steps: each post is taken once, none is lost, and
- * nobody touches the semaphore after the last waiter may have destroyed it.
+ * The protocol of lib/libthread_1to1/sem.c, every order of steps: each post is taken once, and
+ * none is lost; counted waiters are waiters.
  */
 #include "explore.h"
 
