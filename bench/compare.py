@@ -16,6 +16,8 @@ import report
 from jobs import JOBS
 from running import Load, Run, Trouble
 
+# What changes a library's behaviour: left to it, and shown.
+SETTINGS = ("ODONATA_LWP", "ODONATA_DISABLE", "ODONATA_VERBOSE", "ODONATA_FAULT")
 SRC = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -176,7 +178,7 @@ def main():
         at = words.index("--build")
         del words[at:at + 2]
     command = shlex.join(["./compare"] + words)
-    settings = ["%s=%s" % pair for pair in sorted(os.environ.items()) if pair[0].startswith("ODONATA_")]
+    settings = ["%s=%s" % (name, os.environ[name]) for name in SETTINGS if name in os.environ]
     print("%s\n%d rounds, %g s a figure; models: %s%s\n" % (
         machine(), args.rounds, args.seconds, ", ".join(m.name for m in chosen),
         "; " + " ".join(settings) if settings else ""), flush=True)
