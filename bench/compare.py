@@ -179,8 +179,8 @@ def main():
         del words[at:at + 2]
     command = shlex.join(["./compare"] + words)
     settings = ["%s=%s" % (name, os.environ[name]) for name in SETTINGS if name in os.environ]
-    print("%s\n%d rounds, %g s a figure; models: %s%s\n" % (
-        machine(), args.rounds, args.seconds, ", ".join(m.name for m in chosen),
+    print("%s\n%d round%s, %g s a figure; models: %s%s\n" % (
+        machine(), args.rounds, "s"[args.rounds == 1:], args.seconds, ", ".join(m.name for m in chosen),
         "; " + " ".join(settings) if settings else ""), flush=True)
 
     run.steps_per_us = max(run.probe()[1] for _ in range(5))
