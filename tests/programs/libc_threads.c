@@ -32,8 +32,8 @@ static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static sem_t done;
-static int calls, bad, initialised;
-static atomic_int destroyed, cleaned;
+static int phase, calls, bad, initialised; /* calls of this phase; a timer may ring once more when it is over */
+static atomic_int values, destroyed, cleaned;
 static pthread_t main_thread;
 
 static void initialise(void) {
@@ -61,6 +61,7 @@ static int use_everything(void) {
     wrong |= !pthread_equal(self, pthread_self()) || pthread_equal(self, main_thread);
     pthread_once(&once, initialise);
     wrong |= (pthread_getspecific(key) != NULL) << 1;
+    values++;
     wrong |= (pthread_setspecific(key, &key) != 0 || pthread_getspecific(key) != &key) << 2;
     wrong |= (pthread_mutex_lock(&careful) != 0 || pthread_mutex_lock(&careful) != EDEADLK ||
               pthread_mutex_unlock(&careful) != 0 || pthread_mutex_unlock(&careful) != EPERM)
@@ -92,14 +93,14 @@ static int use_everything(void) {
     void *result = NULL;
     wrong |= (pthread_create(&t, NULL, child, &attr) != 0 || pthread_join(t, &result) != 0 || result != &attr) << 10;
     wrong |= (pthread_kill(self, 0) != 0) << 11;
-    errno = 0;
-    wrong |= (pthread_mutex_trylock(&careful) != 0 || pthread_mutex_unlock(&careful) != 0 || errno != 0) << 12;
+    errno = ENOENT;
+    wrong |= (pthread_mutex_lock(&lock) != 0 || pthread_mutex_unlock(&lock) != 0 || errno != ENOENT) << 12;
     return wrong;
 }
 
-static void report(int wrong) {
+static void report(int of_phase, int wrong) {
     pthread_mutex_lock(&lock);
-    calls++;
+    calls += of_phase == phase;
     bad |= wrong;
     pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&lock);
@@ -107,17 +108,26 @@ static void report(int wrong) {
 }
 
 static void on_event(union sigval value) {
-    (void)value;
-    report(use_everything());
+    report(value.sival_int, use_everything());
 }
 
 static void on_event_exit(union sigval value) {
-    (void)value;
-    report(use_everything());
+    report(value.sival_int, use_everything());
     pthread_exit(NULL);
 }
 
-/* Waits for so many calls, by condition variable; then takes their posts from the semaphore. */
+/* A new phase, and how to be told of its events. */
+static struct sigevent notify_by(void (*function)(union sigval)) {
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD};
+    event.sigev_notify_function = function;
+    pthread_mutex_lock(&lock);
+    event.sigev_value.sival_int = ++phase;
+    calls = 0;
+    pthread_mutex_unlock(&lock);
+    return event;
+}
+
+/* Waits for so many calls, by condition variable; then takes as many posts from the semaphore. */
 static int wait_calls(int n) {
     struct timespec deadline;
     clock_gettime(CLOCK_REALTIME, &deadline);
@@ -126,27 +136,25 @@ static int wait_calls(int n) {
     int error = 0;
     while (calls < n && !error)
         error = pthread_cond_timedwait(&changed, &lock, &deadline);
-    int wrong = bad, got = calls;
-    calls = bad = 0;
+    int wrong = bad;
+    bad = 0;
     pthread_mutex_unlock(&lock);
-    for (int i = 0; i < got; i++)
+    for (int i = 0; i < n; i++)
         sem_timedwait(&done, &deadline);
     if (wrong)
         printf("# wrong: %#x\n", (unsigned)wrong);
     return !error && !wrong;
 }
 
-static int wait_destroyed(int n) {
-    for (int i = 0; i < 2000 && destroyed < n; i++)
+static int all_destroyed(void) {
+    for (int i = 0; i < 2000 && destroyed < values; i++)
         usleep(5000);
-    return destroyed >= n;
+    return destroyed >= 12 && destroyed == values;
 }
 
 static void timers(void (*function)(union sigval), const char *name) {
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD};
-    event.sigev_notify_function = function;
+    struct sigevent event = notify_by(function);
     timer_t timer[3];
-    int before = destroyed;
     for (int i = 0; i < 3; i++) {
         timer_create(CLOCK_MONOTONIC, &event, &timer[i]);
         struct itimerspec spec = {{0, 0}, {0, 1000000 * (i + 1)}};
@@ -157,13 +165,14 @@ static void timers(void (*function)(union sigval), const char *name) {
     check(wait_calls(12), name);
     for (int i = 0; i < 3; i++)
         timer_delete(timer[i]);
-    check(wait_destroyed(before + 12), "their thread-specific values are destroyed");
+    check(all_destroyed(), "their thread-specific values are destroyed");
 }
 
 static void asynchronous_io(void) {
     char path[] = "aio.XXXXXX", text[4][32] = {""}, back[4][32] = {""};
     int fd = mkstemp(path);
     unlink(path);
+    struct sigevent event = notify_by(on_event);
     struct aiocb blocks[4];
     memset(blocks, 0, sizeof blocks);
     for (int i = 0; i < 4; i++) {
@@ -172,8 +181,7 @@ static void asynchronous_io(void) {
         blocks[i].aio_buf = text[i];
         blocks[i].aio_nbytes = sizeof text[i];
         blocks[i].aio_offset = i * 32;
-        blocks[i].aio_sigevent.sigev_notify = SIGEV_THREAD;
-        blocks[i].aio_sigevent.sigev_notify_function = on_event;
+        blocks[i].aio_sigevent = event;
         aio_write(&blocks[i]);
     }
     check(wait_calls(4), "aio_write notifies by threads");
@@ -197,8 +205,8 @@ static void asynchronous_io(void) {
 
 static void names(void) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
-    struct gaicb requests[6];
-    struct gaicb *list[6];
+    static struct gaicb requests[6];
+    static struct gaicb *list[6];
     memset(requests, 0, sizeof requests);
     for (int i = 0; i < 6; i++) {
         requests[i].ar_name = i % 2 ? "127.0.0.1" : "localhost";
@@ -217,8 +225,7 @@ static void names(void) {
     }
     check(error == 0 && found == 6, "getaddrinfo_a waits for six names");
 
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD};
-    event.sigev_notify_function = on_event;
+    struct sigevent event = notify_by(on_event);
     error = getaddrinfo_a(GAI_NOWAIT, list, 6, &event);
     check(error == 0 && wait_calls(1), "getaddrinfo_a notifies by a thread");
     for (int i = 0; i < 6; i++)
@@ -236,8 +243,7 @@ static void queues(void) {
         return;
     }
     mq_unlink(name);
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD};
-    event.sigev_notify_function = on_event;
+    struct sigevent event = notify_by(on_event);
     int error = mq_notify(queue, &event);
     mq_send(queue, "hello", 5, 0);
     check(error == 0 && wait_calls(1), "mq_notify by a thread");
