@@ -1,37 +1,40 @@
 /*
  * pthread_cancel, pthread_setcancelstate, pthread_setcanceltype, pthread_testcancel.
  *
- * Guarantee: once pthread_cancel(t) has returned, t acts on the request at the first cancellation point that it is in
- * or comes to with cancellation enabled, at once where its type is asynchronous; and a system call that had an effect
- * returns to its caller, who then holds the descriptor, the bytes, the child.
+ * Guarantee: once pthread_cancel(t) has returned, t acts on the request at the first cancellation point that it
+ * is in or comes to with cancellation enabled, at once where its type is asynchronous; and a system call that
+ * had an effect returns to its caller, who then holds the descriptor, the bytes, the child.
  *
- * The naive design, which the libc has had for 20 years: switch to asynchronous type, make the system call, switch
- * back.  It fails in both ends of that stretch: a request that arrives after the kernel opened the file and before
- * the type is back ends the thread, and the descriptor is lost.  Testing a flag before the call instead fails the
- * other way round: a request between test and call is not seen, and the thread sleeps forever.
+ * The naive design, which the libc has had for 20 years: switch to asynchronous type, make the system call,
+ * switch back.  It fails in both ends of that stretch: a request that arrives after the kernel opened the file
+ * and before the type is back ends the thread, and the descriptor is lost.  Testing a flag before the call
+ * instead fails the other way round: a request between test and call is not seen, and the thread sleeps
+ * forever.
  *
  * The design: test and call form a window, one piece of assembly with known borders (cancel_window.S).
  *
- *   the handler finds the thread          and so
- *   outside of windows, deferred          returns: the next window's test will see the word, which was set before the
- *                                         signal was sent
- *   between test and call                 moves it to the window's cancelled exit: the call is never made
- *   in the call, asleep                   the kernel ends the call first.  If it can be restarted, it has had no
- *                                         effect and the thread stands at the call's instruction, in the window: as
- *                                         above.  Otherwise it returns EINTR, and the wrapper looks at the word again
- *   in the call, with a result            the thread stands behind the call, out of the window: as the first line
- *   anywhere, asynchronous type           acts.  The libc's own points inside fread, getaddrinfo, ... are such
- *                                         stretches, set up by the libc itself; they stay as good as they were
+ *   the handler finds the thread      and so
+ *   outside of windows, deferred      returns: the next window's test will see the word, which was set before the
+ *                                     signal was sent
+ *   between test and call             moves it to the window's cancelled exit: the call is never made
+ *   in the call, asleep               the kernel ends the call first.  If it can be restarted, it has had no
+ *                                     effect and the thread stands at the call's instruction, in the window: as
+ *                                     above.  Otherwise it returns EINTR, and the wrapper tests the word again
+ *   in the call, with a result        the thread stands behind the call, out of the window: as the first line
+ *   anywhere, asynchronous type       acts.  The libc's own points inside fread, getaddrinfo, ... are such
+ *                                     stretches, set up by the libc itself; they stay as good as they were
  *
- * A handler above a window.  A program's signal handler may have interrupted the window between test and call, or
- * the sleeping call; when SIGCANCEL arrives in that handler, the thread's position says nothing, and when the handler
- * returns, the call would sleep on.  So if the thread is in any window (thr_window_depth), the request is sent again,
- * with SIGCANCEL blocked in the interrupted context: it becomes pending, and is delivered when the program's handler
- * returns and the mask of the code below comes back: in the window.  Without the count every request in plain code
- * would have to do so and would leave the signal blocked there, where exec could inherit it.
+ * A handler above a window.  A program's signal handler may have interrupted the window between test and call,
+ * or the sleeping call; when SIGCANCEL arrives in that handler, the thread's position says nothing, and when
+ * the handler returns, the call would sleep on.  So if the thread is in any window (thr_window_depth), the
+ * request is sent again, with SIGCANCEL blocked in the interrupted context: it becomes pending, and is
+ * delivered when the program's handler returns and the mask of the code below comes back: in the window.
+ * Without the count every request in plain code would have to do so and would leave the signal blocked there,
+ * where exec could inherit it.
  *
- * Limits: a request to a thread that is enabled, deferred and in a call which is not a point may end that call with
- * EINTR, if the kernel never restarts it (semop, io_getevents).  A raw syscall() is not a point, as in the libc.
+ * Limits: a request to a thread that is enabled, deferred and in a call which is not a point may end that call
+ * with EINTR, if the kernel never restarts it (semop, io_getevents).  A raw syscall() is not a point, as in the
+ * libc.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -53,7 +56,7 @@ intptr_t thr_cancel_offset;
 int thr_cancel_forward;
 __thread uint32_t thr_window_depth __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-/* ---- the signal ---------------------------------------------------------------------------------------------- */
+/* ---- the signal ------------------------------------------------------------------------------------------ */
 
 struct kernel_sigaction {
     void (*handler)(int, siginfo_t *, void *);
@@ -95,8 +98,8 @@ static void on_cancel(int sig, siginfo_t *info, void *context) {
 }
 
 /*
- * What the first request needs.  Idempotent, so that no lock is needed and a handler that something else has put in
- * our handler's place does not stay: installing it costs 0.1 us.
+ * What the first request needs.  Idempotent, so that no lock is needed and a handler that something else has
+ * put in our handler's place does not stay: installing it costs 0.1 us.
  */
 static void prepare(void) {
     static uint32_t prepared;
@@ -120,13 +123,13 @@ static void prepare(void) {
     sys(SYS_rt_sigaction, THR_SIGCANCEL, &action, NULL, sizeof action.mask);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------------------- */
 
 /* Sets the request; whether its thread has to be told by a signal. */
 static bool request(uint32_t *word) {
-    /* Full: what the caller did before the request is seen by the thread that acts on it (which tests the word, or
-     * gets a signal that is sent after this).  It orders against a32_or_full and a32_and_full in setcancelstate: a
-     * thread that is disabled here will see CANCELED when it enables cancellation. */
+    /* Full: what the caller did before the request is seen by the thread that acts on it (which tests the word,
+     * or gets a signal that is sent after this).  It orders against a32_or_full and a32_and_full in
+     * setcancelstate: a thread that is disabled here will see CANCELED when it enables cancellation. */
     uint32_t old = a32_or_full(word, CANCEL_CANCELED | CANCEL_CANCELING);
     return (old & CANCEL_DUE_MASK) == 0;
 }
@@ -153,9 +156,10 @@ THR_EXPORT int pthread_cancel(pthread_t t) {
     return 0;
 }
 
-/* ---- a thread's own state ------------------------------------------------------------------------------------ */
+/* ---- a thread's own state -------------------------------------------------------------------------------- */
 
-/* Sets or clears one bit of the calling thread's word; the word before.  Acts if the change makes a request due. */
+/* Sets or clears one bit of the calling thread's word; the word before.  Acts if the change makes a request
+ * due. */
 static uint32_t change(uint32_t bit, bool set) {
     uint32_t *word = cancel_word();
     uint32_t old = a32_load(word); /* relaxed: only this thread changes the two bits */
@@ -203,7 +207,7 @@ THR_EXPORT void pthread_testcancel(void) {
         thr_cancel_act();
 }
 
-/* ---- start-up ------------------------------------------------------------------------------------------------ */
+/* ---- start-up -------------------------------------------------------------------------------------------- */
 
 /* The offset of a field of struct pthread, from the descriptor that the libc exports for debuggers; 0: none. */
 static intptr_t field_offset(const char *descriptor, uint32_t bits) {
@@ -212,11 +216,13 @@ static intptr_t field_offset(const char *descriptor, uint32_t bits) {
 }
 
 /*
- * Versions whose word and whose points we know: before 2.36 state and type lie elsewhere; from 2.41 on the libc has
- * windows of its own, which only its own handler knows, so that version's own functions are the ones to use.
+ * Versions whose word and whose points we know: before 2.36 state and type lie elsewhere; from 2.41 on the libc
+ * has windows of its own, which only its own handler knows, so that version's own functions are the ones to
+ * use.
  */
 static bool version_known(void) {
-    const char *version = gnu_get_libc_version(); /* "2.36"; our start-up comes before the libc's: parse it by hand */
+    /* "2.36".  Our start-up comes before the libc's: parse it by hand. */
+    const char *version = gnu_get_libc_version();
     if (version[0] != '2' || version[1] != '.')
         return false;
     unsigned minor = 0;
@@ -241,8 +247,9 @@ static bool word_behaves(intptr_t tp_offset) {
     libc_cancel.setstate(PTHREAD_CANCEL_DISABLE, NULL);
     libc_cancel.settype(type, NULL);
     libc_cancel.setstate(state, NULL);
-    return (disabled & (CANCEL_DISABLED | CANCEL_ASYNC)) == CANCEL_DISABLED && (disabled ^ async) == CANCEL_ASYNC &&
-           (disabled ^ enabled) == CANCEL_DISABLED && (enabled & ~(uint32_t)(CANCEL_CANCELED | CANCEL_CANCELING)) == 0;
+    return (disabled & (CANCEL_DISABLED | CANCEL_ASYNC)) == CANCEL_DISABLED &&
+           (disabled ^ async) == CANCEL_ASYNC && (disabled ^ enabled) == CANCEL_DISABLED &&
+           (enabled & ~(uint32_t)(CANCEL_CANCELED | CANCEL_CANCELING)) == 0;
 }
 
 /* Every exported point. */
@@ -265,6 +272,7 @@ void thr_cancel_init(void) {
         p->function = dlsym(RTLD_NEXT, p->name);
     thr_cancel_forward = 1;
     if (thr_verbose)
-        notice("cancellation is the libc's own: %s", version_known() ? "switched off, or its word is not where it should be"
-                                                                     : "a version that we do not know");
+        notice("cancellation is the libc's own: %s",
+               version_known() ? "ours is switched off, or the libc's word is not where it should be"
+                               : "a version that we do not know");
 }

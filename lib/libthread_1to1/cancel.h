@@ -1,11 +1,11 @@
 /*
  * cancel: what the cancellation files share.  doc/design/cancellation.md is the whole story.
  *
- *   arch/.../cancel_window.S   the system call that a request can end
- *   cancel.c                   the word, pthread_cancel, the signal handler, pthread_setcancel*, pthread_testcancel
- *   cancel_syscall.c           what happens when a window was cancelled or interrupted; lib/base's cancelpoint.h
- *   cancel_points_*.c          the calls that POSIX makes cancellation points
- *   cleanup.c                  unwinding
+ *   arch/.../cancel_window.S the system call that a request can end
+ *   cancel.c                 the word, pthread_cancel, the signal handler, pthread_setcancel*, pthread_testcancel
+ *   cancel_syscall.c         what happens when a window was cancelled or interrupted; lib/base's cancelpoint.h
+ *   cancel_points_*.c        the calls that POSIX makes cancellation points
+ *   cleanup.c                unwinding
  */
 #ifndef THR_CANCEL_H
 #define THR_CANCEL_H
@@ -20,8 +20,8 @@
 #define HIDDEN __attribute__((visibility("hidden")))
 
 /*
- * The cancel word: a field of the libc's struct pthread, and the only truth about a thread's cancellation, so that the
- * points inside the libc and ours agree.
+ * The cancel word: a field of the libc's struct pthread, and the only truth about a thread's cancellation, so
+ * that the points inside the libc and ours agree.
  *
  *   bit         set by                                    cleared by
  *   DISABLED    its thread: pthread_setcancelstate        its thread
@@ -32,8 +32,8 @@
  *   EXITING     its thread: it unwinds or has ended       never
  *   TERMINATED, SETXID: the libc's own affair
  *
- * A thread acts on a request when (word & (DISABLED | CANCELED | EXITING)) == CANCELED.  The numbers also stand in
- * cancel_window.S.
+ * A thread acts on a request when (word & (DISABLED | CANCELED | EXITING)) == CANCELED.  The numbers also stand
+ * in cancel_window.S.
  */
 enum {
     CANCEL_DISABLED = 0x01,
@@ -66,7 +66,7 @@ static inline bool cancel_due(uint32_t word) {
     return (word & CANCEL_DUE_MASK) == CANCEL_CANCELED;
 }
 
-/* ---- cancel_window.S ----------------------------------------------------------------------------------------- */
+/* ---- cancel_window.S ------------------------------------------------------------------------------------- */
 
 /* The system call's result, or WINDOW_CANCELED: it was not made, or undone, and the thread is to act. */
 long thr_window3(long a, long b, long c, long nr) HIDDEN;
@@ -77,7 +77,7 @@ extern const char thr_window_cancelled[] HIDDEN, thr_window_leave[] HIDDEN;
 /* Just below the errno range, so that one comparison finds both: no system call returns it. */
 #define WINDOW_CANCELED (-4096L)
 
-/* ---- cancel_syscall.c ---------------------------------------------------------------------------------------- */
+/* ---- cancel_syscall.c ------------------------------------------------------------------------------------ */
 
 /* The window's cancelled exit calls it with the call's arguments. */
 long thr_window_hit(long a, long b, long c, long d, long e, long f, long nr) HIDDEN;
@@ -90,7 +90,7 @@ long thr_point_failed(long result) HIDDEN;
 /* The same for close, whose EINTR means that it is done. */
 long thr_point_failed_done(long result) HIDDEN;
 
-/* ---- cancel.c ------------------------------------------------------------------------------------------------ */
+/* ---- cancel.c -------------------------------------------------------------------------------------------- */
 
 /* One entry for each exported point (cancel_points.h): filled in if the points are to be handed to the libc. */
 struct next_point {
@@ -98,7 +98,7 @@ struct next_point {
     void *function; /* the libc's of that name */
 };
 
-/* ---- cleanup.c ----------------------------------------------------------------------------------------------- */
+/* ---- cleanup.c ------------------------------------------------------------------------------------------- */
 
 /* The libc's own functions that are called where none can be looked up; found at start-up. */
 struct libc_cancel {

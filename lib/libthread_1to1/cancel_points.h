@@ -4,8 +4,8 @@
  *     POINT(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n), WINDOW3(SYS_read, fd, buf, n))
  *
  * exports read().  Three things hold for each: it works before our start-up code ran and in vfork children (the
- * window then is a plain system call); it does what the libc's does with the caller's arguments, errno included; and
- * under a libc that we do not know it calls that one's.
+ * window then is a plain system call); it does what the libc's does with the caller's arguments, errno
+ * included; and under a libc that we do not know it calls that one's.
  *
  * Included first in cancel_points_*.c, which define functions that the headers may redirect or wrap.
  */

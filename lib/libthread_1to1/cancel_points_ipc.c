@@ -39,7 +39,7 @@ POINT(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg,
 POINT(int, sendmmsg, (int fd, struct mmsghdr *msgs, unsigned n, int flags), (fd, msgs, n, flags),
       WINDOW6(SYS_sendmmsg, fd, msgs, n, flags, 0, 0))
 
-/* ---- System V and POSIX message queues ----------------------------------------------------------------------- */
+/* ---- System V and POSIX message queues ------------------------------------------------------------------- */
 
 POINT(ssize_t, msgrcv, (int id, void *msg, size_t n, long type, int flags), (id, msg, n, type, flags),
       WINDOW6(SYS_msgrcv, id, msg, n, type, flags, 0))
@@ -49,7 +49,8 @@ POINT(int, msgsnd, (int id, const void *msg, size_t n, int flags), (id, msg, n, 
 POINT(ssize_t, mq_receive, (mqd_t q, char *msg, size_t n, unsigned *priority), (q, msg, n, priority),
       WINDOW6(SYS_mq_timedreceive, q, msg, n, priority, 0, 0))
 POINT(ssize_t, mq_timedreceive,
-      (mqd_t q, char *restrict msg, size_t n, unsigned *restrict priority, const struct timespec *restrict deadline),
+      (mqd_t q, char *restrict msg, size_t n, unsigned *restrict priority,
+       const struct timespec *restrict deadline),
       (q, msg, n, priority, deadline), WINDOW6(SYS_mq_timedreceive, q, msg, n, priority, deadline, 0))
 POINT(int, mq_send, (mqd_t q, const char *msg, size_t n, unsigned priority), (q, msg, n, priority),
       WINDOW6(SYS_mq_timedsend, q, msg, n, priority, 0, 0))

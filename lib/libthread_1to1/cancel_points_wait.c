@@ -13,9 +13,9 @@
 
 #include "cancel_arch_calls.h"
 
-/* ---- descriptors --------------------------------------------------------------------------------------------- */
+/* ---- descriptors ----------------------------------------------------------------------------------------- */
 
-/* The kernel writes the time left into ppoll's and pselect6's argument; the functions leave the caller's alone. */
+/* The kernel writes the time left into ppoll's and pselect6's argument; the functions leave the caller's. */
 #define COPY_TIMEOUT(timeout, copy)                                                                          \
     struct timespec copy;                                                                                    \
     if (timeout)                                                                                             \
@@ -34,7 +34,8 @@ static long window_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *ti
 POINT(int, ppoll, (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *set),
       (fds, n, timeout, set), window_ppoll(fds, n, timeout, set))
 POINT_UNDECLARED(int, __ppoll_chk,
-                 (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *set, size_t size),
+                 (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *set,
+                  size_t size),
                  (fds, n, timeout, set, size),
                  CHECKED(size / sizeof *fds >= n, window_ppoll(fds, n, timeout, set)))
 
@@ -97,7 +98,7 @@ POINT(int, epoll_pwait2,
       (fd, events, n, timeout, set), window_epoll_pwait2(fd, events, n, timeout, set))
 #endif
 
-/* ---- children ------------------------------------------------------------------------------------------------ */
+/* ---- children -------------------------------------------------------------------------------------------- */
 
 POINT(pid_t, wait4, (pid_t pid, int *status, int options, struct rusage *usage), (pid, status, options, usage),
       WINDOW6(SYS_wait4, pid, status, options, usage, 0, 0))
@@ -111,7 +112,7 @@ THR_ALIAS(__wait, wait);
 POINT(int, waitid, (idtype_t type, id_t id, siginfo_t *info, int options), (type, id, info, options),
       WINDOW6(SYS_waitid, type, id, info, options, 0, 0))
 
-/* ---- signals ------------------------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------------------- */
 
 POINT(int, pause, (void), (), WINDOW_PAUSE())
 
@@ -179,7 +180,7 @@ THR_EXPORT int sigwait(const sigset_t *set, int *sig) {
     }
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------------------ */
 
 static long window_sleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *left) {
     return WINDOW6(SYS_clock_nanosleep, clock, flags, time, left, 0, 0);

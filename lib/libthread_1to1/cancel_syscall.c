@@ -1,9 +1,9 @@
 /*
  * What a cancelled or interrupted window means; cancelpoint.h for this library.
  *
- * A vfork child runs on its parent's thread block: it shares the word and the descriptor, and is not the thread that a
- * request is meant for.  Acting there would unwind the parent's stack in the child.  So before a thread acts at a
- * system call, it makes sure that it is itself; in the child the call is simply made.
+ * A vfork child runs on its parent's thread block: it shares the word and the descriptor, and is not the thread
+ * that a request is meant for.  Acting there would unwind the parent's stack in the child.  So before a thread
+ * acts at a system call, it makes sure that it is itself; in the child the call is simply made.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

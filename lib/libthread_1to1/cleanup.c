@@ -1,19 +1,19 @@
 /*
  * Unwinding: how a thread that acts on a request ends.
  *
- * pthread_cleanup_push compiles to one of three things: a C++ object or a variable with a cleanup attribute, which
- * the unwinder runs; __sigsetjmp + __pthread_register_cancel, which puts a jump buffer on a list in the libc's struct
- * pthread; in very old programs _pthread_cleanup_push, another list there.  Forced unwinding is the libc's too: its
- * pthread_exit walks the frames, runs the entries of both lists when it passes their frames, and jumps to the
- * innermost buffer.  Both lists are also used by the libc itself (system, stdio's locks).  Therefore the functions
- * over them
+ * pthread_cleanup_push compiles to one of three things: a C++ object or a variable with a cleanup attribute,
+ * which the unwinder runs; __sigsetjmp + __pthread_register_cancel, which puts a jump buffer on a list in the
+ * libc's struct pthread; in very old programs _pthread_cleanup_push, another list there.  Forced unwinding is
+ * the libc's too: its pthread_exit walks the frames, runs the entries of both lists when it passes their
+ * frames, and jumps to the innermost buffer.  Both lists are also used by the libc itself (system, stdio's
+ * locks).  Therefore the functions over them
  *
  *     _pthread_cleanup_push, _pthread_cleanup_pop, _pthread_cleanup_push_defer, _pthread_cleanup_pop_restore,
  *     __pthread_register_cancel, __pthread_unregister_cancel, __pthread_register_cancel_defer,
  *     __pthread_unregister_cancel_restore, __pthread_unwind_next, __pthread_cleanup_routine
  *
- * stay the libc's: two owners of one list can only disagree.  They read and write the cancel word where they touch
- * cancellation at all (the _defer and _restore forms), and so agree with cancel.c.
+ * stay the libc's: two owners of one list can only disagree.  They read and write the cancel word where they
+ * touch cancellation at all (the _defer and _restore forms), and so agree with cancel.c.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -36,8 +36,9 @@ _Noreturn void thr_cancel_act(void) {
 }
 
 /*
- * The wait of pthread_cond_wait and the like under a libc that we do not know: asynchronous type around the call, and
- * a frame on the libc's list that stops the unwinding, so that our caller can tidy up before it goes on.
+ * The wait of pthread_cond_wait and the like under a libc that we do not know: asynchronous type around the
+ * call, and a frame on the libc's list that stops the unwinding, so that our caller can tidy up before it goes
+ * on.
  */
 void __pthread_register_cancel(__pthread_unwind_buf_t *buffer);
 void __pthread_unregister_cancel(__pthread_unwind_buf_t *buffer);

@@ -1,8 +1,8 @@
 /*
  * pthread_kill, pthread_sigqueue, pthread_sigmask.
  *
- * raise, sigaction and sigprocmask stay the libc's: they know nothing of threads but the calling one, and already
- * keep programs away from the two signals that the thread library needs.
+ * raise, sigaction and sigprocmask stay the libc's: they know nothing of threads but the calling one, and
+ * already keep programs away from the two signals that the thread library needs.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -19,8 +19,8 @@ static bool reserved(int sig) {
 }
 
 /*
- * Sends sig, with info if there is any, to a thread.  A thread that has ended and is not joined yet is still named by
- * its handle: POSIX wants no error then, and its kernel id may already be another thread's.
+ * Sends sig, with info if there is any, to a thread.  A thread that has ended and is not joined yet is still
+ * named by its handle: POSIX wants no error then, and its kernel id may already be another thread's.
  */
 static int send_signal(pthread_t t, int sig, siginfo_t *info) {
     if (reserved(sig))

@@ -23,7 +23,7 @@ static inline void set(volatile int *p, int v) {
     __atomic_store_n(p, v, __ATOMIC_RELEASE);
 }
 
-/* Waits up to five seconds until the thread with this kernel id sleeps; twice in a row, so that it has settled. */
+/* Waits up to five seconds until the thread with this kernel id sleeps; seen twice, so that it has settled. */
 static inline int wait_asleep(int tid) {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);

@@ -1,5 +1,6 @@
 /* models: 1to1 */
-/* Under a libc whose inside we do not know, its own cancellation does the work: the same points, under that switch. */
+/* Under a libc whose inside we do not know, its own cancellation does the work: the same points, under that
+ * switch. */
 #include "tap.h"
 
 int main(int argc, char **argv) {

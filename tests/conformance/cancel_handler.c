@@ -1,7 +1,8 @@
 /* models: 1to1 */
 /*
- * Requests that meet signal handlers, fork and vfork.  (On the libc of 2.36 a request that arrives in a handler ends
- * the thread inside the handler, if the handler interrupted a point: this tests that ours waits for it to return.)
+ * Requests that meet signal handlers, fork and vfork.  (On the libc of 2.36 a request that arrives in a handler
+ * ends the thread inside the handler, if the handler interrupted a point: this tests that ours waits for it to
+ * return.)
  */
 #include <poll.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /*
- * Every cancellation point, twice: a request that is there before the call must end the thread though the call could
- * succeed at once; a request to a thread that sleeps in the call must end it.  Then the same calls without a request:
- * their results.
+ * Every cancellation point, twice: a request that is there before the call must end the thread though the call
+ * could succeed at once; a request to a thread that sleeps in the call must end it.  Then the same calls
+ * without a request: their results.
  */
 #include <aio.h>
 #include <mqueue.h>
@@ -140,7 +140,8 @@ BODY(b_usleep, USE(usleep(3600000000u)))
 BODY(b_nanosleep, USE(nanosleep(&hour, NULL)))
 BODY(p_nanosleep, USE(nanosleep(&now_ts, NULL)))
 BODY(b_clock_nanosleep, USE(clock_nanosleep(CLOCK_MONOTONIC, 0, &hour, NULL)))
-BODY(b_clock_abstime, struct timespec d = deadline(); USE(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &d, NULL)))
+BODY(b_clock_abstime, struct timespec d = deadline();
+     USE(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &d, NULL)))
 BODY(b_wait, USE(wait(NULL)))
 BODY(b_waitpid, USE(waitpid(child, NULL, 0)))
 BODY(b_wait4, USE(wait4(child, NULL, 0, NULL)))
@@ -148,7 +149,8 @@ BODY(b_waitid, siginfo_t i; USE(waitid(P_PID, (id_t)child, &i, WEXITED)))
 BODY(b_msgrcv, USE(msgrcv(idle_msg, &message, sizeof message.text, 0, 0)))
 BODY(b_msgsnd, USE(msgsnd(full_msg, &message, sizeof message.text, 0)))
 BODY(b_mq_receive, USE(mq_receive(idle_mq, buf, sizeof buf, NULL)))
-BODY(b_mq_timedreceive, struct timespec d = deadline(); USE(mq_timedreceive(idle_mq, buf, sizeof buf, NULL, &d)))
+BODY(b_mq_timedreceive, struct timespec d = deadline();
+     USE(mq_timedreceive(idle_mq, buf, sizeof buf, NULL, &d)))
 BODY(b_mq_send, USE(mq_send(full_mq, buf, 1, 0)))
 BODY(b_mq_timedsend, struct timespec d = deadline(); USE(mq_timedsend(full_mq, buf, 1, 0, &d)))
 BODY(p_tcdrain, USE(tcdrain(pty)))
@@ -164,7 +166,8 @@ BODY(b_cond_timedwait, struct timespec d = deadline(); pthread_mutex_lock(&mutex
      pthread_cleanup_push(unlock, &mutex); for (;;) pthread_cond_timedwait(&cond, &mutex, &d);
      pthread_cleanup_pop(1))
 BODY(b_aio_suspend, struct aiocb cb; memset(&cb, 0, sizeof cb); cb.aio_fildes = idle_pipe[0]; cb.aio_buf = buf;
-     cb.aio_nbytes = 1; const struct aiocb *list[1] = {&cb}; USE(aio_read(&cb)); USE(aio_suspend(list, 1, NULL)))
+     cb.aio_nbytes = 1; const struct aiocb *list[1] = {&cb}; USE(aio_read(&cb));
+     USE(aio_suspend(list, 1, NULL)))
 
 static const struct call {
     const char *name;
@@ -173,8 +176,8 @@ static const struct call {
 } calls[] = {
 #define B(call) {#call, b_##call, 1}
 #define P(call) {#call " at once", p_##call, 0}
-    B(read), P(read), B(readv), B(write), P(write), B(writev), P(pread), P(pwrite), P(preadv), P(pwritev), B(open),
-    P(open), B(openat), P(creat), P(close), P(fsync), P(fdatasync), P(msync), B(fcntl), B(lockf), B(accept),
+    B(read), P(read), B(readv), B(write), P(write), B(writev), P(pread), P(pwrite), P(preadv), P(pwritev),
+    B(open), P(open), B(openat), P(creat), P(close), P(fsync), P(fdatasync), P(msync), B(fcntl), B(lockf), B(accept),
     B(accept4), P(connect), B(recv), P(recv), B(recvfrom), B(recvmsg), B(recvmmsg), B(send), P(send), B(sendto),
     B(sendmsg), B(poll), P(poll), B(ppoll), B(select), B(pselect), B(epoll_wait), B(epoll_pwait), B(pause),
     B(sigsuspend), B(sigpause), B(sigwait), B(sigwaitinfo), B(sigtimedwait), B(sleep), B(usleep), B(nanosleep),
@@ -276,18 +279,21 @@ static void setup(void) {
     file = open(name, O_RDWR | O_CREAT, 0600);
     locked_file = open(lock_name, O_RDWR | O_CREAT, 0600);
     unlink(lock_name);
-    ok(file >= 0 && locked_file >= 0 && pipe(idle_pipe) == 0 && pipe(full_pipe) == 0 && pipe(ready_pipe) == 0, "files");
+    ok(file >= 0 && locked_file >= 0, "files");
+    ok(pipe(idle_pipe) == 0 && pipe(full_pipe) == 0 && pipe(ready_pipe) == 0, "pipes");
     fill(full_pipe[1]);
     fcntl(ready_pipe[1], F_SETPIPE_SZ, 1 << 16);
     ok(write(ready_pipe[1], buf, 100) == 100, "bytes to read");
-    ok(socketpair(AF_UNIX, SOCK_STREAM, 0, idle_sock) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, full_sock) == 0 &&
+    ok(socketpair(AF_UNIX, SOCK_STREAM, 0, idle_sock) == 0 &&
+           socketpair(AF_UNIX, SOCK_STREAM, 0, full_sock) == 0 &&
            socketpair(AF_UNIX, SOCK_STREAM, 0, ready_sock) == 0,
        "sockets");
     fill(full_sock[0]);
     ok(write(ready_sock[1], buf, 100) == 100, "bytes to receive");
     address.sun_family = AF_UNIX;
     listener = socket(AF_UNIX, SOCK_STREAM, 0);
-    ok(bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t)) == 0 && listen(listener, 1) == 0, "listen");
+    ok(bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t)) == 0 && listen(listener, 1) == 0,
+       "listen");
     epoll_fd = epoll_create1(0);
     pty = posix_openpt(O_RDWR | O_NOCTTY);
     struct mq_attr attr = {.mq_maxmsg = 1, .mq_msgsize = 8};

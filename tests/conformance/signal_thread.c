@@ -63,7 +63,7 @@ int main(void) {
     is(got_tid, (int)syscall(SYS_gettid), "in this thread");
     is(pthread_kill(pthread_self(), 65), EINVAL, "signal 65 to the calling thread");
     got = 0;
-    is(pthread_sigqueue(pthread_self(), SIGUSR1, (union sigval){.sival_int = 7}), 0, "queue to the calling thread");
+    is(pthread_sigqueue(pthread_self(), SIGUSR1, (union sigval){.sival_int = 7}), 0, "queue to oneself");
     is(got_value, 7, "its value");
     got = 0;
     is(raise(SIGUSR1), 0, "raise");

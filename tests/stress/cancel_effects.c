@@ -1,8 +1,8 @@
 /* models: 1to1 */
 /*
- * Threads cancelled at random moments, in calls that have effects: every byte that left the pipe was returned to a
- * reader, every descriptor that was opened or accepted was returned, every message, every semaphore's unit.  (The libc
- * of 2.36 loses some of each.)  And no request is lost: each thread ends.
+ * Threads cancelled at random moments, in calls that have effects: every byte that left the pipe was returned
+ * to a reader, every descriptor that was opened or accepted was returned, every message, every semaphore's
+ * unit.  (The libc of 2.36 loses some of each.)  And no request is lost: each thread ends.
  */
 #include <semaphore.h>
 #include <stdint.h>

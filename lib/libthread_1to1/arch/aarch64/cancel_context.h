@@ -17,7 +17,8 @@ static inline void context_set_pc(ucontext_t *uc, uintptr_t pc) {
 #define CONTEXT_SA_RESTORER 0ul
 #define CONTEXT_RESTORER ((uintptr_t)0)
 
-/* Distance from the thread pointer to what lies `offset` bytes into the libc's struct pthread, which lies below it. */
+/* Distance from the thread pointer to what lies `offset` bytes into the libc's struct pthread, which lies below
+ * it. */
 static inline intptr_t context_tp_offset(uintptr_t libc_self, intptr_t offset) {
     return (intptr_t)(libc_self - (uintptr_t)__builtin_thread_pointer()) + offset;
 }

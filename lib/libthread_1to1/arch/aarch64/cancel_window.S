@@ -1,8 +1,8 @@
 /*
  * The cancellation window; see arch/x86_64/cancel_window.S, which explains it, and doc/design/cancellation.md.
  *
- * The kernel preserves every register but x0, and x0 too for a restart.  x8 holds the call's number and x10 the address
- * of thr_window_depth from before the window to its end.
+ * The kernel preserves every register but x0, and x0 too for a restart.  x8 holds the call's number and x10 the
+ * address of thr_window_depth from before the window to its end.
  */
         .text
         .globl  thr_window3, thr_window6, thr_window_entry, thr_window_start, thr_window_end
@@ -27,7 +27,8 @@ thr_window3:
         ldr     w11, [x10]
         add     w11, w11, #1
         str     w11, [x10]
-        /* Offset 0 is the pointer to the thread's vector of TLS blocks, aligned to 16: it never looks cancelled. */
+        /* Offset 0 is the pointer to the thread's vector of TLS blocks, aligned to 16: it never looks
+         * cancelled. */
         adrp    x11, thr_cancel_offset
         ldr     x11, [x11, :lo12:thr_cancel_offset]
         add     x9, x9, x11

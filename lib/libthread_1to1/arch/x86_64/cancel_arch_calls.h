@@ -1,4 +1,5 @@
-/* System calls that not every architecture has, as windows: the same as the libc makes, for the sake of sandboxes. */
+/* System calls that not every architecture has, as windows: the same as the libc makes, for the sake of
+ * sandboxes. */
 #ifndef THR_ARCH_CANCEL_CALLS_H
 #define THR_ARCH_CANCEL_CALLS_H
 

@@ -4,12 +4,13 @@
  *     long thr_window3(long a, long b, long c, long nr);
  *     long thr_window6(long a, long b, long c, long d, long e, long f, long nr);
  *
- * Between thr_window_start and thr_window_end no effect of the system call has happened yet: the check is ahead of the
- * call, and a call that the kernel will restart stands at the syscall instruction again.  The signal handler moves a
- * thread that it finds there to thr_window_cancelled.  At thr_window_end the call is complete.
+ * Between thr_window_start and thr_window_end no effect of the system call has happened yet: the check is ahead
+ * of the call, and a call that the kernel will restart stands at the syscall instruction again.  The signal
+ * handler moves a thread that it finds there to thr_window_cancelled.  At thr_window_end the call is complete.
  *
- * The stack pointer is the same throughout, so one line of CFI holds for it all.  r10 and eax hold the call's fourth
- * argument and number from before the window to thr_window_cancelled; the kernel restores both for a restart.
+ * The stack pointer is the same throughout, so one line of CFI holds for it all.  r10 and eax hold the call's
+ * fourth argument and number from before the window to thr_window_cancelled; the kernel restores both for a
+ * restart.
  */
         .text
         .globl  thr_window3, thr_window6, thr_window_entry, thr_window_start, thr_window_end
@@ -28,11 +29,11 @@ thr_window6:
 thr_window3:
         mov     %ecx, %eax
 1:
-        /* thr_window_depth counts the windows that this thread is in; see cancel.c, "A handler above a window". */
+        /* thr_window_depth counts the windows that this thread is in: cancel.c, "A handler above a window". */
         mov     thr_window_depth@gottpoff(%rip), %rcx
         incl    %fs:(%rcx)
-        /* Before cancel.c has found the libc's cancel word the offset is 0, where the TCB keeps its own address,
-         * aligned to 64: it never looks cancelled. */
+        /* Before cancel.c has found the libc's cancel word the offset is 0, where the TCB keeps its own
+         * address, aligned to 64: it never looks cancelled. */
         mov     thr_cancel_offset(%rip), %r11
 thr_window_start:
         mov     %fs:(%r11), %ecx
@@ -60,8 +61,8 @@ thr_window_leave:
         .size   thr_window3, . - thr_window3
 
 /*
- * Where the kernel returns to from our handler.  Unwinders and debuggers know this frame by exactly these bytes and
- * this name; they look up the address minus one, so the nop keeps them out of the code above.
+ * Where the kernel returns to from our handler.  Unwinders and debuggers know this frame by exactly these bytes
+ * and this name; they look up the address minus one, so the nop keeps them out of the code above.
  */
         .globl  thr_cancel_restorer
         .hidden thr_cancel_restorer
