@@ -100,6 +100,22 @@ void libc_init(void) {
         libc_abi.cancelhandling = table_row->cancelhandling;
 }
 
+/* ---- TLS blocks ---------------------------------------------------------------------------------------------- */
+
+static void *static_tls(const struct libc_abi *abi, const void *address) {
+    struct dl_find_object found;
+    if (_dl_find_object((void *)(uintptr_t)address, &found) != 0)
+        return NULL;
+    intptr_t offset = *(const intptr_t *)((const char *)found.dlfo_link_map + abi->map_tls_offset);
+    if (offset == 0 || offset == -1) /* no TLS yet; or dynamic for ever */
+        return NULL;
+    return (void *)tcb_static_tls(tcb_self(), offset);
+}
+
+void *libc_static_tls(const void *address) {
+    return static_tls(&libc_abi, address);
+}
+
 /* ---- the primer: a thread that the libc made, in which everything is verified ---------------------------------- */
 
 struct primer {
@@ -204,6 +220,8 @@ static void *__attribute__((noinline)) primer_main(void *arg) {
     libc_real(pthread_setcanceltype)(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
     CHECK(FIELD(uint32_t, cancelhandling) == 2);
     libc_real(pthread_setcanceltype)(PTHREAD_CANCEL_DEFERRED, &old);
+    uintptr_t mine = (uintptr_t)static_tls(&p->abi, &libc_abi);
+    CHECK(mine != 0 && mine <= (uintptr_t)&thr_tls && (uintptr_t)&thr_tls - mine < 65536);
     CHECK(*p->abi.nthreads == p->nthreads_before + 1);
     CHECK(*p->abi.stack_lock <= 2);
     CHECK(on_list(p->abi.stack_user, &FIELD(struct libc_list, list)));
@@ -228,11 +246,12 @@ static const char *candidate(struct libc_abi *abi) {
         return "_rtld_global is not to be found";
     abi->stack_lock = (uint32_t *)(rtld + table_row->stack_lock);
     abi->stack_user = (struct libc_list *)(rtld + table_row->stack_user);
+    abi->map_tls_offset = exported_offset("_thread_db_link_map_l_tls_offset");
     abi->nthreads = libc_symbol("__nptl_nthreads");
     abi->allocate_tls = (void *(*)(void *))libc_symbol("_dl_allocate_tls");
     abi->deallocate_tls = (void (*)(void *, bool))libc_symbol("_dl_deallocate_tls");
     void (*static_info)(size_t *, size_t *) = (void (*)(size_t *, size_t *))libc_symbol("_dl_get_tls_static_info");
-    if (!abi->nthreads || !abi->allocate_tls || !abi->deallocate_tls || !static_info)
+    if (!abi->map_tls_offset || !abi->nthreads || !abi->allocate_tls || !abi->deallocate_tls || !static_info)
         return "a private symbol of the libc is missing";
     static_info(&abi->tls_size, &abi->tls_align);
     return NULL;

@@ -37,6 +37,8 @@ struct libc_abi {
     uint32_t *nthreads;              /* threads that have not ended: the one that makes it 0 exits the process */
     void (*start_thread)(void *);    /* the libc's first function in a thread; argument: struct pthread */
 
+    uint32_t map_tls_offset; /* in struct link_map: where the module's static TLS block lies, from the TCB */
+
     void *(*allocate_tls)(void *tcb);
     void (*deallocate_tls)(void *tcb, bool free_tcb);
     size_t tls_size, tls_align; /* of the static TLS block with struct pthread */
@@ -83,6 +85,9 @@ void libc_thread_failed(uintptr_t tcb);
 /* The libc's count of threads: a thread is counted from its creation until its last destructor has run. */
 void libc_count_up(void);
 bool libc_count_down(void); /* whether that was the last one: the caller calls exit(0) */
+
+/* The calling thread's block of static TLS that belongs to the module which `address` is in; NULL: it has none. */
+void *libc_static_tls(const void *address);
 
 /* C++ thread_local destructors of the calling thread. */
 void libc_run_tls_destructors(void);

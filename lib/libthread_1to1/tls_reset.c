@@ -29,16 +29,25 @@ static struct lock lock = {0, RANK_LIBC};
 static unsigned long long seen_adds, seen_subs; /* the loader's counters when `others` was computed */
 static bool others = true;                      /* some module beside the spared ones has TLS */
 
-static bool spared(const struct dl_phdr_info *info, uintptr_t image) {
-    (void)image;
-    uintptr_t libc = (uintptr_t)libc_symbol("gnu_get_libc_version"), loader = (uintptr_t)libc_symbol("_dl_allocate_tls"),
-              mine = (uintptr_t)&others;
+/* An address in each of the spared modules.  Found beforehand: dl_iterate_phdr's callback must not take the loader's
+ * other lock, which dlsym does. */
+static uintptr_t spared_addresses[3];
+
+static void find_spared(void) {
+    if (spared_addresses[0])
+        return;
+    spared_addresses[2] = (uintptr_t)&others;
+    spared_addresses[1] = (uintptr_t)libc_abi.allocate_tls;
+    spared_addresses[0] = (uintptr_t)libc_abi.start_thread;
+}
+
+static bool spared(const struct dl_phdr_info *info) {
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
-        uintptr_t from = info->dlpi_addr + ph->p_vaddr, to = from + ph->p_memsz;
-        if (ph->p_type == PT_LOAD &&
-            ((libc >= from && libc < to) || (loader >= from && loader < to) || (mine >= from && mine < to)))
-            return true;
+        uintptr_t from = info->dlpi_addr + ph->p_vaddr;
+        for (int k = 0; ph->p_type == PT_LOAD && k < 3; k++)
+            if (spared_addresses[k] - from < ph->p_memsz)
+                return true;
     }
     return false;
 }
@@ -49,15 +58,17 @@ static int reset_module(struct dl_phdr_info *info, size_t size, void *arg) {
         return 1;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
-        if (ph->p_type != PT_TLS || ph->p_memsz == 0)
-            continue;
-        const char *image = (const char *)(info->dlpi_addr + ph->p_vaddr);
-        if (spared(info, (uintptr_t)image))
+        if (ph->p_type != PT_TLS || ph->p_memsz == 0 || spared(info))
             continue;
         *found = true;
-        if (info->dlpi_tls_data) {
-            memcpy(info->dlpi_tls_data, image, ph->p_filesz);
-            memset((char *)info->dlpi_tls_data + ph->p_filesz, 0, ph->p_memsz - ph->p_filesz);
+        const char *image = (const char *)(info->dlpi_addr + ph->p_vaddr);
+        /* A static block is used without the loader's knowledge: dlpi_tls_data may be NULL for it. */
+        char *block = libc_static_tls(image);
+        if (!block)
+            block = info->dlpi_tls_data;
+        if (block) {
+            memcpy(block, image, ph->p_filesz);
+            memset(block + ph->p_filesz, 0, ph->p_memsz - ph->p_filesz);
         }
     }
     return 0;
@@ -93,6 +104,7 @@ void tls_reset(void) {
     memset(__res_state(), 0, sizeof(struct __res_state));
 
     lock_take(&lock);
+    find_spared();
     bool changed;
     dl_iterate_phdr(modules_changed, &changed);
     if (changed || others) {

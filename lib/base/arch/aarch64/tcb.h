@@ -16,4 +16,9 @@ static inline void tcb_init_header(uintptr_t *header, const uintptr_t *creator) 
     (void)creator;
 }
 
+/* A module's static TLS block, from the offset that the loader keeps. */
+static inline uintptr_t tcb_static_tls(uintptr_t tcb, intptr_t offset) {
+    return tcb + (uintptr_t)offset;
+}
+
 #endif

@@ -20,4 +20,9 @@ static inline void tcb_init_header(uintptr_t *header, const uintptr_t *creator) 
     header[9] = creator[9] & UINT32_MAX; /* control-flow features in force */
 }
 
+/* A module's static TLS block, from the offset that the loader keeps. */
+static inline uintptr_t tcb_static_tls(uintptr_t tcb, intptr_t offset) {
+    return tcb - (uintptr_t)offset;
+}
+
 #endif
