@@ -81,9 +81,16 @@ static int before_lock(struct mutex *m, uint32_t kind, int when_owned) {
     return 1;
 }
 
+/* Kinds whose owner is asked for: an LWP whose thread ends as such an owner is not reused (lwp_reuse.c). */
+static bool tracks_owner(uint32_t kind) {
+    return (kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE || (kind & MUTEX_TYPE) == PTHREAD_MUTEX_ERRORCHECK;
+}
+
 static int took(struct mutex *m, uint32_t kind) {
     if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE)
         m->count = 1;
+    if (tracks_owner(kind))
+        thr_self()->owned++;
     return own(m);
 }
 
@@ -161,9 +168,7 @@ int mutex_may_unlock(const struct mutex *m) {
     int err = kind_error(kind);
     if (err)
         return err;
-    if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE || (kind & MUTEX_TYPE) == PTHREAD_MUTEX_ERRORCHECK)
-        return owned(m) ? 0 : -EPERM;
-    return 0;
+    return tracks_owner(kind) && !owned(m) ? -EPERM : 0;
 }
 
 static OUT_OF_LINE int unlock_kinds(struct mutex *m) {
@@ -173,6 +178,8 @@ static OUT_OF_LINE int unlock_kinds(struct mutex *m) {
     uint32_t kind = a32_load(&m->kind);
     if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE && --m->count != 0)
         return 0;
+    if (tracks_owner(kind))
+        thr_self()->owned--;
     if (kind & MUTEX_SAMPLED)
         mutex_word_sample(m);
     disown(m);
@@ -205,6 +212,8 @@ void mutex_unlock_waiting(struct mutex *m) {
     uint32_t kind = a32_load(&m->kind);
     if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE && --m->count != 0)
         return;
+    if (tracks_owner(kind))
+        thr_self()->owned--;
     if (kind & MUTEX_SAMPLED)
         mutex_word_sample(m);
     a32_store(&m->owner, 0); /* relaxed: as disown */
@@ -220,6 +229,8 @@ int mutex_lock_waited(struct mutex *m, bool sleepers) {
         mutex_word_wait(m, NULL, CLOCK_REALTIME, sleepers);
     if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE)
         m->count = 1;
+    if (tracks_owner(kind))
+        thr_self()->owned++;
     a32_store(&m->owner, thr_tid()); /* relaxed: as own_slow */
     return 0;
 }

@@ -218,6 +218,7 @@ static bool try_write(struct rwlock *l, uint64_t mine) {
         uint64_t seen = a64_fetch_cas_acquire(&l->word, w, (w & ~mine) | RW_WRITER);
         if (seen == w) {
             a32_store(&l->writer, thr_tid()); /* relaxed: compared by ourselves only */
+            thr_self()->owned++;
             return true;
         }
         w = seen;
@@ -332,7 +333,9 @@ THR_ALIAS(__pthread_rwlock_trywrlock, pthread_rwlock_trywrlock);
 static void wrunlock(struct rwlock *l) {
     int flags = rwlock_umtx_flags(l); /* before the step after which the lock may be gone */
     bool prefer_writer = l->kind == PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP;
-    a32_store(&l->writer, 0);         /* relaxed: compared by ourselves only */
+    if (a32_load(&l->writer) == thr_tid()) /* relaxed: compared by ourselves only */
+        thr_self()->owned--;
+    a32_store(&l->writer, 0);              /* relaxed: as above */
     uint64_t w = a64_load(&l->word), next; /* relaxed: a guess for the exchange */
     for (;;) {
         next = w & ~RW_WRITER;

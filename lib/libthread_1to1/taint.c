@@ -165,17 +165,44 @@ THR_EXPORT int personality(unsigned long persona) {
     return libc_real(personality)(persona);
 }
 
-/* A namespace of users refuses a process that has a second LWP, be it parked. */
-THR_EXPORT int unshare(int flags) {
+static int count_one(struct thr *thr, void *arg) {
+    (void)thr;
+    return ++*(int *)arg > 1;
+}
+
+/*
+ * A namespace of users refuses a process that has a second LWP, be it a parked one, or one that has cleared its id but
+ * not left the kernel's list yet.  So the parked ones are ended first; and if this is the only thread, a refusal is
+ * believed only after the leaving have had some milliseconds.
+ */
+static int enter(int (*call)(void *), void *arg) {
+    int threads = 0, r;
     lwp_drain();
     taint_self(TAINT_CREDENTIAL);
-    return libc_real(unshare)(flags);
+    bool alone = !registry_each(count_one, &threads);
+    for (int tries = 0; (r = call(arg)) < 0 && errno == EINVAL && alone && tries < 100; tries++) {
+        struct timespec nap = {0, 100000};
+        sys(SYS_nanosleep, &nap, NULL);
+    }
+    return r;
+}
+
+static int call_unshare(void *arg) {
+    return libc_real(unshare)(*(int *)arg);
+}
+
+THR_EXPORT int unshare(int flags) {
+    return enter(call_unshare, &flags);
+}
+
+static int call_setns(void *arg) {
+    int *a = arg;
+    return libc_real(setns)(a[0], a[1]);
 }
 
 THR_EXPORT int setns(int fd, int type) {
-    lwp_drain();
-    taint_self(TAINT_CREDENTIAL);
-    return libc_real(setns)(fd, type);
+    int args[2] = {fd, type};
+    return enter(call_setns, args);
 }
 
 /* Which prctl options change something that is the thread's own. */
