@@ -272,6 +272,84 @@ static int seccomp_tsync(void) {
     return check_failed;
 }
 
+#ifdef __x86_64__
+/* Confined by a system call that no function of the libc makes: as some sandboxes do. */
+static long bare_syscall(long nr, long a, long b, long c, long d, long e) {
+    register long r10 __asm__("r10") = d, r8 __asm__("r8") = e;
+    __asm__ volatile("syscall" : "+a"(nr) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+    return nr;
+}
+static int nnp_of_creator_bare(void) {
+    int v;
+    park_some();
+    check(bare_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    for (int i = 0; i < 6; i++) {
+        v = -1;
+        run(nnp_get, &v);
+        check(v == 1);
+    }
+    return check_failed;
+}
+static int seccomp_of_creator_bare(void) {
+    int v;
+    park_some();
+    check(bare_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    check(bare_syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program, 0, 0) == 0);
+    for (int i = 0; i < 6; i++) {
+        v = -1;
+        run(filter_get, &v);
+        check(v == 1);
+    }
+    return check_failed;
+}
+static void *nnp_set_bare(void *arg) {
+    check(bare_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    return arg;
+}
+static int nnp_of_former_bare(void) {
+    int v;
+    for (int i = 0; i < 3; i++) {
+        run(nnp_set_bare, NULL);
+        v = -1;
+        run(nnp_get, &v);
+        check(v == 0);
+    }
+    return check_failed;
+}
+/* A second filter, when one is there already: the mode does not change, the confinement does. */
+static struct sock_filter allow_code[] = {{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+static struct sock_fprog allow_program = {1, allow_code};
+static int second_filter_bare(void) {
+    int v;
+    check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &allow_program) == 0);
+    park_some();
+    check(bare_syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program, 0, 0) == 0);
+    for (int i = 0; i < 6; i++) {
+        v = -1;
+        run(filter_get, &v);
+        check(v == 1);
+    }
+    return check_failed;
+}
+#endif
+/* A second filter by the libc's calls. */
+static int second_filter(void) {
+    static struct sock_filter allow[] = {{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+    static struct sock_fprog all = {1, allow};
+    int v;
+    check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all) == 0);
+    park_some();
+    check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+    for (int i = 0; i < 6; i++) {
+        v = -1;
+        run(filter_get, &v);
+        check(v == 1);
+    }
+    return check_failed;
+}
+
 /* ---- unshare ---- */
 static char before[4096], after[4096];
 static void *unshare_fs(void *arg) {
@@ -439,6 +517,13 @@ static const struct {
     {seccomp_of_creator_raw, "seccomp filter of the creator, by syscall()", 0},
     {seccomp_of_one, "seccomp filter of one thread, another creates", 0},
     {seccomp_tsync, "seccomp filter set for all threads", 0},
+    {second_filter, "a second seccomp filter of the creator", 0},
+#ifdef __x86_64__
+    {nnp_of_creator_bare, "no_new_privs of the creator, by a system call of its own", 0},
+    {nnp_of_former_bare, "no_new_privs of a former thread, by a system call of its own", 0},
+    {seccomp_of_creator_bare, "seccomp filter of the creator, by a system call of its own", 0},
+    {second_filter_bare, "a second seccomp filter of the creator, by a system call of its own", 0},
+#endif
     {unshare_of_former, "unshare(CLONE_FS) of a former thread", 0},
     {unshare_fs_of_creator, "unshare(CLONE_FS) of the creator", 0},
     {unshare_files_of_former, "unshare(CLONE_FILES) of a former thread", 0},
