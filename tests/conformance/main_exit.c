@@ -50,6 +50,15 @@ static int leave_with_others(void) {
     return 1;
 }
 
+/* The others are threads that came after some that ended, and may have their LWPs. */
+static int leave_with_later_ones(void) {
+    atexit(at_exit1);
+    for (int i = 0; i < 3; i++)
+        must_join(must_create(NULL, do_nothing, NULL));
+    must_create(NULL, outlive, NULL);
+    pthread_exit(NULL);
+}
+
 static int leave_alone(void) {
     atexit(at_exit1);
     pthread_exit((void *)5);
@@ -197,6 +206,7 @@ static void run(int (*fn)(void), int status, const char *text, const char *what)
 
 int main(void) {
     run(leave_with_others, 0, "main-cleanup main-tsd other atexit2 atexit1 ", "pthread_exit in main, a thread runs");
+    run(leave_with_later_ones, 0, "other atexit1 ", "pthread_exit in main, a thread runs, others were");
     run(leave_alone, 0, "atexit1 ", "pthread_exit in main, alone, no thread ever");
     run(leave_alone_after_threads, 0, "atexit1 ", "pthread_exit in main, alone, threads were");
     run(leave_joined, 0, "main-joined atexit1 ", "a thread joins main");
