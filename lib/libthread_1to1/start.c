@@ -19,6 +19,7 @@
 
 #include "libc.h"
 #include "lwp.h"
+#include "sanitizer.h"
 #include "stats.h"
 #include "sys.h"
 #include "umtx.h"
@@ -44,10 +45,13 @@ static void run(struct thr *self) {
 static void __attribute__((noinline)) live(struct thr *self) {
     __pthread_unwind_buf_t buf;
     self->result = PTHREAD_CANCELED; /* unless run() or pthread_exit says otherwise */
+    sanitizer_stack_is_empty(self->stack_base);
     if (__sigsetjmp_cancel(buf.__cancel_jmp_buf, 0) == 0) { /* pthread.h's own, for its cleanup macros */
         __pthread_register_cancel(&buf);
         sys(SYS_rt_sigprocmask, SIG_SETMASK, &self->sigmask, NULL, sizeof self->sigmask);
         run(self);
+    } else {
+        sanitizer_stack_is_empty(self->stack_base); /* unwound */
     }
     libc_run_tls_destructors();
     key_run_destructors();

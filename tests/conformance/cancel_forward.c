@@ -1,4 +1,5 @@
 /* models: 1to1 */
+/* not under: asan */ /* as cancel_points */
 /* Under a libc whose inside we do not know, its own cancellation does the work: the same points, under that
  * switch. */
 #include "tap.h"

@@ -1,3 +1,4 @@
+/* not under: asan */ /* it does not clear the marks of frames that the libc unwinds, and finds them later */
 /*
  * Every cancellation point, twice: a request that is there before the call must end the thread though the call
  * could succeed at once; a request to a thread that sleeps in the call must end it.  Then the same calls

@@ -1,3 +1,4 @@
+/* not under: asan */ /* it makes mappings of its own */
 /* timeout: 120 */
 /*
  * Many threads alive at once, and many one after the other, with no growth: threads that allocate, print, fail and

@@ -1,0 +1,35 @@
+/*
+ * What AddressSanitizer has to be told in builds for it; nothing otherwise.
+ *
+ * The tool marks the space between a frame's variables as forbidden, and the function clears the marks as it returns.
+ * Frames that never return leave theirs: those of a thread that was unwound, and those of the threads that a fork did
+ * not take along, whose stacks the child uses again.  The tool clears a stack as it learns of a new thread, but asks
+ * pthread_getattr_np for its place first, which is ours here, and instrumented.
+ */
+#ifndef OD_SANITIZER_H
+#define OD_SANITIZER_H
+
+#include <stddef.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
+#ifdef __SANITIZE_ADDRESS__
+void __asan_unpoison_memory_region(const volatile void *addr, size_t size);
+
+/* The stack below the caller's frame holds nothing: down to lowest, or for 8 KiB if that is NULL. */
+static inline __attribute__((always_inline)) void sanitizer_stack_is_empty(const char *lowest) {
+    const char *here = __builtin_frame_address(0);
+    lowest = lowest && lowest < here ? lowest : here - 8192;
+    __asan_unpoison_memory_region(lowest, (size_t)(here - lowest));
+}
+#else
+static inline void sanitizer_stack_is_empty(const char *lowest) {
+    (void)lowest;
+}
+#endif
+
+#endif
