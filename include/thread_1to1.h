@@ -25,7 +25,7 @@ const char *thread_1to1_version(void);
  * What the library has done in this process.  Later versions add fields at the end, never in between.  The counts are
  * exact once the threads that create threads are at rest; until then each is a recent value.
  */
-struct thread_1to1_stats {
+struct thread_1to1_counts {
     uint64_t created;         /* threads that were created */
     uint64_t refused;         /* creations that failed */
     uint64_t reused;          /* of those created: on the LWP of a thread that had ended */
@@ -34,13 +34,13 @@ struct thread_1to1_stats {
 };
 
 /*
- * Fills in what fits into size bytes, which is sizeof(struct thread_1to1_stats) as the caller knows it; fields that the
+ * Fills in what fits into size bytes, which is sizeof(struct thread_1to1_counts) as the caller knows it; fields that the
  * caller knows and the library does not are zero.  Before the first thread was created, lwp_source is a guess.
  *   0        filled
  *   EINVAL   size is smaller than the first version's structure
  * Contexts: any, signal handlers included.
  */
-int thread_1to1_stats(struct thread_1to1_stats *stats, size_t size);
+int thread_1to1_stats(struct thread_1to1_counts *stats, size_t size);
 
 #ifdef __cplusplus
 }

@@ -57,15 +57,15 @@ THR_EXPORT const char *thread_1to1_version(void) {
     return PACKAGE_VERSION;
 }
 
-THR_EXPORT int thread_1to1_stats(struct thread_1to1_stats *stats, size_t size) {
-    struct thread_1to1_stats now = {
+THR_EXPORT int thread_1to1_stats(struct thread_1to1_counts *stats, size_t size) {
+    struct thread_1to1_counts now = {
         .created = a64_load(&created), /* relaxed, all three: counters */
         .refused = a64_load(&refused),
         .reused = a64_load(&reused),
         .lwp_source = source_name(),
         .fallback_why = libc_abi.known ? NULL : libc_abi.why,
     };
-    size_t first = offsetof(struct thread_1to1_stats, fallback_why) + sizeof now.fallback_why;
+    size_t first = offsetof(struct thread_1to1_counts, fallback_why) + sizeof now.fallback_why;
     if (size < first)
         return EINVAL;
     memset(stats, 0, size);

@@ -27,10 +27,10 @@ static void *nothing(void *arg) {
 
 static void numbers(void) {
     struct {
-        struct thread_1to1_stats now;
+        struct thread_1to1_counts now;
         char more[64];
     } s;
-    struct thread_1to1_stats before;
+    struct thread_1to1_counts before;
     unsigned a, b, c;
     is(sscanf(thread_1to1_version(), "%u.%u.%u", &a, &b, &c), 3, "version %s", thread_1to1_version());
     is(thread_1to1_stats(&before, sizeof before), 0, "stats");
