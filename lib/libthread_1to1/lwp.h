@@ -85,6 +85,9 @@ int lwp_own_clone(struct thr *thr);
 void lwp_own_unprepare(struct thr *thr); /* lwp_own_clone was not called, or failed */
 void lwp_own_reap(struct lwp *lwp);      /* waits for the LWP to be gone */
 
+/* For an LWP that nobody will reap, as it ends: it releases what it has itself. */
+void lwp_leave(struct lwp *lwp);
+
 /* What is left of an exited thread's LWP: waits until it is gone, or parks it for reuse. */
 void lwp_reap(struct thr *thr);
 

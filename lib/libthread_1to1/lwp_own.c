@@ -106,3 +106,14 @@ void lwp_own_reap(struct lwp *lwp) {
     libc_list_remove(lwp->tcb);
     stack_put(lwp);
 }
+
+void lwp_leave(struct lwp *lwp) {
+    if (lwp->map) {
+        libc_list_remove(lwp->tcb);
+        stack_put(lwp); /* which keeps all of it until the LWP is gone */
+        return;
+    }
+    /* On a user's stack there is no later moment: the memory may be anything as soon as the LWP is gone.  The libc does
+     * it as its last act, for threads that are detached: then joinid is the thread itself. */
+    *libc_field(lwp->tcb, uintptr_t, joinid) = lwp->tcb;
+}

@@ -100,7 +100,7 @@ static bool fits(const struct lwp *lwp, const struct thr_attr *attr, uint32_t br
 }
 
 struct thr *lwp_parked_get(const struct thr_attr *attr) {
-    if (attr->user_stack || !newest) /* a racy look: what it misses, it would have missed a moment ago */
+    if (attr->user_stack || !aptr_load(&newest)) /* relaxed, a racy look: what it misses, it would have missed a moment ago */
         return NULL;
     struct lwp *lwp, *drop = NULL;
     uint32_t breed = thr_self()->breed;
@@ -216,10 +216,8 @@ bool lwp_park(struct lwp *lwp, bool detached) {
         return true;
     }
     libc_count_up(); /* the libc's start function counts it down once more */
-    if (work == WORK_LEAVE) {
-        libc_list_remove(lwp->tcb);
-        stack_put(lwp);
-    }
+    if (work == WORK_LEAVE)
+        lwp_leave(lwp);
     return false;
 }
 

@@ -115,10 +115,8 @@ void *lwp_main(void *unused) {
     } while (lwp->parking && lwp_park(lwp, detached));
     if (!lwp->parking) {
         stack_trim(lwp);
-        if (detached) {
-            libc_list_remove(lwp->tcb);
-            stack_put(lwp);
-        }
+        if (detached)
+            lwp_leave(lwp);
     }
     return NULL;
 }
