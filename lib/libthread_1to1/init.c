@@ -57,13 +57,17 @@ static void choose_source(void) {
     else if (*wanted)
         notice("ODONATA_LWP=%s is none of libc, own, reuse; ignored", wanted);
     lwp_source = ask < best ? ask : best;
+    const char *why = libc_abi.why ? libc_abi.why : "";
+    if (lwp_source == LWP_REUSE && !lwp_identity_init()) {
+        lwp_source = LWP_OWN;
+        why = "a system call filter is in force";
+    }
     if (thr_verbose)
         notice("LWPs: %s%s%s%s",
                lwp_source == LWP_LIBC ? "made by the libc"
                : lwp_source == LWP_OWN ? "our own"
                                        : "our own, reused",
-               *wanted ? " (ODONATA_LWP)" : "", libc_abi.why ? "; not our own because of: " : "",
-               libc_abi.why ? libc_abi.why : "");
+               *wanted ? " (ODONATA_LWP)" : "", *why ? "; nothing better because of: " : "", why);
 }
 
 int thr_init_threads(void) {

@@ -24,6 +24,11 @@ enum lwp_source { LWP_LIBC, LWP_OWN, LWP_REUSE };
 
 extern enum lwp_source lwp_source __attribute__((visibility("hidden")));
 
+struct lwp_identity {
+    char name[16];
+    int no_new_privs, filtered;
+};
+
 /*
  * The memory and the state of an LWP of our own; it lies at the upper end of its stack:
  *
@@ -49,7 +54,7 @@ struct lwp {
     bool pooled;    /* in the pool; guarded by its lock */
     uint32_t breed; /* its creator's when it was cloned */
     uint32_t epoch;
-    char name[16];      /* the kernel's name of it when it was cloned */
+    struct lwp_identity identity; /* when it was cloned */
     uint64_t active_ns; /* time its threads have existed: an upper bound of the CPU time on its clock */
     uint64_t started_ns;
     struct cpu_state cpu_state; /* the next thread's, from its creator */
@@ -102,8 +107,12 @@ bool lwp_reusable(struct thr *thr);
 /* Parks the calling LWP, whose thread has said EXITED; true: the descriptor has a new thread; false: it is to end. */
 bool lwp_park(struct lwp *lwp, bool detached);
 
-/* taint.c: the kernel's name of the calling thread; false: it cannot be asked (a sandbox could kill us for it). */
-bool lwp_kernel_name(char name[16]);
+/* ---- lwp_identity.c: what the kernel says of the calling thread ------------------------------------------------ */
+
+bool lwp_identity_init(void);               /* before the first thread; false: LWPs cannot be reused */
+bool lwp_identity(struct lwp_identity *id); /* false: the kernel may not be asked, or filters: no reuse */
+bool lwp_identity_same(const struct lwp_identity *a, const struct lwp_identity *b);
+void lwp_identity_filtered(void); /* a system call filter is about to be installed */
 
 /* From now on no LWP that exists is reused; what is cloned afterwards may be. */
 void lwp_new_epoch(void);

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <linux/sched.h>
 #include <signal.h>
-#include <string.h>
 
 #include "clock.h"
 #include "fault.h"
@@ -85,9 +84,8 @@ int lwp_own_clone(struct thr *thr) {
     lwp->active_ns = 0;
     lwp->started_ns = lwp_source == LWP_REUSE ? clock_now_ns() : 0;
     lwp->work = 0;
-    memset(lwp->name, 0, sizeof lwp->name);
     if (lwp_source == LWP_REUSE)
-        lwp_kernel_name(lwp->name); /* inherited */
+        lwp_identity(&lwp->identity); /* which it inherits */
     libc_list_add(lwp->tcb);
     libc_count_up();
     long tid = clone_lwp(lwp);

@@ -94,9 +94,10 @@ static void pool_put(struct lwp *lwp) {
         tell(drop, WORK_LEAVE);
 }
 
-static bool fits(const struct lwp *lwp, const struct thr_attr *attr, uint32_t breed, const char *name) {
-    return (!name || memcmp(name, lwp->name, sizeof lwp->name) == 0) && lwp->stack_size == attr->stack_size && lwp->guard_size == attr->guard_size && lwp->breed == breed &&
-           lwp->epoch == a32_load_acquire(&epoch); /* pairs with lwp_new_epoch */
+static bool fits(const struct lwp *lwp, const struct thr_attr *attr, uint32_t breed, const struct lwp_identity *id) {
+    return lwp->breed == breed && lwp->epoch == a32_load_acquire(&epoch) && /* pairs with lwp_new_epoch */
+           lwp->stack_size == attr->stack_size && lwp->guard_size == attr->guard_size &&
+           lwp_identity_same(id, &lwp->identity);
 }
 
 struct thr *lwp_parked_get(const struct thr_attr *attr) {
@@ -104,11 +105,12 @@ struct thr *lwp_parked_get(const struct thr_attr *attr) {
         return NULL;
     struct lwp *lwp, *drop = NULL;
     uint32_t breed = thr_self()->breed;
-    char name[16];
-    const char *my_name = lwp_kernel_name(name) ? name : NULL;
+    struct lwp_identity mine;
+    if (!lwp_identity(&mine))
+        return NULL;
     int looked = 0;
     lock_take(&lock);
-    for (lwp = newest; lwp && looked < LOOK_AT && !fits(lwp, attr, breed, my_name); lwp = lwp->next)
+    for (lwp = newest; lwp && looked < LOOK_AT && !fits(lwp, attr, breed, &mine); lwp = lwp->next)
         looked++;
     if (lwp && looked < LOOK_AT)
         unlink_locked(lwp);
@@ -156,10 +158,10 @@ static bool cpu_time_small(struct lwp *lwp) {
     return used.tv_sec == 0 && used.tv_nsec <= CPU_LIMIT_NS;
 }
 
-/* Whether somebody renamed the thread behind our back, through /proc. */
-static bool same_name(const struct lwp *lwp) {
-    char name[16];
-    return !lwp_kernel_name(name) || memcmp(name, lwp->name, sizeof name) == 0;
+/* Whether somebody changed the thread's name or sandbox behind our back. */
+static bool same_identity(const struct lwp *lwp) {
+    struct lwp_identity id;
+    return lwp_identity(&id) && lwp_identity_same(&id, &lwp->identity);
 }
 
 /* Whether a signal waits that this thread has blocked: the next thread would get it. */
@@ -175,7 +177,7 @@ bool lwp_reusable(struct thr *thr) {
            a32_load_acquire(&thr->taint) == 0 &&            /* pairs with thr_taint */
            lwp->epoch == a32_load_acquire(&epoch) &&        /* pairs with lwp_new_epoch */
            thr->owned == 0 && *(uintptr_t *)robust == robust && /* no owner-tracked lock is held */
-           cpu_time_small(lwp) && libc_state_resettable() && !signals_pending() && same_name(lwp);
+           cpu_time_small(lwp) && libc_state_resettable() && !signals_pending() && same_identity(lwp);
 }
 
 /* Waits for work; false: the LWP is to end. */

@@ -8,14 +8,13 @@
  * process group, a thread id that is nobody's) starts a new epoch, in which no older LWP is reused.
  *
  * The changes are seen as they are made: every libc function that makes one is interposed here, and syscall() too.
- * What cannot be seen is a change from outside (taskset on a running program) or by inline assembly.  Asking the kernel
- * at each creation instead was rejected: prctl() in a sandbox that does not expect it may kill the program.
+ * What cannot be seen is a change from outside (taskset on a running program) or by inline assembly; name and sandbox
+ * are asked of the kernel as well (lwp_identity.c).
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -60,31 +59,6 @@ static void taint_tid(pid_t tid, uint32_t bits) {
 
 static void taint_self(uint32_t bits) {
     thr_taint(thr_self(), bits);
-}
-
-/* ---- what can be asked of the kernel --------------------------------------------------------------------------- */
-
-enum { ASK_UNKNOWN, ASK_YES, ASK_NO };
-static uint32_t ask; /* a cache of whether the process is free of system call filters */
-
-static bool seccomp_off(void) {
-    char text[4096];
-    long fd = sys(SYS_openat, AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    long n = sys(SYS_read, fd, text, sizeof text - 1);
-    sys(SYS_close, fd);
-    text[n > 0 ? n : 0] = 0;
-    return strstr(text, "\nSeccomp:\t0\n") != NULL;
-}
-
-bool lwp_kernel_name(char name[16]) {
-    uint32_t may = a32_load(&ask); /* relaxed: whoever computes it gets the same */
-    if (may == ASK_UNKNOWN) {
-        may = seccomp_off() ? ASK_YES : ASK_NO;
-        a32_cas_acquire(&ask, ASK_UNKNOWN, may); /* a filter that was installed meanwhile has the last word */
-    }
-    return may == ASK_YES && sys(SYS_prctl, PR_GET_NAME, name) == 0;
 }
 
 /* ---- scheduling ---------------------------------------------------------------------------------------------- */
@@ -244,7 +218,7 @@ extern int prctl_fixed(int option, unsigned long a, unsigned long b, unsigned lo
 THR_EXPORT int prctl_fixed(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
     uint32_t bits = prctl_taint(option);
     if (option == PR_SET_SECCOMP)
-        a32_store(&ask, ASK_NO); /* relaxed: this thread sees it; another that is not filtered may ask once more */
+        lwp_identity_filtered();
     if (bits)
         taint_self(bits);
     return libc_real(prctl)(option, a, b, c, d);
@@ -294,8 +268,8 @@ extern long syscall_fixed(long nr, long a, long b, long c, long d, long e, long 
 THR_EXPORT long syscall_fixed(long nr, long a, long b, long c, long d, long e, long f) {
     if (!harmless(nr)) {
         taint_self(TAINT_CREDENTIAL);
-        if (nr == SYS_seccomp || nr == SYS_prctl)
-            a32_store(&ask, ASK_NO); /* relaxed: as in prctl */
+        if (nr == SYS_seccomp || (nr == SYS_prctl && a == PR_SET_SECCOMP))
+            lwp_identity_filtered();
         if (nr == SYS_seccomp || nr == SYS_sched_setaffinity || nr == SYS_sched_setattr ||
             nr == SYS_sched_setscheduler || nr == SYS_sched_setparam || nr == SYS_setpriority ||
             nr == SYS_ioprio_set)
