@@ -1,3 +1,4 @@
+/* not under: asan */ /* a fork takes a second there */
 /*
  * fork with live threads: the child has one thread, the caller's copy, with its handle, mask, keys and a new id; it
  * creates, joins, locks and ends as any process does.  From main, from other threads, nested, and many at once.

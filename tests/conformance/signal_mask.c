@@ -1,3 +1,4 @@
+/* not under: asan */ /* the first key is the tool's */
 /*
  * Signals and threads: the mask is each thread's own, signals to a thread are handled there, to the process by any
  * that does not block them; sigwait and its kin take what is pending; new threads and forked children have what the
