@@ -14,9 +14,8 @@
  *   LEAVING   the waiter (WAITING ->)              gave up: deadline or cancellation.  Still linked; the waiter takes the
  *                                                  lock and unlinks itself.  Signal and broadcast pass it over
  *   CHAINED   broadcast (WAITING ->)               unlinked; belongs to its predecessor in the chain
- *   CHAINED_AWAKE  the waiter (CHAINED ->)         the same, and it does not sleep where the predecessor thinks
  *   GO        signal (WAITING ->), broadcast and   unlinked; the record is its owner's alone and may be gone: nobody
- *             predecessor (CHAINED* ->)            else touches it, nor does its owner touch the object
+ *             predecessor (CHAINED ->)             else touches it, nor does its owner touch the object
  *
  * So a waiter that was woken never looks at the object again, and one may be destroyed as soon as all were woken.  One
  * that is LEAVING does: destroy waits for those.
@@ -26,12 +25,11 @@
  * sleepers (umtx_requeue), so that unlock wakes it, and marks it GO.  The order matters:
  *
  *   1. tell the mutex to expect a sleeper (it is held by us: its unlock will wake)
- *   2. requeue, if the state is still CHAINED.  The successor's record cannot vanish: only GO lets it leave
- *   3. swap the state for GO.  If nobody was moved (the successor was awake, on its way to sleep), or it has meanwhile
- *      found itself awake and said so (CHAINED_AWAKE), wake it at its state word
+ *   2. mark it GO: if it is awake, or on its way to sleep, it will not sleep any more
+ *   3. requeue: if it sleeps, it sleeps on the mutex now.  Its record is still there, GO or not: to leave the wait it
+ *      needs the mutex, which is ours.  (Requeue before GO, and one on its way to sleep is missed.)
  *
- * A wake of an address on a stack whose frame may be gone is harmless: every sleeper on a umtx word looks again.
- * A requeue would not be, hence 2 before 3.
+ * A wake of an address on a stack whose frame is gone is harmless, since every sleeper on a umtx word looks again.
  *
  * Threads that come out of a chain take the mutex as one that others may sleep on: the chain's sleepers have not said so
  * in the mutex's word themselves.
@@ -49,7 +47,7 @@
 #include "lock.h"
 #include "umtx.h"
 
-enum { WAITING, LEAVING, CHAINED, CHAINED_AWAKE, GO };
+enum { WAITING, LEAVING, CHAINED, GO };
 
 struct cond_waiter {
     uint32_t state; /* umtx word */
@@ -131,7 +129,7 @@ static void leave(struct cond *c, struct cond_waiter *w) {
 /* Sleeps until GO (0) or until it has left (-ETIMEDOUT, -ECANCELED). */
 static int sleep_until(struct cond *c, struct cond_waiter *w, const struct cond_until *until) {
     for (;;) {
-        uint32_t state = a32_load_acquire(&w->state); /* acquire: pairs with the swap to GO */
+        uint32_t state = a32_load_acquire(&w->state); /* acquire: pairs with the release of GO */
         int r;
         switch (state) {
         case GO:
@@ -148,8 +146,7 @@ static int sleep_until(struct cond *c, struct cond_waiter *w, const struct cond_
             }
             break;
         default:
-            if (state == CHAINED_AWAKE || a32_cas(&w->state, CHAINED, CHAINED_AWAKE)) /* relaxed: a value, no data */
-                umtx_wait(&w->state, CHAINED_AWAKE, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+            umtx_wait(&w->state, CHAINED, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
             break;
         }
     }
@@ -157,14 +154,13 @@ static int sleep_until(struct cond *c, struct cond_waiter *w, const struct cond_
 
 /* The mutex is held: lets the successor in the chain wait for it. */
 static void pass_on(struct mutex *m, struct cond_waiter *next) {
-    int moved = 0;
-    if (next->mutex == m && !mutex_is_shared(m)) {
+    bool move = next->mutex == m && !mutex_is_shared(m);
+    if (move)
         mutex_word_expect(m);
-        moved = umtx_requeue(&next->state, CHAINED, 0, &m->wakes, 1, UMTX_PRIVATE);
-    }
     next->chained = true;
-    uint32_t old = a32_swap_full(&next->state, GO); /* full, of which release: pairs with sleep_until's acquire */
-    if (moved <= 0 || old == CHAINED_AWAKE)
+    a32_store_release(&next->state, GO); /* release: pairs with sleep_until's acquire */
+    /* Unless it is to be moved, only its address is left. */
+    if (!move || umtx_requeue(&next->state, GO, 0, &m->wakes, 1, UMTX_PRIVATE) < 0)
         umtx_wake(&next->state, 1, UMTX_PRIVATE);
 }
 
@@ -211,7 +207,7 @@ void cond_queue_broadcast(struct cond *c) {
     cond_lock(c, UMTX_PRIVATE);
     for (struct cond_waiter *w = c->head, *next; w; w = next) {
         next = w->next;
-        if (!a32_cas(&w->state, WAITING, CHAINED)) /* relaxed: the swap to GO publishes */
+        if (!a32_cas(&w->state, WAITING, CHAINED)) /* relaxed: GO publishes */
             continue; /* LEAVING */
         close_gap(c, w->prev, next);
         *end = w;
@@ -220,7 +216,7 @@ void cond_queue_broadcast(struct cond *c) {
     cond_unlock(c, UMTX_PRIVATE);
     if (!first)
         return;
-    a32_swap_full(&first->state, GO); /* full, of which release: pairs with sleep_until's acquire; publishes the chain */
+    a32_store_release(&first->state, GO); /* release: pairs with sleep_until's acquire; publishes the chain */
     umtx_wake(&first->state, 1, UMTX_PRIVATE);
 }
 

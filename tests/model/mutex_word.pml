@@ -1,22 +1,23 @@
 /*
- * The private lock word of mutex_word.c: three threads, each locks twice; any look at the word may be the last before a
- * thread sleeps, any spinner may give up, any wait may time out (TIMED), a sleeper may wake for no reason (once), and
+ * The private lock word of mutex_word.c: three threads, each locks ROUNDS times; any look at the word may be the last
+ * before a thread sleeps, any spinner may give up, any wait may time out (TIMED), a sleeper may wake for no reason (once), and
  * the kernel wakes whom it likes.  Whether a mutex is worth spinning for, and whose turn it is, is left open.
  *
  * Proved: mutual exclusion; nobody sleeps for ever (an invalid end state).
  * Mutants, each of which must fail: BUMP_BEFORE (wakes changes before SLEEPERS is cleared), KEEP_SLEEPERS (unlock frees
- * the word with a SLEEPERS that was set again), SPINNER_FORGETS (a spinner that
- * gives up does not set SLEEPERS), WOKEN_FORGETS (a thread that has slept does not keep SLEEPERS).
+ * the word with a SLEEPERS that was set again), SPINNER_STAYS (a spinner that gives up leaves its bit), WOKEN_FORGETS (a
+ * thread that has slept does not keep SLEEPERS).
  */
 #define L 1
 #define SL 2
 #define SP 4
 #define N 3
 #ifndef ROUNDS
-#define ROUNDS 2
+#define ROUNDS 1 /* 2 passes as well: 30 million states */
 #endif
 
-byte word, wakes, inside;
+byte word, inside;
+bool current[N]; /* the value of `wakes` that a thread has read is still its value */
 byte interrupts = 1; /* bounded: if any sleeper might always wake by itself, no wake-up would ever be missed */
 bool asleep[N];
 
@@ -43,7 +44,7 @@ inline kernel_wake() {
 }
 
 proctype thread(byte me; bool timed) {
-    byte w, s, set, round;
+    byte w, set, round;
     bool ok, mine, woken, wake;
     do
     :: round == ROUNDS -> break
@@ -78,8 +79,8 @@ spin:   w = word;
 stop:   w = word;
         if
         :: w & L ->
-#ifdef SPINNER_FORGETS
-            cas(w, (w & (7 - SP)), ok)
+#ifdef SPINNER_STAYS
+            cas(w, w | SL, ok)
 #else
             cas(w, (w & (7 - SP)) | SL, ok)
 #endif
@@ -90,16 +91,18 @@ stop:   w = word;
         :: else -> goto stop
         fi;
 
-sleep:  s = wakes;
+sleep:  w = 0; ok = false;
+        current[me] = true;
 see:    w = word;
         if
         :: (w & L) && (w & SL) -> goto wait
         :: (w & L) && !(w & SL) -> cas(w, w | SL, ok); if :: ok -> goto wait :: else -> goto see fi
         :: !(w & L) -> cas(w, w | L | set, ok); if :: ok -> goto got :: else -> goto see fi
         fi;
-wait:   atomic {
+wait:   w = 0; ok = false;
+        atomic {
             if
-            :: wakes == s -> asleep[me] = true
+            :: current[me] -> asleep[me] = true
             :: else -> goto woke
             fi
         }
@@ -108,14 +111,15 @@ wait:   atomic {
         :: atomic { timed && asleep[me] -> asleep[me] = false; goto next }
         :: atomic { asleep[me] && interrupts > 0 -> interrupts--; asleep[me] = false } /* a signal handler */
         fi;
-woke:
+woke:   current[me] = false;
 #ifndef WOKEN_FORGETS
         set = SL;
 #endif
         woken = true;
         goto awake;
 
-got:    inside++;
+got:    w = 0; ok = false; set = 0; woken = false; current[me] = false;
+        inside++;
         assert(inside == 1);
         inside--;
 
@@ -141,16 +145,16 @@ release: w = word;
         goto next;
 duty:   skip;
 #ifdef BUMP_BEFORE
-        wakes++;
+        d_step { current[0] = false; current[1] = false; current[2] = false };
 #endif
         cas(w, w & (7 - SL), ok);
         if :: !ok -> goto release :: else fi;
 #ifndef BUMP_BEFORE
-        wakes++;
+        d_step { current[0] = false; current[1] = false; current[2] = false };
 #endif
         wake = true;
         goto release;
-next:   skip
+next:   w = 0; ok = false; wake = false; current[me] = false
     od
 }
 
