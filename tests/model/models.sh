@@ -39,7 +39,7 @@ while read -r expect file settings; do
     # shellcheck disable=SC2086 # settings are words
     got=$(check "$file" $settings)
     if [ "$got" = "$expect" ]; then
-        echo "ok $n - $file $settings $expect"
+        echo "ok $n - $file${settings:+ $settings} $expect"
     else
         echo "not ok $n - $file $settings"
         echo "#   $got, should be: $expect"
