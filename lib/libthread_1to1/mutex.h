@@ -50,8 +50,10 @@ enum {
 
 /* The _np names of what POSIX took over later.  <pthread.h> redirects them, so the symbol needs a C name of its own. */
 #define MUTEX_OLD_NAME(old, name)                                                                            \
-    extern __typeof__(name) old_##name __asm__(#old) THR_EXPORT THR_COPY(name)                    \
-        __attribute__((__alias__(#name)))
+    extern __typeof__(name) MUTEX_OLD_ID(name) __asm__(THR_STRING(old)) THR_EXPORT THR_COPY(name)            \
+        __attribute__((__alias__(THR_STRING(name))))
+#define MUTEX_OLD_ID(name) MUTEX_OLD_PASTE(name)
+#define MUTEX_OLD_PASTE(name) old_##name
 
 /* A pthread_mutexattr_t is one word of glibc's. */
 enum {
