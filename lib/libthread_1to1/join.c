@@ -14,7 +14,8 @@
 #include "lwp.h"
 #include "umtx.h"
 
-enum { TRY = -1 }; /* in place of a clock: do not wait */
+enum { TRY = -1 };         /* in place of a clock: do not wait */
+enum { JOIN_LOOKS = 400 }; /* before sleeping: about 10 us, what a sleep and a wake-up cost */
 
 static __thread struct spinwait spin __attribute__((tls_model("initial-exec")));
 
@@ -22,7 +23,7 @@ static __thread struct spinwait spin __attribute__((tls_model("initial-exec")));
 static int wait_exited(struct thr *thr, const struct timespec *deadline, clockid_t clock, int flags) {
     uint32_t life;
     int err = 0;
-    spinwait_changed(&spin, &thr->life, THR_JOINABLE);
+    spinwait_looks(&spin, &thr->life, THR_JOINABLE, JOIN_LOOKS);
     /* acquire: pairs with the cas in announce(); all that the thread did is before. */
     while ((life = a32_load_acquire(&thr->life)) != THR_EXITED) {
         if (err == -ETIMEDOUT || err == -EINVAL || err == -ECANCELED)

@@ -37,11 +37,11 @@ static inline void spinwait_record(struct spinwait *s, bool hit) {
         s->misses++;
 }
 
-/* Looks at the word for up to about a microsecond while it is `value`; whether it changed. */
-static inline bool spinwait_changed(struct spinwait *s, const uint32_t *word, uint32_t value) {
+/* Looks at the word so many times while it is `value`; whether it changed. */
+static inline bool spinwait_looks(struct spinwait *s, const uint32_t *word, uint32_t value, int looks) {
     if (!spinwait_worth(s))
         return false;
-    for (int i = 0; i < SPINWAIT_LOOKS; i++) {
+    for (int i = 0; i < looks; i++) {
         if (a32_load(word) != value) { /* relaxed: the caller looks again with the order that it needs */
             spinwait_record(s, true);
             return true;
@@ -50,6 +50,11 @@ static inline bool spinwait_changed(struct spinwait *s, const uint32_t *word, ui
     }
     spinwait_record(s, false);
     return false;
+}
+
+/* The same for up to about a microsecond. */
+static inline bool spinwait_changed(struct spinwait *s, const uint32_t *word, uint32_t value) {
+    return spinwait_looks(s, word, value, SPINWAIT_LOOKS);
 }
 
 #endif
