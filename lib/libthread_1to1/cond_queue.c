@@ -45,6 +45,7 @@
 #include "cond.h"
 
 #include "lock.h"
+#include "spinwait.h"
 #include "umtx.h"
 
 enum { WAITING, LEAVING, CHAINED, GO };
@@ -126,8 +127,11 @@ static void leave(struct cond *c, struct cond_waiter *w) {
         umtx_wake(&c->seq, UMTX_WAKE_ALL, UMTX_PRIVATE);
 }
 
+static __thread struct spinwait history __attribute__((tls_model("initial-exec")));
+
 /* Sleeps until GO (0) or until it has left (-ETIMEDOUT, -ECANCELED). */
 static int sleep_until(struct cond *c, struct cond_waiter *w, const struct cond_until *until) {
+    spinwait_event(&history, &w->state, WAITING);
     for (;;) {
         uint32_t state = a32_load_acquire(&w->state); /* acquire: pairs with the release of GO */
         int r;

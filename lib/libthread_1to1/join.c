@@ -14,8 +14,7 @@
 #include "lwp.h"
 #include "umtx.h"
 
-enum { TRY = -1 };         /* in place of a clock: do not wait */
-enum { JOIN_LOOKS = 400 }; /* before sleeping: about 10 us, what a sleep and a wake-up cost */
+enum { TRY = -1 }; /* in place of a clock: do not wait */
 
 static __thread struct spinwait spin __attribute__((tls_model("initial-exec")));
 
@@ -23,7 +22,7 @@ static __thread struct spinwait spin __attribute__((tls_model("initial-exec")));
 static int wait_exited(struct thr *thr, const struct timespec *deadline, clockid_t clock, int flags) {
     uint32_t life;
     int err = 0;
-    spinwait_looks(&spin, &thr->life, THR_JOINABLE, JOIN_LOOKS);
+    spinwait_event(&spin, &thr->life, THR_JOINABLE);
     /* acquire: pairs with the cas in announce(); all that the thread did is before. */
     while ((life = a32_load_acquire(&thr->life)) != THR_EXITED) {
         if (err == -ETIMEDOUT || err == -EINVAL || err == -ECANCELED)

@@ -40,7 +40,6 @@ enum { WORK_NONE, WORK_RUN, WORK_LEAVE, WORK_REAPED };
 enum {
     POOL_MAX = 128,         /* parked LWPs at most */
     LOOK_AT = 16,           /* of the newest in the pool, for one that fits */
-    PARK_LOOKS = 400,       /* at `work`, before it sleeps: about 10 us, what a sleep and a wake-up cost */
     CPU_LIMIT_NS = 1000000, /* a thread's clock starts at most so far from zero */
 };
 #define IDLE_NS UINT64_C(2000000000)
@@ -183,7 +182,7 @@ bool lwp_reusable(struct thr *thr) {
 
 /* Waits for work; false: the LWP is to end. */
 static bool park(struct lwp *lwp, uint32_t *work) {
-    if (!spinwait_looks(&lwp->spin, &lwp->work, WORK_NONE, PARK_LOOKS))
+    if (!spinwait_event(&lwp->spin, &lwp->work, WORK_NONE))
         stack_trim(lwp);
     struct timespec deadline = {0, 0};
     while ((*work = a32_load_acquire(&lwp->work)) == WORK_NONE) { /* pairs with the release in tell() */

@@ -29,7 +29,7 @@
  * that moment.  The kernel takes a sleeper off the queue either by wake-up or by timeout or signal, never by
  * both, and a woken one looks at the value before it thinks of giving up; so that does not happen.
  *
- * Before counting itself a waiter looks at the value for up to a microsecond (spinwait.h): against a partner
+ * Before counting itself a waiter looks at the value for up to 10 us (spinwait.h): against a partner
  * on another CPU neither side then needs the kernel.
  */
 #ifdef HAVE_CONFIG_H
@@ -131,7 +131,7 @@ THR_EXPORT int sem_post(sem_t *sem) {
 
 __attribute__((noinline)) static int wait_slow(struct sem *s, const struct timespec *deadline,
                                                clockid_t clock) {
-    if (spinwait_changed(&history, value_word(s), 0) && try_take(s, 0))
+    if (spinwait_event(&history, value_word(s), 0) && try_take(s, 0))
         return 0;
     a64_add(&s->data, WAITER); /* relaxed: the word orders itself; see "no lost wake-up" */
     for (;;) {

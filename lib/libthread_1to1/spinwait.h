@@ -19,7 +19,7 @@ struct spinwait {
     uint8_t waits;  /* waits since the last spin, when misses are at the limit */
 };
 
-enum { SPINWAIT_MISSES = 3, SPINWAIT_RETRY = 128, SPINWAIT_LOOKS = 40 };
+enum { SPINWAIT_MISSES = 3, SPINWAIT_RETRY = 128, SPINWAIT_LOOKS = 40, SPINWAIT_EVENT_LOOKS = 400 };
 
 static inline bool spinwait_worth(struct spinwait *s) {
     if (s->misses < SPINWAIT_MISSES)
@@ -52,9 +52,18 @@ static inline bool spinwait_looks(struct spinwait *s, const uint32_t *word, uint
     return false;
 }
 
-/* The same for up to about a microsecond. */
+/* For a lock that will be free soon or not for long: about a microsecond. */
 static inline bool spinwait_changed(struct spinwait *s, const uint32_t *word, uint32_t value) {
     return spinwait_looks(s, word, value, SPINWAIT_LOOKS);
+}
+
+/*
+ * For an event that another thread will bring about: about 10 us, what a sleep and a wake-up cost both sides (20 us
+ * where the other CPU of a virtual machine has gone idle).  With less, two threads that wait for each other in turn fall
+ * into a rhythm in which each sleeps because the other does.
+ */
+static inline bool spinwait_event(struct spinwait *s, const uint32_t *word, uint32_t value) {
+    return spinwait_looks(s, word, value, SPINWAIT_EVENT_LOOKS);
 }
 
 #endif
