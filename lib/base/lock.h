@@ -15,9 +15,9 @@
 
 /* Lowest first: who holds a lock may take only those below it in this list. */
 enum lock_rank {
-    RANK_INIT = 1, /* start-up of a library, once */
-    RANK_FORK,     /* fork against creation */
-    RANK_NAMED_SEM,
+    RANK_NAMED_SEM = 1, /* open named semaphores; fork takes it first, since its handlers were registered last */
+    RANK_INIT,          /* start-up of a library, once */
+    RANK_FORK,          /* fork against creation */
     RANK_REGISTRY, /* the table of all threads */
     RANK_THREAD,   /* one thread's attributes */
     RANK_KEYS,     /* the table of thread-specific keys */

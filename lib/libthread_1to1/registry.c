@@ -37,11 +37,9 @@ struct table {
 };
 
 static struct lock lock = {0, RANK_REGISTRY};
-static struct {
-    struct table head;
-    uint64_t slot[FIRST_SLOTS];
-} first = {.head = {.slots = FIRST_SLOTS}}; /* so that most programs need no other, and main's is there from the start */
-static struct table *table = &first.head; /* published with release, read with acquire */
+/* Most programs need no other, and main's is there from the start. */
+static struct table first = {.slots = FIRST_SLOTS, .slot = {[FIRST_SLOTS - 1] = EMPTY}};
+static struct table *table = &first; /* published with release, read with acquire */
 static struct thr *all;                   /* every registered thread; guarded by the lock */
 static size_t count;
 
