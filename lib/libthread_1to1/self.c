@@ -7,9 +7,11 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
+/* pthread.h defines pthread_equal inline; after that a definition that others can see is an error to clang. */
+#define pthread_equal pthread_equal_inline
 #include "thr.h"
-
 #undef pthread_equal
+int pthread_equal(pthread_t a, pthread_t b);
 
 THR_EXPORT pthread_t pthread_self(void) {
     struct thr *self = thr_self();

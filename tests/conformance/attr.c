@@ -1,3 +1,4 @@
+/* not under: ubsan */ /* passes a null pointer where the header says nonnull */
 /* pthread_attr_*: what each accepts, refuses and remembers, function by function. */
 #include <errno.h>
 #include <pthread.h>

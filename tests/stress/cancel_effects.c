@@ -15,7 +15,7 @@
 enum { ROUNDS = 1500 };
 
 static int data[2];
-static volatile long bytes_read, units_taken, opened_gone, accepted;
+static volatile long bytes_read, units_taken, accepted;
 static volatile int listener;
 static sem_t sem;
 
