@@ -29,7 +29,7 @@ struct thread_1to1_counts {
     uint64_t created;         /* threads that were created */
     uint64_t refused;         /* creations that failed */
     uint64_t reused;          /* of those created: on the LWP of a thread that had ended */
-    const char *lwp_source;   /* "libc", "own" or "reuse": see ODONATA_LWP in thread_1to1(7); valid for ever */
+    const char *lwp_source;   /* "libc", "own" or "reuse": see ODONATA_LWP in libthread_1to1(7); valid for ever */
     const char *fallback_why; /* why LWPs are the libc's though others were wanted; NULL if they are not */
 };
 

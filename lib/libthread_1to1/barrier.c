@@ -22,7 +22,7 @@
  *   word    who writes               meaning
  *   at      arrivals                 low half: arrived in this round, < count; high half: rounds completed
  *                                    (mod 2^32)
- *   left    leavers; destroy (flag)  DESTROYING, and how many have left (mod 2^31)
+ *   left    leavers; destroy (flag)  bit 0: DESTROYING; above: how many have left (mod 2^31)
  *
  * Memory order.  An arrival releases and acquires on `at`; the arrivals of a round form one release
  * sequence, so the last one has seen all; the others acquire the round that it wrote.  A leaver releases on
@@ -52,7 +52,7 @@ struct barrier {
 _Static_assert(sizeof(struct barrier) <= sizeof(pthread_barrier_t), "the libc's size is the ABI");
 
 enum { COUNT_MAX = INT_MAX - 1 }; /* the libc's limit */
-#define DESTROYING 0x80000000u
+enum { DESTROYING = 1, LEFT = 2 };
 
 static __thread struct spinwait history __attribute__((tls_model("initial-exec")));
 
@@ -87,10 +87,10 @@ THR_EXPORT int pthread_barrier_destroy(pthread_barrier_t *barrier) {
     uint64_t at = a64_load(&b->at); /* relaxed: whoever destroys knows that the last round is over */
     if ((uint32_t)at != 0)
         return EBUSY;
-    uint32_t all = (round_of(at) * b->count) & ~DESTROYING;
+    uint32_t all = round_of(at) * b->count * LEFT;
     /* full, of which acquire: pairs with leave(), so that what we free was touched for the last time before */
     uint32_t left = a32_or_full(&b->left, DESTROYING);
-    while ((left & ~DESTROYING) != all) {
+    while ((left & ~(uint32_t)DESTROYING) != all) {
         umtx_wait(&b->left, left | DESTROYING, NULL, CLOCK_MONOTONIC, (int)b->flags);
         left = a32_load_acquire(&b->left); /* acquire: as above */
     }
@@ -100,7 +100,7 @@ THR_EXPORT int pthread_barrier_destroy(pthread_barrier_t *barrier) {
 static void leave(struct barrier *b) {
     int flags = (int)b->flags;
     /* release: pairs with the acquire in destroy.  No access to *b after this. */
-    if (a32_add_release(&b->left, 1) & DESTROYING)
+    if (a32_add_release(&b->left, LEFT) & DESTROYING)
         umtx_wake(&b->left, UMTX_WAKE_ALL, flags);
 }
 

@@ -59,6 +59,7 @@ static void child(void) {
     registry_each_in_child(bury, self);
     registry_reset();
     self->joiner = NULL;
+    mutex_reset_in_child();
     cond_reset_in_child();
 }
 

@@ -28,7 +28,8 @@ struct mutex {
     uint32_t stat;   /* how long it is held, and whose turn it is: mutex_word.c.  Written by the owner only */
     uint32_t wakes;  /* umtx word: sleepers sleep on it; changes with every wake-up.  Written by the owner only */
     uint32_t since;  /* with MUTEX_SAMPLED: when its owner got it.  Owner only */
-    uint64_t spare;
+    uint32_t epoch;  /* in which process WORD_SPINNER was set, as mutex_word.c counts forks */
+    uint32_t spare;
 };
 
 _Static_assert(sizeof(struct mutex) == sizeof(pthread_mutex_t), "a mutex is 40 bytes");
@@ -87,6 +88,9 @@ void mutex_word_expect(struct mutex *m);
 /* Unlock of a mutex with MUTEX_SAMPLED: notes how long it was held, clears the flag.  Before the word is released. */
 void mutex_word_sample(struct mutex *m);
 
+/* In a fork's child: nobody spins any more. */
+void mutex_reset_in_child(void);
+
 static inline bool mutex_is_shared(const struct mutex *m) {
     return a32_load(&m->kind) & MUTEX_SHARED;
 }
@@ -109,7 +113,7 @@ static inline bool mutex_word_try(struct mutex *m) {
 
 static inline void mutex_word_drop(struct mutex *m) {
     if (__libc_single_threaded && !mutex_is_shared(m)) {
-        /* One thread, nobody to order with.  After fork this also clears what the parent's threads left in the word. */
+        /* One thread, nobody to order with. */
         a32_store(&m->word, 0);
         return;
     }

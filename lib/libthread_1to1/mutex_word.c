@@ -47,6 +47,12 @@
  * wakes a sleeper all the same; that thread may spin beside the SPINNER, and whoever comes back next finds the spinner's
  * place taken and goes to sleep in its stead.
  *
+ * fork: the child has none of the threads that spun, and a SPINNER that one of them left would keep its unlocks from
+ * waking anybody.  `epoch` counts the forks between this process and its first ancestor.  Whoever is about to wait for a
+ * mutex of another epoch, or to send others to wait for it, clears SPINNER first.  Two threads may do so at once, the
+ * later taking away a SPINNER that is true: then an unlock wakes a sleeper that it could have spared.  A SLEEPERS that
+ * was left costs one wake-up.
+ *
  * Limits: a spinner that is preempted keeps sleepers waiting until it runs again.  The number of CPUs is asked for at
  * start and then now and then by threads that sleep; a thread that is bound to one CPU does not spin.
  */
@@ -157,6 +163,31 @@ void mutex_word_sample(struct mutex *m) {
     a32_store(&m->stat, (stat & 0xffff0000) | (uint32_t)average); /* relaxed: only the owner writes */
 }
 
+/* ---- fork ------------------------------------------------------------------------------------------------------ */
+
+static uint32_t epoch; /* written in a fork's child, while it has one thread */
+
+void mutex_reset_in_child(void) {
+    epoch++;
+    a32_store(&spinners.n, 0); /* relaxed: one thread */
+}
+
+static __attribute__((noinline, cold)) void forget_spinner(struct mutex *m) {
+    uint32_t w = a32_load(&m->word);
+    while (w & WORD_SPINNER) {
+        uint32_t seen = a32_fetch_cas_full(&m->word, w, w & ~(uint32_t)WORD_SPINNER); /* full: before the epoch */
+        if (seen == w)
+            break;
+        w = seen;
+    }
+    a32_store_release(&m->epoch, epoch); /* release: pairs with the acquire in check_epoch */
+}
+
+static void check_epoch(struct mutex *m) {
+    if (unlikely(a32_load_acquire(&m->epoch) != epoch)) /* acquire: pairs with the release in forget_spinner */
+        forget_spinner(m);
+}
+
 /* ---- getting the word ------------------------------------------------------------------------------------------ */
 
 /* Takes a free word; `set` and `clear` are other bits to change in the same step.  False: it is locked. */
@@ -236,6 +267,7 @@ static __thread uint32_t sleeps __attribute__((tls_model("initial-exec")));
 
 static int wait_private(struct mutex *m, const struct timespec *deadline, clockid_t clock, bool sleepers) {
     uint32_t set = sleepers ? WORD_SLEEPERS : 0;
+    check_epoch(m);
     while (!wait_awake(m, set, set != 0)) {
         uint32_t wakes = a32_load_acquire(&m->wakes); /* acquire: pairs with the release in mutex_word_wake */
         uint32_t w = a32_load(&m->word);
@@ -322,6 +354,7 @@ void mutex_word_wake(struct mutex *m) {
 }
 
 void mutex_word_expect(struct mutex *m) {
+    check_epoch(m);
     uint32_t w = a32_load(&m->word);
     while (!(w & WORD_SLEEPERS)) {
         uint32_t seen = a32_fetch_cas_full(&m->word, w, w | WORD_SLEEPERS); /* full: before the requeue */
