@@ -35,7 +35,7 @@ static void *member(void *arg) {
             dawdle(&s);
             __sync_fetch_and_add(&counts[i], 1);
             serial = pthread_barrier_wait(&barriers[i]);
-            if (*(volatile long *)&counts[i] < (long)THREADS * j)
+            if (__atomic_load_n(&counts[i], __ATOMIC_RELAXED) < (long)THREADS * j)
                 __sync_fetch_and_add(&bad, 1);
         }
         if (serial) {
@@ -77,15 +77,15 @@ static void routine(void) {
         pthread_exit(NULL);
     __sync_fetch_and_add(&completed[current], 1);
 }
-static volatile int next_control;
+static int next_control; /* atomic */
 static void *runner(void *arg) {
     seed = (unsigned)(long)arg * 31 + 5;
-    for (int i = next_control; i < controls_n; i++) {
+    for (int i = __atomic_load_n(&next_control, __ATOMIC_RELAXED); i < controls_n; i++) {
         current = i;
         pthread_once(&controls[i], routine);
-        if (*(volatile int *)&completed[i] != 1)
+        if (completed[i] != 1) /* plain: once orders it */
             __sync_fetch_and_add(&bad, 1);
-        next_control = i;
+        __atomic_store_n(&next_control, i, __ATOMIC_RELAXED);
     }
     return (void *)1;
 }

@@ -17,7 +17,7 @@ enum { WAITERS = 3, POSTERS = 2 };
 
 static sem_t sem;
 static long posted, taken, gave_up, interrupted; /* atomic */
-static volatile int stop;
+static int stop; /* atomic */
 
 static unsigned rnd(unsigned *s) {
     *s = *s * 1103515245u + 12345u;
@@ -26,7 +26,7 @@ static unsigned rnd(unsigned *s) {
 
 static void *waiter(void *arg) {
     unsigned s = (unsigned)(long)arg + 1;
-    while (!stop) {
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
         struct timespec t;
         clockid_t clock = rnd(&s) % 2 ? CLOCK_REALTIME : CLOCK_MONOTONIC;
         clock_gettime(clock, &t);
@@ -48,7 +48,7 @@ static void *waiter(void *arg) {
 
 static void *poster(void *arg) {
     unsigned s = (unsigned)(long)arg + 100;
-    while (!stop) {
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
         if (sem_post(&sem) == 0)
             __sync_fetch_and_add(&posted, 1);
         unsigned r = rnd(&s) % 256;
@@ -85,7 +85,7 @@ static void everything(void) {
         usleep(500);
         pthread_kill(w[i % WAITERS], SIGUSR1);
     }
-    stop = 1;
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
     for (int i = 0; i < POSTERS; i++)
         pthread_join(p[i], NULL);
     for (int i = 0; i < WAITERS; i++) /* for those in sem_wait */
