@@ -42,7 +42,7 @@ struct attr {
     void *unused;
 };
 
-_Static_assert(sizeof(struct attr) == sizeof(pthread_attr_t), "struct attr fills a pthread_attr_t");
+_Static_assert(sizeof(struct attr) <= sizeof(pthread_attr_t), "struct attr fits into a pthread_attr_t");
 _Static_assert(offsetof(struct attr, guard_size) == 16 && offsetof(struct attr, stack_top) == 24 &&
                    offsetof(struct attr, stack_size) == 32 && offsetof(struct attr, extension) == 40,
                "struct attr is the libc's struct pthread_attr");

@@ -233,7 +233,7 @@ static bool version_known(void) {
 
 /* Lets the libc's own functions change the word and looks whether the expected bits change, and no others. */
 static bool word_behaves(intptr_t tp_offset) {
-    const uint32_t *word = (const uint32_t *)((uintptr_t)tcb_self() + (uintptr_t)tp_offset);
+    const uint32_t *word = (const uint32_t *)(tcb_self() + tcb_bias() + (uintptr_t)tp_offset);
     int state, type;
     /* Relaxed throughout: our own word, changed by functions that we call. */
     libc_cancel.setstate(PTHREAD_CANCEL_DISABLE, &state);

@@ -95,6 +95,7 @@ static const struct known_libc *find_known(void) {
 static const struct known_libc *table_row;
 
 void libc_init(void) {
+    tcb_init((uintptr_t)libc_real(pthread_self)());
     table_row = find_known();
     if (table_row)
         libc_abi.cancelhandling = table_row->cancelhandling;

@@ -4,10 +4,22 @@
 
 #include <stdint.h>
 
-/* The pthread_t lies a constant below the thread pointer; the constant is the libc's and cancels out of every use
- * here, which only needs a handle that is unique, stable, and at a fixed distance from the TLS block. */
+/* How far the pthread_t lies below the thread pointer: the size of the libc's struct pthread, a constant of the
+ * process.  tcb_init() sets it before there is a second thread. */
+extern uintptr_t tcb_below;
+
 static inline uintptr_t tcb_self(void) {
-    return (uintptr_t)__builtin_thread_pointer();
+    return (uintptr_t)__builtin_thread_pointer() - tcb_below;
+}
+
+/* `self`: what the libc's pthread_self() says in the calling thread. */
+static inline void tcb_init(uintptr_t self) {
+    tcb_below = (uintptr_t)__builtin_thread_pointer() - self;
+}
+
+/* How far the thread pointer lies above the pthread_t. */
+static inline uintptr_t tcb_bias(void) {
+    return tcb_below;
 }
 
 /* A new thread's TCB header: glibc's on this architecture holds nothing but the dtv, which the loader sets. */

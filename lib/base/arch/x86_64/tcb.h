@@ -11,6 +11,16 @@ static inline uintptr_t tcb_self(void) {
     return self;
 }
 
+/* `self`: what the libc's pthread_self() says in the calling thread. */
+static inline void tcb_init(uintptr_t self) {
+    (void)self;
+}
+
+/* How far the thread pointer lies above the pthread_t. */
+static inline uintptr_t tcb_bias(void) {
+    return 0;
+}
+
 /* A new thread's TCB header, from its creator's: self pointers, and the guards that compiled code checks. */
 static inline void tcb_init_header(uintptr_t *header, const uintptr_t *creator) {
     header[0] = header[2] = (uintptr_t)header;
