@@ -19,10 +19,11 @@ check() {
     file=$1
     shift
     rm -f pan*
-    spin -a "$@" "$where/$file" >spin.log 2>&1 && gcc -O2 -w -DSAFETY -DCOLLAPSE -DMEMLIM=1500 -o pan pan.c 2>gcc.log || {
+    if ! spin -a "$@" "$where/$file" >spin.log 2>&1 ||
+        ! gcc -O2 -w -DSAFETY -DCOLLAPSE -DMEMLIM=1500 -o pan pan.c 2>gcc.log; then
         echo broken
         return
-    }
+    fi
     ./pan -m100000 >pan.log 2>&1
     if grep -q 'errors: 0' pan.log && ! grep -Eq 'Search not completed|max search depth' pan.log; then
         echo passes
