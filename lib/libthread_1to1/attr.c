@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "attr.h"
+#include "fault.h"
 #include "stack_min.h"
 #include "thr.h"
 
@@ -174,7 +175,7 @@ THR_EXPORT int pthread_attr_setscope(pthread_attr_t *attr, int scope) {
 /* The object's extension, made if need be; NULL: no memory. */
 static struct attr_extension *extension(struct attr *a) {
     if (a->extension == NULL)
-        a->extension = calloc(1, sizeof *a->extension);
+        a->extension = fault("malloc") ? NULL : calloc(1, sizeof *a->extension);
     return a->extension;
 }
 

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "attr.h"
+#include "fault.h"
 #include "stack_min.h"
 #include "sys.h"
 #include "thr.h"
@@ -147,7 +148,7 @@ THR_EXPORT int pthread_setattr_default_np(const pthread_attr_t *attr) {
     int saved = errno;
     struct snapshot *use = find(&wanted);
     if (use == NULL) {
-        use = calloc(1, sizeof *use);
+        use = fault("malloc") ? NULL : calloc(1, sizeof *use);
         if (use == NULL || thr_attr_copy(&use->attr, &wanted) < 0) {
             free(use);
             errno = saved;

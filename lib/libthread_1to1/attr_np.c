@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "attr.h"
+#include "fault.h"
 #include "libc.h"
 #include "sys.h"
 #include "target.h"
@@ -23,7 +24,7 @@
 static int current_cpus(uint32_t tid, pthread_attr_t *attr) {
     /* The kernel refuses a set that is too small for the CPUs it was built for, so try until one is not. */
     for (size_t size = sizeof(cpu_set_t); size <= 1 << 20; size *= 2) {
-        cpu_set_t *cpus = calloc(1, size);
+        cpu_set_t *cpus = fault("malloc") ? NULL : calloc(1, size);
         if (cpus == NULL)
             return -ENOMEM;
         long n = sys(SYS_sched_getaffinity, tid, size, cpus);

@@ -47,6 +47,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "fault.h"
 #include "sys.h"
 #include "thr.h"
 
@@ -131,6 +132,8 @@ static struct key_value *more_take(void) {
             if (m != NULL)
                 return m;
         }
+    if (fault("mmap"))
+        return NULL;
     long m = sys(SYS_mmap, NULL, more_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return m < 0 && m > -4096 ? NULL : (struct key_value *)m;
 }

@@ -9,6 +9,7 @@
 #endif
 #include <errno.h>
 
+#include "fault.h"
 #include "libc.h"
 #include "lwp.h"
 
@@ -25,7 +26,7 @@ int lwp_libc_create(const struct thr_attr *a, struct thr **out) {
         err = libc_real(pthread_attr_setguardsize)(&attr, a->guard_size);
     pthread_t t = 0;
     if (!err)
-        err = libc_real(pthread_create)(&t, &attr, thr_main, NULL);
+        err = fault("clone") ? EAGAIN : libc_real(pthread_create)(&t, &attr, thr_main, NULL);
     libc_real(pthread_attr_destroy)(&attr);
     if (err)
         return -err;

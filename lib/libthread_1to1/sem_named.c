@@ -32,6 +32,7 @@
 #include <sys/stat.h>
 
 #include "clock.h"
+#include "fault.h"
 #include "lock.h"
 #include "sem.h"
 #include "sys.h"
@@ -78,6 +79,8 @@ static int path_of(char path[PATH_MAX], const char *name) {
 }
 
 static int map(int fd, sem_t **sem) {
+    if (fault("mmap"))
+        return -ENOMEM;
     long at = sys(SYS_mmap, NULL, sizeof(sem_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (at < 0 && at > -4096)
         return (int)at;
@@ -103,7 +106,7 @@ static int find_or_add_locked(int fd, sem_t *fresh, sem_t **sem) {
         n->references++;
         *sem = n->sem;
     } else if (r == 0) {
-        n = malloc(sizeof *n);
+        n = fault("malloc") ? NULL : malloc(sizeof *n);
         r = n ? 0 : -ENOMEM;
         if (r == 0 && !fresh)
             r = map(fd, &fresh);
