@@ -1,4 +1,4 @@
-/* The inside of a pthread_cond_t: cond.c (the POSIX functions), cond_queue.c (private), cond_shared.c (process-shared). */
+/* The inside of a pthread_cond_t, for cond.c, cond_queue.c (private ones) and cond_shared.c (shared ones). */
 #ifndef THR_COND_H
 #define THR_COND_H
 
@@ -15,7 +15,7 @@ struct cond {
     uint32_t lock; /* guards what follows; 0 free, 1 held, 2 held and somebody may sleep on it */
     uint32_t epoch; /* private: how many forks this process descends from, as cond_queue.c counts them */
     struct cond_waiter *head, *tail; /* private: who waits, first come first */
-    uint32_t seq;     /* shared: umtx word, one more with every signal.  Private: one more with every waiter that left */
+    uint32_t seq; /* umtx word.  Shared: one more with every signal.  Private: with every waiter that left */
     uint32_t waiters; /* shared: who is inside wait, and COND_DESTROYED.  Private: COND_DESTROYED or 0 */
     uint32_t spare;
     uint32_t flags; /* COND_*, where glibc has them; constant */
@@ -42,8 +42,9 @@ void cond_lock(struct cond *c, int umtx_flags);
 void cond_unlock(struct cond *c, int umtx_flags);
 
 /*
- * wait: the mutex is held on entry and on return.  0, -ETIMEDOUT, or -ECANCELED: the caller is to act on a cancellation.
- * signal wakes one that waits, broadcast all; destroy returns when nobody will touch the object any more, or -EBUSY.
+ * wait: the mutex is held on entry and on return.  0, -ETIMEDOUT, or -ECANCELED: the caller is to act on a
+ * cancellation. signal wakes one that waits, broadcast all; destroy returns when nobody will touch the object
+ * any more, or -EBUSY.
  */
 int cond_queue_wait(struct cond *c, struct mutex *m, const struct cond_until *until);
 void cond_queue_signal(struct cond *c);

@@ -1,41 +1,44 @@
 /*
  * Private condition variables: a queue of waiters.
  *
- * Guarantee: signal ends the wait of the thread that has waited longest, broadcast of all; no later waiter can take a
- * wake-up that was meant for an earlier one; a signal that finds nobody makes no system call, and none is made twice for
- * one waiter.  A wait that times out or is cancelled has taken no signal.  After a broadcast, at most one of the woken
- * competes for the mutex at a time.
+ * Guarantee: signal ends the wait of the thread that has waited longest, broadcast of all; no later waiter can
+ * take a wake-up that was meant for an earlier one; a signal that finds nobody makes no system call, and none
+ * is made twice for one waiter.  A wait that times out or is cancelled has taken no signal.  After a broadcast,
+ * at most one of the woken competes for the mutex at a time.
  *
- * Each waiter is a record on its own stack, linked into the queue under the object's lock, with a state word that it
- * sleeps on.  The state decides every race between a waiter that gives up and a signal that wants it:
+ * Each waiter is a record on its own stack, linked into the queue under the object's lock, with a state word
+ * that it sleeps on.  The state decides every race between a waiter that gives up and a signal that wants it:
  *
  *   state     set by                               meaning; who may touch the record, and the object
  *   WAITING   the waiter, before it is linked      linked.  Its neighbours' links change under the lock
- *   LEAVING   the waiter (WAITING ->)              gave up: deadline or cancellation.  Still linked; the waiter takes the
- *                                                  lock and unlinks itself.  Signal and broadcast pass it over
+ *   LEAVING   the waiter (WAITING ->)              gave up: deadline or cancellation.  Still linked; the waiter
+ *                                                  takes the lock and unlinks itself.  Signal and broadcast
+ *                                                  pass it over
  *   CHAINED   broadcast (WAITING ->)               unlinked; belongs to its predecessor in the chain
- *   GO        signal (WAITING ->), broadcast and   unlinked; the record is its owner's alone and may be gone: nobody
- *             predecessor (CHAINED ->)             else touches it, nor does its owner touch the object
+ *   GO        signal (WAITING ->), broadcast and   unlinked; the record is its owner's alone and may be gone:
+ *             predecessor (CHAINED ->)             nobody else touches it, nor does its owner touch the object
  *
- * So a waiter that was woken never looks at the object again, and one may be destroyed as soon as all were woken.  One
- * that is LEAVING does: destroy waits for those.
+ * So a waiter that was woken never looks at the object again, and one may be destroyed as soon as all were
+ * woken.  One that is LEAVING does: destroy waits for those.
  *
- * Broadcast: if all waiters woke at once they would all run into the mutex.  Instead broadcast turns the queue into a
- * chain and lets the first go; each, when it has the mutex, moves its successor from the state word to the mutex's
- * sleepers (umtx_requeue), so that unlock wakes it, and marks it GO.  The order matters:
+ * Broadcast: if all waiters woke at once they would all run into the mutex.  Instead broadcast turns the queue
+ * into a chain and lets the first go; each, when it has the mutex, moves its successor from the state word to
+ * the mutex's sleepers (umtx_requeue), so that unlock wakes it, and marks it GO.  The order matters:
  *
  *   1. tell the mutex to expect a sleeper (it is held by us: its unlock will wake)
  *   2. mark it GO: if it is awake, or on its way to sleep, it will not sleep any more
- *   3. requeue: if it sleeps, it sleeps on the mutex now.  Its record is still there, GO or not: to leave the wait it
- *      needs the mutex, which is ours.  (Requeue before GO, and one on its way to sleep is missed.)
+ *   3. requeue: if it sleeps, it sleeps on the mutex now.  Its record is still there, GO or not: to leave the
+ *      wait it needs the mutex, which is ours.  (Requeue before GO, and one on its way to sleep is missed.)
  *
- * A wake of an address on a stack whose frame is gone is harmless, since every sleeper on a umtx word looks again.
+ * A wake of an address on a stack whose frame is gone is harmless, since every sleeper on a umtx word looks
+ * again.
  *
- * Threads that come out of a chain take the mutex as one that others may sleep on: the chain's sleepers have not said so
- * in the mutex's word themselves.
+ * Threads that come out of a chain take the mutex as one that others may sleep on: the chain's sleepers have
+ * not said so in the mutex's word themselves.
  *
- * fork: the child has none of the threads that wait, and their stacks are not what they were.  `epoch` counts the forks
- * between this process and its first ancestor; an object whose epoch is another's is emptied before use.
+ * fork: the child has none of the threads that wait, and their stacks are not what they were.  `epoch` counts
+ * the forks between this process and its first ancestor; an object whose epoch is another's is emptied before
+ * use.
  *
  * Limits: first come first served, also among real-time priorities.
  */
@@ -55,10 +58,10 @@ struct cond_waiter {
     struct mutex *mutex;
     struct cond_waiter *next, *prev; /* the queue; guarded by the object's lock */
     struct cond_waiter *chain;       /* successor; written by broadcast before this one's GO */
-    bool chained;                    /* it may come from among the mutex's sleepers; written by the predecessor */
+    bool chained;                    /* it may come from among the mutex's sleepers; set by the predecessor */
 };
 
-/* ---- fork ------------------------------------------------------------------------------------------------------ */
+/* ---- fork ------------------------------------------------------------------------------------------------ */
 
 static uint32_t epoch; /* written in a fork's child, while it has one thread */
 static struct lock epoch_lock = LOCK_INIT(RANK_OBJECT);
@@ -87,14 +90,14 @@ static void check_epoch(struct cond *c) {
         empty(c);
 }
 
-/* ---- the queue, under the lock --------------------------------------------------------------------------------- */
+/* ---- the queue, under the lock --------------------------------------------------------------------------- */
 
 static void push(struct cond *c, struct cond_waiter *w) {
     w->prev = c->tail;
     if (c->tail)
         c->tail->next = w;
     else
-        aptr_store(&c->head, w); /* relaxed: read without the lock by signal, after the mutex has synchronised */
+        aptr_store(&c->head, w); /* relaxed: signal reads it without the lock; see anybody() */
     c->tail = w;
 }
 
@@ -110,12 +113,13 @@ static void close_gap(struct cond *c, struct cond_waiter *prev, struct cond_wait
         c->tail = prev;
 }
 
-/* Whether somebody may wait: without the lock.  Whoever must be seen has unlocked the mutex since it was linked. */
+/* Whether somebody may wait, without the lock.  A waiter that must be seen has unlocked the mutex since it was
+ * linked, and the caller has locked it since, or is otherwise ordered after that: relaxed. */
 static bool anybody(const struct cond *c) {
-    return aptr_load(&c->head) != NULL; /* relaxed: the caller has synchronised with such a waiter, or need not see it */
+    return aptr_load(&c->head) != NULL;
 }
 
-/* ---- wait ------------------------------------------------------------------------------------------------------ */
+/* ---- wait ------------------------------------------------------------------------------------------------ */
 
 static void leave(struct cond *c, struct cond_waiter *w) {
     cond_lock(c, UMTX_PRIVATE);
@@ -142,8 +146,8 @@ static int sleep_until(struct cond *c, struct cond_waiter *w, const struct cond_
             r = umtx_wait(&w->state, WAITING, until->deadline, until->clock, UMTX_PRIVATE | UMTX_CANCELPOINT);
             if (r != -ETIMEDOUT && r != -ECANCELED)
                 break;
-            /* Relaxed: the lock in leave() orders.  If it fails, a signal came first: the wait ends by that, and a
-             * cancellation stays pending for the next cancellation point. */
+            /* Relaxed: the lock in leave() orders.  If it fails, a signal came first: the wait ends by that,
+             * and a cancellation stays pending for the next cancellation point. */
             if (a32_cas(&w->state, WAITING, LEAVING)) {
                 leave(c, w);
                 return r;
@@ -182,7 +186,7 @@ int cond_queue_wait(struct cond *c, struct mutex *m, const struct cond_until *un
     return r;
 }
 
-/* ---- signal, broadcast ----------------------------------------------------------------------------------------- */
+/* ---- signal, broadcast ----------------------------------------------------------------------------------- */
 
 void cond_queue_signal(struct cond *c) {
     if (!anybody(c))
@@ -224,7 +228,7 @@ void cond_queue_broadcast(struct cond *c) {
     umtx_wake(&first->state, 1, UMTX_PRIVATE);
 }
 
-/* ---- destroy --------------------------------------------------------------------------------------------------- */
+/* ---- destroy --------------------------------------------------------------------------------------------- */
 
 int cond_queue_destroy(struct cond *c) {
     check_epoch(c);

@@ -1,29 +1,30 @@
 /*
  * Process-shared condition variables: a counter of signals.
  *
- * Guarantee: a signal wakes at least one thread that began to wait before it (and that nothing else has ended the wait
- * of), a broadcast all of them, in whatever process and in whatever order the kernel keeps sleepers.
+ * Guarantee: a signal wakes at least one thread that began to wait before it (and that nothing else has ended
+ * the wait of), a broadcast all of them, in whatever process and in whatever order the kernel keeps sleepers.
  *
- * The naive design: `seq` is a umtx word.  A waiter reads it while it holds the mutex, unlocks, and sleeps while seq has
- * that value; signal adds one and wakes one sleeper.  No wake-up is lost between the two: a waiter that has read seq and
- * does not sleep yet will not fall asleep.  But between signal's addition and its wake-up another thread may begin to
- * wait, with the new value, and be the one that the kernel wakes: it waits for the next signal, and the first waiter
- * for ever.  The kernel wakes first come first served, but not across real-time priorities.
+ * The naive design: `seq` is a umtx word.  A waiter reads it while it holds the mutex, unlocks, and sleeps
+ * while seq has that value; signal adds one and wakes one sleeper.  No wake-up is lost between the two: a
+ * waiter that has read seq and does not sleep yet will not fall asleep.  But between signal's addition and its
+ * wake-up another thread may begin to wait, with the new value, and be the one that the kernel wakes: it waits
+ * for the next signal, and the first waiter for ever.  The kernel wakes first come first served, but not across
+ * real-time priorities.
  *
- * The design: a lock is held while seq is read by a waiter, and by signal from the addition until after the wake-up.  So
- * whoever sleeps when signal wakes has an older value: it returns.
+ * The design: a lock is held while seq is read by a waiter, and by signal from the addition until after the
+ * wake-up.  So whoever sleeps when signal wakes has an older value: it returns.
  *
  *   seq == own value   not signalled: sleep (again)
  *   seq != own value   woken, or spurious: a signal that went to another came while this one was not asleep
  *
- * `waiters` counts those inside wait.  signal does nothing when it is 0; destroy waits for 0, since a woken waiter still
- * reads seq.
+ * `waiters` counts those inside wait.  signal does nothing when it is 0; destroy waits for 0, since a woken
+ * waiter still reads seq.
  *
- * Limits: a process that is killed inside wait or signal leaves the count, or the lock, as it was, and destroy, or
- * everything, hangs; glibc's has the same weakness.  A signal between two others' wake-ups makes a system call although
- * the woken have not run yet: there is no telling which are still asleep.  2^32 signals while one thread is between
- * reading seq and sleeping go unnoticed.  broadcast cannot move waiters to the mutex, whose address in the signaller's
- * process is unknown: they all wake.
+ * Limits: a process that is killed inside wait or signal leaves the count, or the lock, as it was, and destroy,
+ * or everything, hangs; glibc's has the same weakness.  A signal between two others' wake-ups makes a system
+ * call although the woken have not run yet: there is no telling which are still asleep.  2^32 signals while one
+ * thread is between reading seq and sleeping go unnoticed.  broadcast cannot move waiters to the mutex, whose
+ * address in the signaller's process is unknown: they all wake.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -41,7 +42,7 @@ static void leave(struct cond *c) {
 
 int cond_shared_wait(struct cond *c, struct mutex *m, const struct cond_until *until) {
     cond_lock(c, UMTX_SHARED);
-    a32_add(&c->waiters, 1); /* relaxed: signal looks at it after it has synchronised with this thread by the mutex */
+    a32_add(&c->waiters, 1); /* relaxed: a signal that must see it is ordered after it by the mutex */
     uint32_t seq = a32_load(&c->seq); /* relaxed: under the lock */
     cond_unlock(c, UMTX_SHARED);
     mutex_unlock_waiting(m);
@@ -61,7 +62,7 @@ void cond_shared_signal(struct cond *c, int n) {
     if ((a32_load(&c->waiters) & ~COND_DESTROYED) == 0) /* relaxed: as in cond_shared_wait */
         return;
     cond_lock(c, UMTX_SHARED);
-    a32_add(&c->seq, 1); /* relaxed: under the lock; the kernel's own lock orders it with a sleeper's comparison */
+    a32_add(&c->seq, 1); /* relaxed: under the lock; the kernel orders it with a sleeper's comparison */
     umtx_wake(&c->seq, n, UMTX_SHARED);
     cond_unlock(c, UMTX_SHARED);
 }

@@ -1,9 +1,9 @@
 /*
- * pthread_mutex_*: the kinds of mutex, and who owns one.  How a thread gets the lock word, or sleeps until it does, is
- * mutex_word.c's affair; doc/design/mutex.md has the whole story.
+ * pthread_mutex_*: the kinds of mutex, and who owns one.  How a thread gets the lock word, or sleeps until it
+ * does, is mutex_word.c's affair; doc/design/mutex.md has the whole story.
  *
- * The fast paths of lock and unlock are written so that the compiler needs no stack frame for them: whatever is not a
- * private, normal, free mutex goes to an out-of-line function by a tail call.
+ * The fast paths of lock and unlock are written so that the compiler needs no stack frame for them: whatever is
+ * not a private, normal, free mutex goes to an out-of-line function by a tail call.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -21,7 +21,7 @@ static struct mutex *inside(pthread_mutex_t *mutex) {
     return (struct mutex *)(void *)mutex;
 }
 
-/* ---- becoming the owner ---------------------------------------------------------------------------------------- */
+/* ---- becoming the owner ---------------------------------------------------------------------------------- */
 
 static OUT_OF_LINE int own_slow(struct mutex *m) {
     a32_store(&m->owner, thr_tid()); /* relaxed: only the owner itself relies on finding its own id */
@@ -94,7 +94,7 @@ static int took(struct mutex *m, uint32_t kind) {
     return own(m);
 }
 
-/* ---- lock ------------------------------------------------------------------------------------------------------ */
+/* ---- lock ------------------------------------------------------------------------------------------------ */
 
 static OUT_OF_LINE int lock_contended(struct mutex *m) {
     mutex_word_wait(m, NULL, CLOCK_REALTIME, false);
@@ -151,7 +151,8 @@ THR_EXPORT int pthread_mutex_trylock(pthread_mutex_t *mutex) {
 }
 THR_ALIAS(__pthread_mutex_trylock, pthread_mutex_trylock);
 
-THR_EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *deadline) {
+THR_EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
+                                       const struct timespec *deadline) {
     if (!clock_supported(clock))
         return EINVAL;
     return lock_deadline(inside(mutex), deadline, clock);
@@ -161,7 +162,7 @@ THR_EXPORT int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct time
     return lock_deadline(inside(mutex), deadline, CLOCK_REALTIME);
 }
 
-/* ---- unlock ---------------------------------------------------------------------------------------------------- */
+/* ---- unlock ---------------------------------------------------------------------------------------------- */
 
 int mutex_may_unlock(const struct mutex *m) {
     uint32_t kind = a32_load(&m->kind);
@@ -206,7 +207,7 @@ THR_EXPORT int pthread_mutex_unlock(pthread_mutex_t *mutex) {
 }
 THR_ALIAS(__pthread_mutex_unlock, pthread_mutex_unlock);
 
-/* ---- around a condition wait ----------------------------------------------------------------------------------- */
+/* ---- around a condition wait ----------------------------------------------------------------------------- */
 
 void mutex_unlock_waiting(struct mutex *m) {
     uint32_t kind = a32_load(&m->kind);
@@ -235,7 +236,7 @@ int mutex_lock_waited(struct mutex *m, bool sleepers) {
     return 0;
 }
 
-/* ---- init, destroy, and what belongs to later kinds ------------------------------------------------------------ */
+/* ---- init, destroy, and what belongs to later kinds ------------------------------------------------------ */
 
 THR_EXPORT int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr) {
     uint32_t bits = attr ? *(const uint32_t *)(const void *)attr : 0;

@@ -1,9 +1,9 @@
 /*
  * The inside of a pthread_mutex_t, for mutex.c, mutex_word.c and cond.c.
  *
- * The first 20 bytes mean what they mean in glibc 2.36 on x86-64.  In a process-shared mutex the lock word follows
- * glibc's protocol too, so that processes with and without this library can share one; in a private mutex the lock
- * word and everything from `stat` on are ours (mutex_word.c).
+ * The first 20 bytes mean what they mean in glibc 2.36 on x86-64.  In a process-shared mutex the lock word
+ * follows glibc's protocol too, so that processes with and without this library can share one; in a private
+ * mutex the lock word and everything from `stat` on are ours (mutex_word.c).
  */
 #ifndef THR_MUTEX_H
 #define THR_MUTEX_H
@@ -26,7 +26,7 @@ struct mutex {
 
     /* Private mutexes only; glibc keeps statistics and the list of robust mutexes here. */
     uint32_t stat;   /* how long it is held, and whose turn it is: mutex_word.c.  Written by the owner only */
-    uint32_t wakes;  /* umtx word: sleepers sleep on it; changes with every wake-up.  Written by the owner only */
+    uint32_t wakes;  /* umtx word of the sleepers; changes with every wake-up.  Written by the owner only */
     uint32_t since;  /* with MUTEX_SAMPLED: when its owner got it.  Owner only */
     uint32_t epoch;  /* in which process WORD_SPINNER was set, as mutex_word.c counts forks */
     uint32_t spare;
@@ -49,7 +49,7 @@ enum {
     MUTEX_DEAD = -1,
 };
 
-/* The _np names of what POSIX took over later.  <pthread.h> redirects them, so the symbol needs a C name of its own. */
+/* The _np names of what POSIX took over.  <pthread.h> redirects them, so each needs a C name of its own. */
 #define MUTEX_OLD_NAME(old, name)                                                                            \
     extern __typeof__(name) MUTEX_OLD_ID(name) __asm__(THR_STRING(old)) THR_EXPORT THR_COPY(name)            \
         __attribute__((__alias__(THR_STRING(name))))
@@ -67,7 +67,7 @@ enum {
 };
 #define MUTEXATTR_SHARED 0x80000000u
 
-/* ---- mutex_word.c: the lock word ------------------------------------------------------------------------------ */
+/* ---- mutex_word.c: the lock word ------------------------------------------------------------------------- */
 
 enum {
     WORD_LOCKED = 1,
@@ -75,8 +75,8 @@ enum {
     WORD_SPINNER = 4,
 };
 
-/* The contended path of lock, private and shared.  `sleepers`: others may sleep on the mutex although its word does not
- * say so.  0, -ETIMEDOUT, or -EINVAL for the deadline. */
+/* The contended path of lock, private and shared.  `sleepers`: others may sleep on the mutex although its word
+ * does not say so.  0, -ETIMEDOUT, or -EINVAL for the deadline. */
 int mutex_word_wait(struct mutex *m, const struct timespec *deadline, clockid_t clock, bool sleepers);
 
 /* Unlock when the word is not simply 1. */
@@ -85,7 +85,7 @@ void mutex_word_wake(struct mutex *m);
 /* The owner is about to put somebody to sleep on the mutex (requeue): makes its unlock wake them. */
 void mutex_word_expect(struct mutex *m);
 
-/* Unlock of a mutex with MUTEX_SAMPLED: notes how long it was held, clears the flag.  Before the word is released. */
+/* Before unlock of a mutex with MUTEX_SAMPLED: notes how long it was held, clears the flag. */
 void mutex_word_sample(struct mutex *m);
 
 /* In a fork's child: nobody spins any more. */
@@ -102,7 +102,8 @@ static inline bool mutex_word_try(struct mutex *m) {
     }
     uint32_t w = 0;
     for (;;) {
-        uint32_t seen = a32_fetch_cas_acquire(&m->word, w, w | WORD_LOCKED); /* pairs with every release of the word */
+        /* acquire: pairs with every release of the word */
+        uint32_t seen = a32_fetch_cas_acquire(&m->word, w, w | WORD_LOCKED);
         if (likely(seen == w))
             return true;
         if (seen & WORD_LOCKED || mutex_is_shared(m)) /* a private word may be free and yet not 0 */
@@ -121,7 +122,7 @@ static inline void mutex_word_drop(struct mutex *m) {
         mutex_word_wake(m);
 }
 
-/* ---- mutex.c: for cond.c --------------------------------------------------------------------------------------- */
+/* ---- mutex.c: for cond.c --------------------------------------------------------------------------------- */
 
 /* Whether a condition wait may unlock the mutex: 0, or the negative errno that unlock would give. */
 int mutex_may_unlock(const struct mutex *m);

@@ -2,8 +2,8 @@
  * pthread_mutexattr_*: the word that pthread_mutex_init reads.
  *
  * Every value that POSIX defines can be set and read back, whether or not a mutex can be made with it: it is
- * pthread_mutex_init that says ENOTSUP.  The bits are glibc's, since a program may hold an attribute that its libc
- * initialised.
+ * pthread_mutex_init that says ENOTSUP.  The bits are glibc's, since a program may hold an attribute that its
+ * libc initialised.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -64,7 +64,8 @@ THR_EXPORT int pthread_mutexattr_getpshared(const pthread_mutexattr_t *attr, int
 THR_EXPORT int pthread_mutexattr_setrobust(pthread_mutexattr_t *attr, int robust) {
     if (robust != PTHREAD_MUTEX_STALLED && robust != PTHREAD_MUTEX_ROBUST)
         return EINVAL;
-    *bits(attr) = (get(attr) & ~(uint32_t)MUTEXATTR_ROBUST) | (robust == PTHREAD_MUTEX_ROBUST ? MUTEXATTR_ROBUST : 0);
+    uint32_t others = get(attr) & ~(uint32_t)MUTEXATTR_ROBUST;
+    *bits(attr) = others | (robust == PTHREAD_MUTEX_ROBUST ? MUTEXATTR_ROBUST : 0);
     return 0;
 }
 MUTEX_OLD_NAME(pthread_mutexattr_setrobust_np, pthread_mutexattr_setrobust);

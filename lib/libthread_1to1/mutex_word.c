@@ -1,60 +1,62 @@
 /*
  * The lock word of a mutex: how a thread gets it when somebody else has it.
  *
- * Guarantee: who sleeps is woken when the mutex is free and nobody awake is about to take it; the mutex is not touched
- * after the store that frees it; a thread spins at most about a microsecond in a row; the more patient sleeper is not
- * overtaken for ever.
+ * Guarantee: who sleeps is woken when the mutex is free and nobody awake is about to take it; the mutex is not
+ * touched after the store that frees it; a thread spins at most about a microsecond in a row; the more patient
+ * sleeper is not overtaken for ever.
  *
- * A process-shared word is glibc's: 0 free, 1 locked, 2 locked and somebody may sleep on the word; no spinning (except
- * that of PTHREAD_MUTEX_ADAPTIVE_NP).  What follows is about private words.
+ * A process-shared word is glibc's: 0 free, 1 locked, 2 locked and somebody may sleep on the word; no spinning
+ * (except that of PTHREAD_MUTEX_ADAPTIVE_NP).  What follows is about private words.
  *
  *   bit        set by                               cleared by
  *   LOCKED     whoever gets the mutex               its owner
- *   SLEEPERS   a thread that is about to sleep, or  the owner as it unlocks, when it takes on the duty to wake one
- *              that has slept and gets the mutex
+ *   SLEEPERS   a thread that is about to sleep, or  the owner as it unlocks, when it takes on the
+ *              that has slept and gets the mutex    duty to wake one
  *              (others may still sleep)
  *   SPINNER    one thread that spins while the      the same thread, in the step in which it gets the mutex or
- *              mutex is locked                      turns to sleep (then setting SLEEPERS)
+ *              mutex is locked and others sleep     turns to sleep (then setting SLEEPERS)
  *
- * Sleepers sleep on `wakes`, not on the word, so that the others' bits do not disturb them.  The owner changes it with
- * each wake-up:
+ * Sleepers sleep on `wakes`, not on the word, so that the others' bits do not disturb them.  The owner changes
+ * it with each wake-up:
  *
- *   sleeper: read wakes (acquire); see LOCKED and SLEEPERS, or set SLEEPERS, in the word; sleep while wakes is the same
+ *   sleeper: read wakes (acquire); see LOCKED and SLEEPERS, or set SLEEPERS, in the word; sleep while wakes is
+ *            the same
  *   owner:   clear SLEEPERS; add one to wakes (release); free the word; wake one
  *
- * A sleeper that read wakes before the addition does not sleep past it.  One that read it after the addition cannot
- * have seen the SLEEPERS that was cleared before: it saw, or made, a new one.  So the owner frees the word only while
- * SLEEPERS is clear, or else begins again: a free word with SLEEPERS, and neither SPINNER nor anybody awake who knows of
- * it, is the state that must not be.  (tests/model/mutex_word.pml; an earlier design kept such a SLEEPERS for the next
- * unlock, and the model found that there need not be one.)
+ * A sleeper that read wakes before the addition does not sleep past it.  One that read it after the addition
+ * cannot have seen the SLEEPERS that was cleared before: it saw, or made, a new one.  So the owner frees the
+ * word only while SLEEPERS is clear, or else begins again: a free word with SLEEPERS, and neither SPINNER nor
+ * anybody awake who knows of it, is the state that must not be.  (tests/model/mutex_word.pml; an earlier design
+ * kept such a SLEEPERS for the next unlock, and the model found that there need not be one.)
  *
- * Why not only wake, as glibc does: with sections of a few hundred nanoseconds a sleep and a wake-up cost many times what
- * there is to wait for.  Why not only spin: a spinner takes the cache line away from the owner.  With nearly empty
- * sections the owner alone gets through dozens of them in the time of one transfer, and each hand-over makes
- * everybody slower (measured: 1.2 to 3 times slower than glibc).  So a mutex learns how long it is held, and a thread
- * waits accordingly:
+ * Why not only wake, as glibc does: with sections of a few hundred nanoseconds a sleep and a wake-up cost many
+ * times what there is to wait for.  Why not only spin: a spinner takes the cache line away from the owner.
+ * With nearly empty sections the owner alone gets through dozens of them in the time of one transfer, and each
+ * hand-over makes everybody slower (measured: 1.2 to 3 times slower than glibc).  So a mutex learns how long it
+ * is held, and a thread waits accordingly:
  *
  *   held for          waits by
- *   under SHORT_NS    keeping away: looks again after PAUSE_NS, a few times; then sleeps
- *   up to LONG_NS     spinning, one thread at a time, told by SPINNER; unlock then wakes nobody
+ *   under SHORT_NS    keeping away: looks again after AWAY_SHORT_NS, a few times; then sleeps
+ *   up to LONG_NS     keeping away for AWAY_NS, then looking all the time; fewer threads of the process than
+ *                     there are CPUs.  If others sleep, SPINNER says so, and unlock wakes nobody
  *   longer            sleeping at once
  *
- * The time is measured by a thread that got the mutex after waiting, every SAMPLE_EVERY-th time: it sets MUTEX_SAMPLED
- * in `kind`, which keeps its unlock off the fast path and costs other unlocks nothing.  `stat` has the running
- * average in bits 0-15 (0: not known; spin) and a count of such acquisitions in bits 16-31.
+ * The time is measured by a thread that got the mutex after waiting, every SAMPLE_EVERY-th time: it sets
+ * MUTEX_SAMPLED in `kind`, which keeps its unlock off the fast path and costs other unlocks nothing.  `stat`
+ * has the running average in bits 0-15 (0: not known; spin) and a count of such acquisitions in bits 16-31.
  *
- * Fairness: while two threads hand the mutex to each other by spinning nobody is woken.  So every TURN_EVERY-th unlock
- * wakes a sleeper all the same; that thread may spin beside the SPINNER, and whoever comes back next finds the spinner's
- * place taken and goes to sleep in its stead.
+ * Fairness: while two threads hand the mutex to each other by spinning nobody is woken.  So when TURN_EVERY
+ * threads have waited for it, unlock wakes a sleeper all the same; that thread may spin beside the SPINNER, and
+ * whoever comes back next finds the spinner's place taken and goes to sleep in its stead.
  *
- * fork: the child has none of the threads that spun, and a SPINNER that one of them left would keep its unlocks from
- * waking anybody.  `epoch` counts the forks between this process and its first ancestor.  Whoever is about to wait for a
- * mutex of another epoch, or to send others to wait for it, clears SPINNER first.  Two threads may do so at once, the
- * later taking away a SPINNER that is true: then an unlock wakes a sleeper that it could have spared.  A SLEEPERS that
- * was left costs one wake-up.
+ * fork: the child has none of the threads that spun, and a SPINNER that one of them left would keep its unlocks
+ * from waking anybody.  `epoch` counts the forks between this process and its first ancestor.  Whoever is about
+ * to wait for a mutex of another epoch, or to send others to wait for it, clears SPINNER first.  Two threads
+ * may do so at once, the later taking away a SPINNER that is true: then an unlock wakes a sleeper that it could
+ * have spared.  A SLEEPERS that was left costs one wake-up.
  *
- * Limits: a spinner that is preempted keeps sleepers waiting until it runs again.  The number of CPUs is asked for at
- * start and then now and then by threads that sleep; a thread that is bound to one CPU does not spin.
+ * Limits: a spinner that is preempted keeps sleepers waiting until it runs again.  The number of CPUs is asked
+ * for at start and then now and then by threads that sleep; a thread that is bound to one CPU does not spin.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -72,18 +74,19 @@
 enum {
     SHORT_NS = 150,
     LONG_NS = 3000,
-    PAUSE_NS = 300, /* keeping away: how long at a time, */
-    PAUSES = 3,     /* and how often */
+    AWAY_SHORT_NS = 300, /* short sections: between two looks at the word, */
+    AWAY_TIMES = 3,      /* and how many */
+    AWAY_NS = 600,       /* longer ones: before the first look */
     SPIN_NS = 1000,
-    POLL_NS = 40, /* spinning: between two looks at the word */
+    POLL_NS = 40, /* then between two looks */
     SAMPLE_EVERY = 8,
     TURN_EVERY = 256,
     AVERAGE_OVER = 8,
-    HELD_MAX_NS = 8000, /* what is longer counts as this much: a preempted owner says nothing about the section */
+    HELD_MAX_NS = 8000, /* longer counts as this: a preempted owner tells nothing about the section */
     CPUS_EVERY = 64,    /* sleeps of one thread between two looks at its affinity */
 };
 
-/* ---- the machine ----------------------------------------------------------------------------------------------- */
+/* ---- the machine ----------------------------------------------------------------------------------------- */
 
 static uint64_t start_ticks, start_ns;
 static uint32_t ticks_per_us; /* 0: not known yet */
@@ -129,7 +132,7 @@ static void pause_for(uint32_t ns) {
     while (cpu_ticks() - begin < length);
 }
 
-/* ---- learning -------------------------------------------------------------------------------------------------- */
+/* ---- learning -------------------------------------------------------------------------------------------- */
 
 static uint32_t held_ns(const struct mutex *m) {
     return a32_load(&m->stat) & 0xffff; /* relaxed: a hint */
@@ -163,7 +166,7 @@ void mutex_word_sample(struct mutex *m) {
     a32_store(&m->stat, (stat & 0xffff0000) | (uint32_t)average); /* relaxed: only the owner writes */
 }
 
-/* ---- fork ------------------------------------------------------------------------------------------------------ */
+/* ---- fork ------------------------------------------------------------------------------------------------ */
 
 static uint32_t epoch; /* written in a fork's child, while it has one thread */
 
@@ -188,7 +191,7 @@ static void check_epoch(struct mutex *m) {
         forget_spinner(m);
 }
 
-/* ---- getting the word ------------------------------------------------------------------------------------------ */
+/* ---- getting the word ------------------------------------------------------------------------------------ */
 
 /* Takes a free word; `set` and `clear` are other bits to change in the same step.  False: it is locked. */
 static bool take(struct mutex *m, uint32_t set, uint32_t clear) {
@@ -202,13 +205,39 @@ static bool take(struct mutex *m, uint32_t set, uint32_t clear) {
     return false;
 }
 
+/* Nearly empty sections: the owner is left alone for a while, then found unlocked about half of the time. */
 static bool keep_away(struct mutex *m, uint32_t set) {
-    for (int i = 0; i < PAUSES; i++) {
-        pause_for(PAUSE_NS);
+    for (int i = 0; i < AWAY_TIMES; i++) {
+        pause_for(AWAY_SHORT_NS);
         if (take(m, set, 0))
             return true;
     }
     return false;
+}
+
+/*
+ * Takes the spinner's place if there are sleepers; without any nobody needs to know.
+ * 1: took it; 0: no need; -1: got the mutex; -2: the place is taken.
+ */
+static int be_spinner(struct mutex *m, uint32_t set) {
+    uint32_t w = a32_load(&m->word);
+    for (;;) {
+        if (!(w & WORD_LOCKED)) {
+            if (take(m, set, 0))
+                return -1;
+            w = a32_load(&m->word);
+            continue;
+        }
+        if (w & WORD_SPINNER)
+            return -2;
+        if (!(w & WORD_SLEEPERS) && !set)
+            return 0;
+        /* full: no pair, it publishes nothing.  Who sleeps relies on SLEEPERS, which is set along */
+        uint32_t seen = a32_fetch_cas_full(&m->word, w, w | WORD_SPINNER | set);
+        if (seen == w)
+            return 1;
+        w = seen;
+    }
 }
 
 /* Gives up the spinner's place in an orderly way: with the mutex, or about to sleep.  True: got it. */
@@ -225,22 +254,21 @@ static bool stop_spinning(struct mutex *m, uint32_t set) {
     }
 }
 
+/* A woken thread spins also beside another, and at once: see Fairness. */
 static bool spin(struct mutex *m, uint32_t set, bool woken) {
-    bool mine = false; /* WORD_SPINNER is this thread's */
+    int place = be_spinner(m, set);
+    if (place == -1)
+        return true;
+    if (place == -2 && !woken)
+        return false;
+    bool mine = place == 1;
     uint64_t begin = cpu_ticks(), length = ticks(SPIN_NS);
+    if (!woken)
+        pause_for(AWAY_NS); /* each look disturbs the owner, which may as well have it a few times in a row */
     do {
-        uint32_t w = a32_load(&m->word);
-        if (!(w & WORD_LOCKED)) {
-            if (take(m, set, mine ? WORD_SPINNER : 0))
-                return true;
-        } else if (!mine && !(w & WORD_SPINNER)) {
-            /* Relaxed: announces, publishes nothing.  Who sleeps relies on SLEEPERS, which is set along. */
-            mine = a32_cas(&m->word, w, w | WORD_SPINNER | set);
-        } else if (!mine && !woken) {
-            return false; /* one at a time */
-        } else {
-            pause_for(POLL_NS);
-        }
+        if (take(m, set, mine ? WORD_SPINNER : 0))
+            return true;
+        pause_for(POLL_NS);
     } while (cpu_ticks() - begin < length);
     return mine && stop_spinning(m, set);
 }
@@ -295,7 +323,7 @@ got:
     return 0;
 }
 
-/* ---- process-shared: glibc's protocol -------------------------------------------------------------------------- */
+/* ---- process-shared: glibc's protocol -------------------------------------------------------------------- */
 
 enum { SHARED_FREE = 0, SHARED_SLEEPERS = 2 };
 
@@ -319,10 +347,14 @@ static int wait_shared(struct mutex *m, const struct timespec *deadline, clockid
 }
 
 int mutex_word_wait(struct mutex *m, const struct timespec *deadline, clockid_t clock, bool sleepers) {
-    return mutex_is_shared(m) ? wait_shared(m, deadline, clock) : wait_private(m, deadline, clock, sleepers);
+    if (mutex_is_shared(m))
+        return wait_shared(m, deadline, clock);
+    if (!sleepers && take(m, 0, 0)) /* free but for other bits: no wait, and not counted as one */
+        return 0;
+    return wait_private(m, deadline, clock, sleepers);
 }
 
-/* ---- letting it go --------------------------------------------------------------------------------------------- */
+/* ---- letting it go --------------------------------------------------------------------------------------- */
 
 void mutex_word_wake(struct mutex *m) {
     if (mutex_is_shared(m)) {

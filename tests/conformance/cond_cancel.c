@@ -1,4 +1,4 @@
-/* Cancellation of a condition wait: the mutex is held in the handlers, no signal is lost, the object stays usable. */
+/* Cancelled condition waits: the mutex is held in the handlers, no signal is lost, the object stays usable. */
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>

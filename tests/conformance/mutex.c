@@ -86,7 +86,7 @@ static void all_kinds(pthread_mutex_t *m, const char *name, int type) {
     is(pthread_mutex_lock(m), 0, "%s: lock", name);
     is(elsewhere(try_and_release, m), EBUSY, "%s: trylock by another", name);
     is(elsewhere(timed_past, m), ETIMEDOUT, "%s: timedlock by another, deadline passed", name);
-    is(elsewhere(timed_before_epoch, m), ETIMEDOUT, "%s: timedlock by another, deadline before the epoch", name);
+    is(elsewhere(timed_before_epoch, m), ETIMEDOUT, "%s: timedlock, deadline before the epoch", name);
     is(elsewhere(timed_invalid, m), EINVAL, "%s: timedlock, nanoseconds too many", name);
     is(elsewhere(timed_negative, m), EINVAL, "%s: timedlock, nanoseconds negative", name);
     is(elsewhere(clock_invalid, m), EINVAL, "%s: clocklock, a clock of another kind", name);

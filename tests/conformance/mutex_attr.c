@@ -50,8 +50,10 @@ int main(void) {
     accepts("pshared", pthread_mutexattr_setpshared, pthread_mutexattr_getpshared, shared, 2, not_bool, 2);
     int robust[] = {PTHREAD_MUTEX_STALLED, PTHREAD_MUTEX_ROBUST};
     accepts("robust", pthread_mutexattr_setrobust, pthread_mutexattr_getrobust, robust, 2, not_bool, 2);
-    int protocols[] = {PTHREAD_PRIO_NONE, PTHREAD_PRIO_INHERIT, PTHREAD_PRIO_PROTECT}, bad_protocols[] = {-1, 3};
-    accepts("protocol", pthread_mutexattr_setprotocol, pthread_mutexattr_getprotocol, protocols, 3, bad_protocols, 2);
+    int protocols[] = {PTHREAD_PRIO_NONE, PTHREAD_PRIO_INHERIT, PTHREAD_PRIO_PROTECT};
+    int bad_protocols[] = {-1, 3};
+    accepts("protocol", pthread_mutexattr_setprotocol, pthread_mutexattr_getprotocol, protocols, 3,
+            bad_protocols, 2);
     int lo = sched_get_priority_min(SCHED_FIFO), hi = sched_get_priority_max(SCHED_FIFO);
     int ceilings[] = {lo, hi, 7}, bad_ceilings[] = {lo - 1, hi + 1, -1};
     accepts("prioceiling", pthread_mutexattr_setprioceiling, pthread_mutexattr_getprioceiling, ceilings, 3,

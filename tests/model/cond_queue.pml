@@ -1,18 +1,18 @@
 /*
  * Private condition variables (cond_queue.c) over a mutex whose own protocol mutex_word.pml proves.
  *
- * Waiters wait for tokens; each signal brings one, a broadcast one for everybody.  The kernel wakes whom it likes, a
- * sleeper may wake for no reason (once), a timed waiter at any time.
+ * Waiters wait for tokens; each signal brings one, a broadcast one for everybody.  The kernel wakes whom it
+ * likes, a sleeper may wake for no reason (once), a timed waiter at any time.
  *
  *   SIGNALS    two waiters, one of them timed; one signal
  *   BROADCAST  three waiters, one of them timed; broadcast, then destroy
  *   BOTH       two waiters; a signal and a broadcast
  *
- * Proved: when nothing more happens, nobody sleeps while there are tokens, nor on a free mutex; no access to a record
- * whose wait has returned, nor to the object after destroy.  A wait that returns by its deadline has taken no signal.
- * Mutants, each of which must fail: NO_EXPECT (the mutex is not told of a requeue), UNCHAINED (a thread from a chain takes
- * the mutex as if nobody else slept on it), GO_LATE (requeue before GO), LATE_LINKS (signal reads the links after GO),
- * TIMEOUT_WINS (a deadline hides a signal that came first).
+ * Proved: when nothing more happens, nobody sleeps while there are tokens, nor on a free mutex; no access to a
+ * record whose wait has returned, nor to the object after destroy.  A wait that returns by its deadline has
+ * taken no signal. Mutants, each of which must fail: NO_EXPECT (the mutex is not told of a requeue), UNCHAINED
+ * (a thread from a chain takes the mutex as if nobody else slept on it), GO_LATE (requeue before GO),
+ * LATE_LINKS (signal reads the links after GO), TIMEOUT_WINS (a deadline hides a signal that came first).
  */
 #if defined(BROADCAST)
 #define N 3
@@ -228,7 +228,12 @@ inline broadcast() {
         do
         :: w == NONE -> break
         :: w != NONE ->
-            d_step { assert(alive[w]); n = nxt[w]; ok = state[w] == WAITING; if :: ok -> state[w] = CHAINED :: else fi }
+            d_step {
+                assert(alive[w]);
+                n = nxt[w];
+                ok = state[w] == WAITING;
+                if :: ok -> state[w] = CHAINED :: else fi
+            }
             if
             :: ok ->
                 assert(alive[w]);

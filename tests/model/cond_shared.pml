@@ -1,11 +1,11 @@
 /*
- * Process-shared condition variables (cond_shared.c): two waiters, of which the second begins to wait after the signal
- * that is meant for the first.  The kernel wakes whom it likes.
+ * Process-shared condition variables (cond_shared.c): two waiters, of which the second begins to wait after the
+ * signal that is meant for the first.  The kernel wakes whom it likes.
  *
- * The second waits for something that only the first, once woken, brings about: if the second took the first's wake-up,
- * both would wait for ever (an invalid end state).  With destroy: no access to the object after it (assertions).
- * Mutants, each of which must fail: NO_LOCK (seq and the wake-up are not under one lock), NO_COUNT (destroy does not wait
- * for those who leave).
+ * The second waits for something that only the first, once woken, brings about: if the second took the first's
+ * wake-up, both would wait for ever (an invalid end state).  With destroy: no access to the object after it
+ * (assertions). Mutants, each of which must fail: NO_LOCK (seq and the wake-up are not under one lock),
+ * NO_COUNT (destroy does not wait for those who leave).
  */
 #define N 2
 bool mutex, lock, there = true;

@@ -1,12 +1,13 @@
 /*
- * The private lock word of mutex_word.c: three threads, each locks ROUNDS times; any look at the word may be the last
- * before a thread sleeps, any spinner may give up, any wait may time out (TIMED), a sleeper may wake for no reason (once), and
- * the kernel wakes whom it likes.  Whether a mutex is worth spinning for, and whose turn it is, is left open.
+ * The private lock word of mutex_word.c: three threads, each locks ROUNDS times; any look at the word may be
+ * the last before a thread sleeps, any spinner may give up, any wait may time out (TIMED), a sleeper may wake
+ * for no reason (once), and the kernel wakes whom it likes.  Whether a mutex is worth spinning for, and whose
+ * turn it is, is left open.
  *
- * Proved: mutual exclusion; nobody sleeps for ever (an invalid end state).
- * Mutants, each of which must fail: BUMP_BEFORE (wakes changes before SLEEPERS is cleared), KEEP_SLEEPERS (unlock frees
- * the word with a SLEEPERS that was set again), SPINNER_STAYS (a spinner that gives up leaves its bit), WOKEN_FORGETS (a
- * thread that has slept does not keep SLEEPERS).
+ * Proved: mutual exclusion; nobody sleeps for ever (an invalid end state). Mutants, each of which must fail:
+ * BUMP_BEFORE (wakes changes before SLEEPERS is cleared), KEEP_SLEEPERS (unlock frees the word with a SLEEPERS
+ * that was set again), SPINNER_STAYS (a spinner that gives up leaves its bit), WOKEN_FORGETS (a thread that has
+ * slept does not keep SLEEPERS).
  */
 #define L 1
 #define SL 2

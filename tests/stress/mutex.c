@@ -1,4 +1,4 @@
-/* Mutexes of every kind under many threads with random delays; and mutexes destroyed by whoever gets them last. */
+/* Mutexes of every kind under many threads with random delays; mutexes destroyed by whoever gets them last. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -31,7 +31,7 @@ static void delay(void) {
         usleep(rnd(100));
 }
 
-/* ---- one mutex, many threads ----------------------------------------------------------------------------------- */
+/* ---- one mutex, many threads ----------------------------------------------------------------------------- */
 
 static struct {
     pthread_mutex_t m;
@@ -114,7 +114,7 @@ static void many(int type, int pshared, int threads) {
     is(pthread_mutex_destroy(&g.m), 0, "... and nobody is left on it");
 }
 
-/* ---- destroyed by the last -------------------------------------------------------------------------------------- */
+/* ---- destroyed by the last ------------------------------------------------------------------------------- */
 
 /* Lies in a page of its own, which the last user unmaps: an unlock that touches the mutex too late crashes. */
 struct object {
