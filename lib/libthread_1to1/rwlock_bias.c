@@ -41,6 +41,7 @@
 #include "config.h"
 #endif
 #include "cpu.h"
+#include "fork.h"
 #include "rwlock.h"
 
 enum { LINES = 64, SLOTS = 8, NINEFOLD = 9, EPOCH_BITS = 10 };
@@ -145,5 +146,5 @@ static void fork_child(void) {
 }
 
 __attribute__((constructor)) static void start(void) {
-    pthread_atfork(NULL, NULL, fork_child);
+    thr_atfork(NULL, NULL, fork_child);
 }

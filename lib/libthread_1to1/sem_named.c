@@ -33,6 +33,7 @@
 
 #include "clock.h"
 #include "fault.h"
+#include "fork.h"
 #include "lock.h"
 #include "sem.h"
 #include "sys.h"
@@ -61,7 +62,7 @@ static void fork_done(void) {
 
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static void register_fork(void) {
-    pthread_atfork(fork_prepare, fork_done, fork_done);
+    thr_atfork(fork_prepare, fork_done, fork_done);
 }
 
 /* Writes the path for a name; 0, -EINVAL (no name) or -ENAMETOOLONG. */

@@ -30,4 +30,31 @@ if [ -n "$LIB" ]; then
     result $? 'pthread_create is the library'"'"'s'
 fi
 proof 11
+if [ -n "$LIB" ]; then
+    # The linker takes pthread_atfork from the library, which cannot tell whose handlers these are.
+    cat >"$T/plugin.c" <<'END'
+#include <pthread.h>
+static int forks;
+static void at_fork(void) { forks++; }
+int plugin(void) { return pthread_atfork(at_fork, at_fork, at_fork); }
+END
+    cat >"$T/host.c" <<'END'
+#include <dlfcn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int n, char **arg) {
+    void *handle = dlopen(arg[n - 1], RTLD_NOW);
+    int (*plugin)(void) = handle ? (int (*)(void))dlsym(handle, "plugin") : 0, status;
+    if (!plugin || plugin() != 0 || dlclose(handle) != 0)
+        return 1;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    return waitpid(pid, &status, 0) != pid || status != 0;
+}
+END
+    "$CC" -O2 -shared -fPIC -o "$T/plugin.so" "$T/plugin.c" "$@" && "$CC" -o "$T/host" "$T/host.c" "$@" &&
+        "$T/host" "$T/plugin.so"
+    result $? 'fork after dlclose of a plugin with handlers for fork'
+fi
 finish

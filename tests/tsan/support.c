@@ -5,6 +5,7 @@
 #include "thr.h"
 
 #include "cancelpoint.h"
+#include "fork.h"
 #include "panic.h"
 #include "sys.h"
 
@@ -13,6 +14,10 @@ int thr_verbose;
 
 uint32_t thr_tid_slow(void) {
     return thr_self()->tid = (uint32_t)sys(SYS_gettid);
+}
+
+int thr_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
+    return pthread_atfork(prepare, parent, child);
 }
 
 bool thr_feature(const char *name) {
