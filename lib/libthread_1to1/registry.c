@@ -195,7 +195,12 @@ void registry_adopt(struct thr *self) {
     if (self->registered || self->life != THR_FOREIGN)
         return;
     thr_tid();
-    if (registry_add(self) != 0)
+    /* A handler of a signal that arrived now would come here too. */
+    uint64_t all_of_them = THR_SIGNALS_ALL, old;
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all_of_them, &old, sizeof old);
+    bool added = registry_add(self) == 0;
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
+    if (!added)
         return; /* its handle works for itself; others get ESRCH */
     if (self->tid == (uint32_t)sys(SYS_getpid))
         return; /* main's handle lives as long as the process */
