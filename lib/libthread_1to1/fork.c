@@ -41,10 +41,8 @@ static void parent(void) {
 }
 
 static int bury(struct thr *thr, void *self) {
-    if (thr != self && thr->lwp) {
-        a32_store(lwp_tid_word(thr->lwp), 0); /* relaxed: no other thread exists */
-        stack_put(thr->lwp);
-    }
+    if (thr != self && thr->lwp)
+        stack_put_in_child(thr->lwp);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <gnu/libc-version.h>
+#include <link.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ struct known_libc {
     const char *version;
     uint32_t size, list, tid, cancelhandling, start_routine; /* exported: must agree */
     uint32_t stack_user;                                     /* exported: in _rtld_global */
-    uint32_t stack_lock;                                     /* in _rtld_global */
+    uint32_t stack_lock, stack_flags;                        /* in _rtld_global */
     struct libc_abi rest;
 };
 
@@ -43,6 +44,7 @@ static const struct known_libc known[] = {
         .start_routine = 1592,
         .stack_user = 0x10b8,
         .stack_lock = 0x10e8,
+        .stack_flags = 0x1060,
         .rest = {.robust_head = 736,
                  .cleanup_jmp_buf = 768,
                  .flags = 780,
@@ -93,7 +95,16 @@ static const struct known_libc *find_known(void) {
 
 static const struct known_libc *table_row;
 
+static void (*call_tls_dtors)(void); /* NULL: the libc has no such symbol */
+
+/* The section's bounds, from the linker. */
+extern struct libc_ref __start_thr_libc_refs[] __attribute__((visibility("hidden")));
+extern struct libc_ref __stop_thr_libc_refs[] __attribute__((visibility("hidden")));
+
 void libc_init(void) {
+    for (struct libc_ref *r = __start_thr_libc_refs; r < __stop_thr_libc_refs; r++)
+        r->address = libc_symbol(r->name);
+    call_tls_dtors = (void (*)(void))libc_symbol("__call_tls_dtors");
     tcb_init((uintptr_t)libc_real(pthread_self)());
     table_row = find_known();
     if (table_row)
@@ -118,6 +129,8 @@ void *libc_static_tls(const void *address) {
 
 /* ---- the primer: a thread that the libc made, in which everything is verified ---------------------------------- */
 
+enum { PRIMER_RESULT = 0x0d0a7a };
+
 struct primer {
     struct libc_abi abi; /* the candidate */
     const char *why;
@@ -126,10 +139,7 @@ struct primer {
     size_t stack_size;
     uintptr_t tcb;
     uint32_t nthreads_before;
-    char *list_base;
 };
-
-enum { PRIMER_RESULT = 0x0d0a7a };
 
 /*
  * The start of the function that `pc` lies in, from the table that unwinders search: .eh_frame_hdr, sorted by address
@@ -158,14 +168,11 @@ static uintptr_t function_of(uintptr_t pc) {
     return count ? (uintptr_t)header + (uintptr_t)(intptr_t)table[low][0] : 0;
 }
 
-/* The libc's first function in a thread: it called primer_main, and `pc` is where primer_main returns to. */
-static uintptr_t caller_entry(uintptr_t pc) {
-    uintptr_t entry = function_of(pc - 1);
+/* By the creator, never in the primer: it takes the loader's lock, which a constructor's caller holds. */
+static bool in_libc(void (*function)(void *)) {
     Dl_info at, libc;
-    if (!entry || !dladdr((void *)entry, &at) || !dladdr(libc_symbol("pthread_join"), &libc) ||
-        at.dli_fbase != libc.dli_fbase || pc - entry > 4096)
-        return 0;
-    return entry;
+    return dladdr((void *)(uintptr_t)function, &at) && dladdr((void *)(uintptr_t)libc_real(pthread_join), &libc) &&
+           at.dli_fbase == libc.dli_fbase;
 }
 
 #define FIELD(type, name) (*(type *)(p->tcb + p->abi.name))
@@ -219,9 +226,37 @@ static void *__attribute__((noinline)) primer_main(void *arg) {
     CHECK(on_list(p->abi.stack_user, &FIELD(struct libc_list, list)));
     CHECK(p->abi.tls_size >= p->abi.size && p->abi.tls_size < 1 << 20 && p->abi.tls_align >= 16);
     p->abi.rseq_flags = FIELD(uint32_t, flags) & p->abi.flag_rseq;
-    p->abi.start_thread = (void (*)(void *))caller_entry((uintptr_t)__builtin_return_address(0));
-    CHECK(p->abi.start_thread != NULL);
+    /* It called us: what lies before the address that we return to is in it. */
+    uintptr_t pc = (uintptr_t)__builtin_return_address(0), entry = function_of(pc - 1);
+    CHECK(entry != 0 && pc - entry <= 4096);
+    p->abi.start_thread = (void (*)(void *))entry;
     return (void *)PRIMER_RESULT;
+}
+
+static int object_wants_exec(struct dl_phdr_info *info, size_t size, void *arg) {
+    (void)size;
+    bool said = false;
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_GNU_STACK) {
+            said = true;
+            if (info->dlpi_phdr[i].p_flags & PF_X)
+                *(int *)arg = 1;
+        }
+    bool vdso = info->dlpi_name[0] != 0 && strncmp(info->dlpi_name, "linux-vdso", 10) == 0;
+    if (!said && !vdso)
+        *(int *)arg = 1;
+    return 0;
+}
+
+/* The loader's word on stacks may say more than the objects that are loaded now: one may have been closed. */
+static bool stack_flags_agree(uint32_t flags) {
+    int exec = 0;
+    dl_iterate_phdr(object_wants_exec, &exec);
+    return (flags & ~(uint32_t)PF_X) == (PF_R | PF_W) && (!exec || flags & PF_X);
+}
+
+bool libc_stacks_executable(void) {
+    return (a32_load(libc_abi.stack_flags) & PF_X) != 0; /* relaxed: the program orders dlopen against creation */
 }
 
 static const char *candidate(struct libc_abi *abi) {
@@ -239,6 +274,9 @@ static const char *candidate(struct libc_abi *abi) {
     if (!rtld) /* defined by the loader; the libc's scope reaches it */
         return "_rtld_global is not to be found";
     abi->stack_lock = (uint32_t *)(rtld + table_row->stack_lock);
+    abi->stack_flags = (const uint32_t *)(rtld + table_row->stack_flags);
+    if (!stack_flags_agree(*abi->stack_flags))
+        return "the place of the loader's word on stacks";
     abi->stack_user = (struct libc_list *)(rtld + table_row->stack_user);
     abi->map_tls_offset = exported_offset("_thread_db_link_map_l_tls_offset");
     abi->nthreads = libc_symbol("__nptl_nthreads");
@@ -287,6 +325,8 @@ int libc_prime(void) {
             p.why = "the result's place";
         else if (a32_load(p.abi.nthreads) != p.nthreads_before) /* relaxed: no other thread exists yet */
             p.why = "the count of threads after the join";
+        else if (!in_libc(p.abi.start_thread))
+            p.why = "the function that called the primer's is not the libc's";
     }
     munmap(p.stack, p.stack_size);
     if (err)
@@ -347,8 +387,8 @@ void libc_list_remove(uintptr_t tcb) {
     stack_lock_drop();
 }
 
-void libc_count_up(void) {
-    a32_add_full(libc_abi.nthreads, 1); /* full: as the libc's own; pairs with libc_count_down and the libc's */
+bool libc_count_up(void) {
+    return a32_add_full(libc_abi.nthreads, 1) != 0; /* full: as the libc's own; pairs with libc_count_down and the libc's */
 }
 
 bool libc_count_down(void) {
@@ -356,13 +396,6 @@ bool libc_count_down(void) {
 }
 
 void libc_run_tls_destructors(void) {
-    static void (*run)(void);
-    void (*f)(void) = aptr_load_acquire(&run); /* relaxed would do: the address is the datum */
-    if (!f) {
-        f = (void (*)(void))libc_symbol("__call_tls_dtors");
-        if (!f)
-            return; /* the libc's start function runs them a little later, after our keys' destructors */
-        aptr_store_release(&run, f);
-    }
-    f();
+    if (call_tls_dtors) /* else the libc's start function runs them a little later, after our keys' destructors */
+        call_tls_dtors();
 }

@@ -32,6 +32,7 @@ struct libc_abi {
     uint32_t flag_rseq; /* in flags: register rseq for the thread */
 
     uint32_t rseq_flags;             /* flags & flag_rseq of a thread that the libc made */
+    const uint32_t *stack_flags;     /* PF_X: some loaded object wants executable stacks */
     uint32_t *stack_lock;            /* guards the lists of stacks; the libc's low-level lock: 0, 1, 2 */
     struct libc_list *stack_user;    /* threads on stacks that the libc does not manage */
     uint32_t *nthreads;              /* threads that have not ended: the one that makes it 0 exits the process */
@@ -46,7 +47,8 @@ struct libc_abi {
 
 extern struct libc_abi libc_abi __attribute__((visibility("hidden")));
 
-/* Fills in what can be known without a thread: the offset of cancelhandling (0: unknown).  From the constructor. */
+/* Fills in what can be known without a thread: the offset of cancelhandling (0: unknown), and libc_real's functions.
+ * From the constructor. */
 void libc_init(void);
 
 /*
@@ -60,20 +62,34 @@ int libc_prime(void);
 /* The libc's own definition of a symbol, whoever else defines it; NULL if it has none. */
 void *libc_symbol(const char *name);
 
-/* libc_real(pthread_join)(...): the libc's function of that name, with its type. */
-#define libc_real(name)                                                                                      \
+/*
+ * libc_real(pthread_join)(...): the libc's function of that name, with its type.
+ *
+ * Each use puts a reference into a section of its own, and libc_init() looks all of them up: dlsym takes the loader's
+ * lock, which dlopen holds while it runs constructors.  One that waits for a thread would wait for ever if that thread
+ * had something to look up.  A use before libc_init() (an interposed malloc's, say) looks its own up.
+ */
+struct libc_ref {
+    const char *name;
+    void *address;
+} __attribute__((aligned(16)));
+
+#define libc_real(name_)                                                                                     \
     ({                                                                                                       \
-        static __typeof__(name) *found_;                                                                     \
-        __typeof__(name) *f_ = aptr_load_acquire(&found_); /* relaxed would do: the address is the datum */   \
+        static struct libc_ref ref_ __attribute__((section("thr_libc_refs"), used)) = {#name_, NULL};        \
+        void *f_ = aptr_load_acquire(&ref_.address); /* relaxed would do: the address is the datum */        \
         if (!f_) {                                                                                           \
-            f_ = (__typeof__(name) *)libc_symbol(#name);                                                     \
-            aptr_store_release(&found_, f_);                                                                 \
+            f_ = libc_symbol(ref_.name);                                                                     \
+            aptr_store_release(&ref_.address, f_);                                                           \
         }                                                                                                    \
-        f_;                                                                                                  \
+        (__typeof__(name_) *)f_;                                                                             \
     })
 
 /* A field of struct pthread. */
 #define libc_field(tcb, type, offset) ((__typeof__(type) *)((uintptr_t)(tcb) + libc_abi.offset))
+
+/* Whether some loaded object wants (or wanted) executable stacks. */
+bool libc_stacks_executable(void);
 
 /* The list of stacks: a thread of ours is on it from before its LWP exists until after it is gone. */
 void libc_list_add(uintptr_t tcb);
@@ -83,7 +99,7 @@ void libc_list_remove(uintptr_t tcb);
 void libc_thread_failed(uintptr_t tcb);
 
 /* The libc's count of threads: a thread is counted from its creation until its last destructor has run. */
-void libc_count_up(void);
+bool libc_count_up(void);   /* false: there was none; the process is in exit() */
 bool libc_count_down(void); /* whether that was the last one: the caller calls exit(0) */
 
 /* The calling thread's block of static TLS that belongs to the module which `address` is in; NULL: it has none. */

@@ -45,6 +45,7 @@ struct lwp {
     void *stack; /* lowest usable byte */
     size_t stack_size;
     size_t guard_size;
+    bool exec;    /* the stack is executable */
     bool has_tls; /* the loader has made its dtv */
     struct lwp *next, *prev; /* stack.c: cache; lwp_reuse.c: pool */
 
@@ -75,6 +76,7 @@ void stack_put(struct lwp *lwp);
 void stack_trim(struct lwp *lwp);
 
 void stack_reset_in_child(void);
+void stack_put_in_child(struct lwp *lwp); /* the pair of an LWP that the child does not have */
 void stack_lock_for_fork(void);
 void stack_unlock_after_fork(void);
 

@@ -97,6 +97,7 @@ static void pool_put(struct lwp *lwp) {
 static bool fits(const struct lwp *lwp, const struct thr_attr *attr, uint32_t breed, const struct lwp_identity *id) {
     return lwp->breed == breed && lwp->epoch == a32_load_acquire(&epoch) && /* pairs with lwp_new_epoch */
            lwp->stack_size == attr->stack_size && lwp->guard_size == attr->guard_size &&
+           lwp->exec == libc_stacks_executable() &&
            lwp_identity_same(id, &lwp->identity);
 }
 
@@ -217,9 +218,13 @@ bool lwp_park(struct lwp *lwp, bool detached) {
         cpu_state_load(&lwp->cpu_state);
         return true;
     }
-    libc_count_up(); /* the libc's start function counts it down once more */
+    /* The libc's start function counts it down once more, and at zero calls exit().  Where the last thread is in
+     * exit() already, perhaps for long, that would be a second one beside it: end here then. */
+    bool exiting = !libc_count_up();
     if (work == WORK_LEAVE)
         lwp_leave(lwp);
+    if (exiting)
+        sys(SYS_exit, 0);
     return false;
 }
 
@@ -259,8 +264,7 @@ void lwp_pool_unlock_after_fork(void) {
 void lwp_pool_reset_in_child(void) {
     for (struct lwp *l = newest, *next; l; l = next) {
         next = l->next;
-        a32_store(lwp_tid_word(l), 0); /* relaxed: no other thread exists */
-        stack_put(l);
+        stack_put_in_child(l);
     }
     newest = oldest = NULL;
     count = 0;

@@ -12,7 +12,6 @@
 #include "config.h"
 #endif
 #include <errno.h>
-#include <link.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -89,28 +88,6 @@ static int tls_make(struct lwp *lwp) {
 
 /* ---- mapping ------------------------------------------------------------------------------------------------- */
 
-static int object_wants_exec(struct dl_phdr_info *info, size_t size, void *arg) {
-    (void)size;
-    bool said = false;
-    for (int i = 0; i < info->dlpi_phnum; i++)
-        if (info->dlpi_phdr[i].p_type == PT_GNU_STACK) {
-            said = true;
-            if (info->dlpi_phdr[i].p_flags & PF_X)
-                *(int *)arg = PROT_EXEC;
-        }
-    bool vdso = info->dlpi_name[0] != 0 && strncmp(info->dlpi_name, "linux-vdso", 10) == 0;
-    if (!said && !vdso)
-        *(int *)arg = PROT_EXEC;
-    return 0;
-}
-
-/* Stacks are executable exactly when some loaded object asks for it, as the loader has it. */
-static int stack_protection(void) {
-    int exec = 0;
-    dl_iterate_phdr(object_wants_exec, &exec);
-    return PROT_READ | PROT_WRITE | exec;
-}
-
 static int map_new(const struct thr_attr *attr, struct lwp **out) {
     size_t page = page_size();
     size_t guard = (attr->guard_size + page - 1) & ~(page - 1);
@@ -119,7 +96,8 @@ static int map_new(const struct thr_attr *attr, struct lwp **out) {
         return -EINVAL;
     if (guard + size < size)
         return -EINVAL;
-    int prot = stack_protection();
+    bool exec = libc_stacks_executable();
+    int prot = PROT_READ | PROT_WRITE | (exec ? PROT_EXEC : 0);
     void *map = fault("mmap") ? MAP_FAILED
                               : mmap(NULL, guard + size, guard ? PROT_NONE : prot,
                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
@@ -134,6 +112,7 @@ static int map_new(const struct thr_attr *attr, struct lwp **out) {
     lwp->map = map;
     lwp->map_size = guard + size;
     lwp->guard_size = guard;
+    lwp->exec = exec;
     *out = lwp;
     return 0;
 }
@@ -173,8 +152,9 @@ static struct lwp *excess_locked(void) {
 }
 
 static struct lwp *find_locked(size_t size, size_t guard) {
+    bool exec = libc_stacks_executable();
     for (struct lwp *l = newest; l; l = l->next)
-        if (l->stack_size == size && l->guard_size == guard && gone(l)) {
+        if (l->stack_size == size && l->guard_size == guard && l->exec == exec && gone(l)) {
             unlink_locked(l);
             return l;
         }
@@ -210,6 +190,14 @@ int stack_get(const struct thr_attr *attr, struct lwp **out) {
     return 0;
 }
 
+static void push_locked(struct lwp *lwp) {
+    lwp->prev = NULL;
+    lwp->next = newest;
+    *(newest ? &newest->prev : &oldest) = lwp;
+    newest = lwp;
+    cached += lwp->map_size;
+}
+
 void stack_put(struct lwp *lwp) {
     /* The TLS block of a cached pair is dropped when the pair is taken out: the LWP may still use it. */
     if (!lwp->map) {
@@ -217,11 +205,7 @@ void stack_put(struct lwp *lwp) {
         return;
     }
     lock_take(&lock);
-    lwp->prev = NULL;
-    lwp->next = newest;
-    *(newest ? &newest->prev : &oldest) = lwp;
-    newest = lwp;
-    cached += lwp->map_size;
+    push_locked(lwp);
     struct lwp *list = excess_locked();
     lock_drop(&lock);
     while (list) {
@@ -257,4 +241,14 @@ void stack_reset_in_child(void) {
     lock_drop(&lock); /* taken by stack_lock_for_fork in the parent, by this thread */
     for (struct lwp *l = newest; l; l = l->next)
         a32_store(lwp_tid_word(l), 0); /* relaxed: no other thread exists */
+}
+
+/*
+ * Frees nothing, and so gives back nothing to the kernel: a malloc of the program's own may still hold its locks for the
+ * fork, since our handler in the child comes before its.  The cache has its bound again with the next stack_put.
+ */
+void stack_put_in_child(struct lwp *lwp) {
+    a32_store(lwp_tid_word(lwp), 0); /* relaxed: no other thread exists */
+    if (lwp->map)
+        push_locked(lwp); /* nobody else could take the lock */
 }

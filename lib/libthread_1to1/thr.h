@@ -77,7 +77,7 @@ struct thr {
     struct thr *joiner;   /* who waits in join: one at a time (EINVAL), never in a ring of two (EDEADLK) */
 
     /* registry.c; guarded by its lock */
-    struct thr *all_next, *all_prev, *hash_next;
+    struct thr *all_next, *all_prev;
     bool registered;
     bool alive;       /* may be signalled: its LWP has not begun to end; guarded by hold */
     struct lock hold; /* taken by registry_get; signals are blocked while another thread's is held */

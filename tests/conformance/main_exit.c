@@ -71,6 +71,19 @@ static int leave_alone_after_threads(void) {
     pthread_exit(NULL);
 }
 
+/* exit() takes its time, longer than an idle LWP stays around. */
+static void slow_handler(void) {
+    usleep(2600000);
+    say("slow ");
+}
+static int leave_alone_slowly(void) {
+    atexit(at_exit1);
+    atexit(slow_handler);
+    for (int i = 0; i < 3; i++)
+        must_join(must_create(NULL, do_nothing, NULL));
+    pthread_exit(NULL);
+}
+
 static int leave_joined(void) {
     main_thread = pthread_self();
     atexit(at_exit1);
@@ -209,6 +222,7 @@ int main(void) {
     run(leave_with_later_ones, 0, "other atexit1 ", "pthread_exit in main, a thread runs, others were");
     run(leave_alone, 0, "atexit1 ", "pthread_exit in main, alone, no thread ever");
     run(leave_alone_after_threads, 0, "atexit1 ", "pthread_exit in main, alone, threads were");
+    run(leave_alone_slowly, 0, "slow atexit1 ", "pthread_exit in main, alone, a handler takes its time");
     run(leave_joined, 0, "main-joined atexit1 ", "a thread joins main");
     run(leave_to_detached, 0, "detached-last atexit1 ", "a detached thread is the last");
     run(leave_then_exit, 42, "atexit1 ", "main left, a thread calls exit(42)");
