@@ -27,8 +27,9 @@ struct libc_abi {
     /* Offsets into struct pthread. */
     uint32_t size;
     uint32_t list, tid, cancelhandling, start_routine; /* from the libc's own descriptors */
-    uint32_t robust_head, cleanup_jmp_buf, flags, user_stack, joinid, setxid_futex, result, arg, stackblock, stackblock_size, guardsize, sigmask,
-        strsignal_buf, strerror_buf, report_events;
+    /* From the table of versions. */
+    uint32_t robust_head, cleanup_jmp_buf, flags, report_events, user_stack, setxid_futex, joinid, result, arg;
+    uint32_t stackblock, stackblock_size, guardsize, sigmask, strsignal_buf, strerror_buf;
     uint32_t flag_rseq; /* in flags: register rseq for the thread */
 
     uint32_t rseq_flags;             /* flags & flag_rseq of a thread that the libc made */

@@ -94,7 +94,8 @@ static void pool_put(struct lwp *lwp) {
         tell(drop, WORK_LEAVE);
 }
 
-static bool fits(const struct lwp *lwp, const struct thr_attr *attr, uint32_t breed, const struct lwp_identity *id) {
+static bool fits(const struct lwp *lwp, const struct thr_attr *attr, uint32_t breed,
+                 const struct lwp_identity *id) {
     return lwp->breed == breed && lwp->epoch == a32_load_acquire(&epoch) && /* pairs with lwp_new_epoch */
            lwp->stack_size == attr->stack_size && lwp->guard_size == attr->guard_size &&
            lwp->exec == libc_stacks_executable() &&
