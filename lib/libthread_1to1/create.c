@@ -35,12 +35,18 @@ static void go(struct thr *thr, uint32_t how) {
     umtx_wake(&thr->go, 1, UMTX_PRIVATE);
 }
 
-static void fill(struct thr *thr, const struct thr_attr *a, void *(*start)(void *), int (*start_c11)(void *),
-                 void *arg) {
-    thr->start = start;
-    thr->start_c11 = start_c11;
-    thr->arg = arg;
-    thr->breed = thr_self()->breed;
+struct wanted {
+    void *(*start)(void *);
+    int (*start_c11)(void *);
+    void *arg;
+    uint64_t sigmask;
+};
+
+static void fill(struct thr *thr, const struct thr_attr *a, const struct wanted *wanted) {
+    thr->start = wanted->start;
+    thr->start_c11 = wanted->start_c11;
+    thr->arg = wanted->arg;
+    thr->sigmask = wanted->sigmask;
     thr->sched_explicit = a->sched_explicit;
     thr->life = a->detached ? THR_DETACHED : THR_JOINABLE;
     thr->stack_base = a->stack;
@@ -115,10 +121,28 @@ static void unobtain(struct thr *thr, bool parked) {
         abort_waiting(thr);
 }
 
+/* One attempt: 0, or a negative errno and nothing left behind. */
+static int try_create(pthread_t *out, const struct thr_attr *a, const struct wanted *wanted, bool *parked) {
+    struct thr *thr = NULL;
+    bool ask = a->cpus || a->sched_explicit;
+    *parked = false;
+    int err = obtain(a, ask, &thr, parked);
+    if (err)
+        return err;
+    fill(thr, a, wanted);
+    err = registry_add(thr);
+    if (err) {
+        unobtain(thr, *parked);
+        return err;
+    }
+    *out = thr_handle(thr); /* before the thread runs: it may look there */
+    return launch(thr, a, ask, *parked);
+}
+
 int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), int (*start_c11)(void *),
                void *arg) {
     struct thr_attr a;
-    struct thr *thr = NULL;
+    int saved_errno = errno;
     int err = thr_init_threads();
     if (!err)
         err = thr_attr_resolve(attr, &a);
@@ -128,24 +152,20 @@ int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *
     /* No signal is handled in a thread that is half made, nor by us while we hold what a handler could want. */
     uint64_t all = THR_SIGNALS_ALL, mask;
     sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof mask);
-    bool ask = a.cpus || a.sched_explicit, parked = false;
-    err = obtain(&a, ask, &thr, &parked);
-    if (!err) {
-        fill(thr, &a, start, start_c11, arg);
-        thr->sigmask = a.sigmask_set ? *(const uint64_t *)(const void *)&a.sigmask & ~THR_SIGNALS_KEPT : mask;
-        err = registry_add(thr);
-        if (err) {
-            unobtain(thr, parked);
-        } else {
-            *out = thr_handle(thr); /* before the thread runs: it may look there */
-            err = launch(thr, &a, ask, parked);
-        }
-    }
+    struct wanted wanted = {.start = start, .start_c11 = start_c11, .arg = arg, .sigmask = mask};
+    if (a.sigmask_set)
+        wanted.sigmask = *(const uint64_t *)(const void *)&a.sigmask & ~THR_SIGNALS_KEPT;
+    bool parked;
+    err = try_create(out, &a, &wanted, &parked);
+    /* What we keep for later threads must not be what this one lacks: parked LWPs count against the limits. */
+    if (err == -EAGAIN && lwp_source != LWP_LIBC && (lwp_drain() | stack_drain()))
+        err = try_create(out, &a, &wanted, &parked);
     sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
     if (err)
         stats_refused();
     else
         stats_created(parked);
+    errno = saved_errno;
     return err;
 }
 

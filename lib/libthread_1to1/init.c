@@ -125,6 +125,6 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
     stats_start();
     libc_init();
     thr_cancel_init();
-    registry_adopt(thr_self());
+    registry_init();
     fork_init();
 }

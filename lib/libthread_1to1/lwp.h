@@ -74,6 +74,7 @@ int stack_get(const struct thr_attr *attr, struct lwp **out);
 void stack_put(struct lwp *lwp);
 
 void stack_trim(struct lwp *lwp);
+bool stack_drain(void); /* unmaps all that is cached and free; whether there was any */
 
 void stack_reset_in_child(void);
 void stack_put_in_child(struct lwp *lwp); /* the pair of an LWP that the child does not have */
@@ -120,8 +121,8 @@ void lwp_identity_filtered(void); /* a system call filter is about to be install
 void lwp_new_epoch(void);
 uint32_t lwp_epoch(void);
 
-/* Ends all parked LWPs and waits until they are gone. */
-void lwp_drain(void);
+/* Ends all parked LWPs and waits until they are gone; whether there were any. */
+bool lwp_drain(void);
 
 void lwp_pool_lock_for_fork(void);
 void lwp_pool_unlock_after_fork(void);

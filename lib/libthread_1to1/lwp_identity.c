@@ -21,7 +21,8 @@
 #include "lwp.h"
 #include "sys.h"
 
-static uint32_t may_ask; /* decided before the first thread, taken back by a filter */
+static uint32_t may_ask;  /* decided before the first thread, taken back by a filter */
+static uint32_t filtered; /* a filter was installed through the libc; in a fork's child too */
 
 bool lwp_identity(struct lwp_identity *id) {
     if (!a32_load(&may_ask)) /* relaxed: see lwp_identity_filtered */
@@ -37,7 +38,8 @@ bool lwp_identity_same(const struct lwp_identity *a, const struct lwp_identity *
 }
 
 void lwp_identity_filtered(void) {
-    a32_store(&may_ask, 0); /* relaxed: the calling thread sees it; others, if they are filtered as well, soon */
+    a32_store(&filtered, 1); /* relaxed: as below */
+    a32_store(&may_ask, 0);  /* relaxed: the calling thread sees it; others, if they are filtered as well, soon */
 }
 
 static bool filter_in_force(void) {
@@ -52,7 +54,7 @@ static bool filter_in_force(void) {
 }
 
 bool lwp_identity_init(void) {
-    bool may = !filter_in_force();
+    bool may = !a32_load(&filtered) && !filter_in_force(); /* relaxed; not even a look at /proc under a filter */
     a32_store(&may_ask, may); /* relaxed: no other thread of ours exists */
     return may;
 }

@@ -79,8 +79,11 @@ int lwp_own_clone(struct thr *thr) {
     *libc_field(lwp->tcb, void *(*)(void *), start_routine) = lwp_main;
     *libc_field(lwp->tcb, uint64_t, sigmask) = THR_SIGNALS_ALL; /* start.c sets the thread's own */
     a32_store(lwp_tid_word(lwp), UINT32_MAX); /* relaxed: not gone; the kernel stores the id */
-    lwp->breed = thr->breed;
+    /* The epoch first: who changes this thread's state from outside taints it, begins an epoch, makes the change, and
+     * taints it again.  So an LWP that is cloned around the change has a breed or an epoch that is no more. */
     lwp->epoch = lwp_epoch();
+    fence_acquire();
+    thr->breed = lwp->breed = a32_load(&thr_self()->breed); /* relaxed, with the fence */
     lwp->active_ns = 0;
     lwp->started_ns = lwp_source == LWP_REUSE ? clock_now_ns() : 0;
     lwp->work = 0;

@@ -24,6 +24,7 @@
 #include "config.h"
 #endif
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,6 +132,7 @@ struct thr *lwp_parked_get(const struct thr_attr *attr) {
     struct thr *thr = thr_of((pthread_t)lwp->tcb);
     memset(thr, 0, sizeof *thr);
     thr->lwp = lwp;
+    thr->breed = lwp->breed;
     thr->tid = a32_load(lwp_tid_word(lwp)); /* relaxed: constant while the LWP lives */
     thr->go = THR_GO_RUN;
     return thr;
@@ -207,8 +209,11 @@ static bool park(struct lwp *lwp, uint32_t *work) {
 }
 
 bool lwp_park(struct lwp *lwp, bool detached) {
-    if (libc_count_down())
-        exit(0); /* it was the last thread */
+    uint64_t mask = thr_of((pthread_t)lwp->tcb)->sigmask; /* the thread's last; only the last thread uses it */
+    if (libc_count_down()) {
+        sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask); /* what the program registered for exit runs so */
+        exit(0);
+    }
     tls_reset();
     if (detached)
         pool_put(lwp);
@@ -238,15 +243,15 @@ void lwp_reap(struct thr *thr) {
         lwp_own_reap(thr->lwp);
 }
 
-void lwp_drain(void) {
-    for (;;) {
+bool lwp_drain(void) {
+    for (bool any = false;; any = true) {
         lock_take(&lock);
         struct lwp *lwp = newest;
         if (lwp)
             unlink_locked(lwp);
         lock_drop(&lock);
         if (!lwp)
-            return;
+            return any;
         tell(lwp, WORK_REAPED);
         lwp_own_reap(lwp);
     }

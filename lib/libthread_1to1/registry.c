@@ -6,8 +6,8 @@
  *
  * A lock around a list would do that only if every holder blocked signals: two system calls at each create and join.
  * So look-ups are lock-free: the handles lie in a hash table with open addressing whose slots are written under the
- * lock and read without it.  A table that grows too full is replaced; old ones are kept, since a reader may be in
- * there (their sizes add up to less than the current one's).  A slot is EMPTY, GONE (was in use: a probe goes on), or a
+ * lock and read without it.  A table that grows too full is replaced; smaller ones are kept, since a reader may be in
+ * there (their sizes add up to less than the current one's); of the same size there are two, which take turns.  A slot is EMPTY, GONE (was in use: a probe goes on), or a
  * handle.
  *
  * What a look-up guarantees is that the handle was live at one moment during the call.  To act on a thread (signal
@@ -42,6 +42,8 @@ static struct table first = {.slots = FIRST_SLOTS, .slot = {[FIRST_SLOTS - 1] = 
 static struct table *table = &first; /* published with release, read with acquire */
 static struct thr *all;                   /* every registered thread; guarded by the lock */
 static size_t count;
+static struct table *spare;  /* the one before, of the same size, or NULL; guarded by the lock */
+static uint32_t generation;  /* of `table`: a look-up that found nothing while it changed looks again */
 
 static size_t hash(uint64_t handle, size_t slots) {
     return (size_t)(handle * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (slots - 1);
@@ -76,19 +78,29 @@ static void table_insert(struct table *t, uint64_t handle) {
     }
 }
 
-/* Twice the size, or the same without the GONE slots if those are what fills it. */
+/*
+ * Twice the size, or the same without the GONE slots if those are what fills it: then two tables take turns, and a
+ * reader that was held up in one long enough to see it made anew sees the generation change too.
+ */
 static int table_grow_locked(void) {
-    struct table *t = table_make(count * 4 > table->slots ? table->slots * 2 : table->slots);
+    size_t slots = count * 4 > table->slots ? table->slots * 2 : table->slots;
+    struct table *t = spare && slots == table->slots ? spare : table_make(slots);
     if (!t)
         return table->used + 1 < table->slots ? 0 : -EAGAIN; /* fuller than we like: longer probes */
+    for (size_t i = 0; t == spare && i < slots; i++)
+        a64_store(&t->slot[i], EMPTY); /* relaxed: the generation tells a reader */
+    t->used = 0;
     for (struct thr *thr = all; thr; thr = thr->all_next)
         table_insert(t, thr_handle(thr));
-    aptr_store_release(&table, t); /* pairs with the acquire in registry_has */
+    spare = slots == table->slots ? table : NULL;
+    aptr_store_release(&table, t);           /* pairs with the acquire in registry_has */
+    a32_add_full(&generation, 1);            /* full: after the table, before a later rewrite of the old one */
     return 0;
 }
 
 int registry_add(struct thr *thr) {
     int err = 0;
+    thr->hold = LOCK_INIT(RANK_THREAD); /* used whether it is registered or not */
     lock_take(&lock);
     if (!thr->registered) {
         if (table->used * 2 >= table->slots)
@@ -96,7 +108,6 @@ int registry_add(struct thr *thr) {
         if (!err) {
             thr->registered = true;
             thr->alive = true;
-            thr->hold = LOCK_INIT(RANK_THREAD);
             thr->all_prev = NULL;
             thr->all_next = all;
             if (all)
@@ -134,16 +145,22 @@ void registry_remove(struct thr *thr) {
 }
 
 bool registry_has(pthread_t t) {
-    struct table *tab = aptr_load_acquire(&table); /* pairs with the release in table_grow_locked */
     if ((uint64_t)t <= GONE)
         return false;
-    for (size_t i = hash(t, tab->slots);; i = (i + 1) & (tab->slots - 1)) {
-        uint64_t seen = a64_load_acquire(&tab->slot[i]); /* pairs with the release in table_insert */
-        if (seen == (uint64_t)t)
-            return true;
-        if (seen == EMPTY)
-            return false;
-    }
+    uint32_t before;
+    do {
+        before = a32_load_acquire(&generation);       /* pairs with the add in table_grow_locked */
+        struct table *tab = aptr_load_acquire(&table); /* pairs with the release there */
+        for (size_t i = hash(t, tab->slots), n = 0; n < tab->slots; i = (i + 1) & (tab->slots - 1), n++) {
+            uint64_t seen = a64_load_acquire(&tab->slot[i]); /* pairs with the release in table_insert */
+            if (seen == (uint64_t)t)
+                return true;
+            if (seen == EMPTY)
+                break;
+        }
+        fence_acquire(); /* the slots before the generation */
+    } while (a32_load(&generation) != before);
+    return false;
 }
 
 struct thr *registry_get(pthread_t t) {
@@ -181,7 +198,7 @@ int registry_each(int (*fn)(struct thr *thr, void *arg), void *arg) {
 /* ---- threads of others --------------------------------------------------------------------------------------- */
 
 static pthread_key_t foreign_key; /* one of the libc's: its destructor runs in threads that the libc made */
-static uint32_t foreign_state;    /* 0 no key, 1 being made, 2 made */
+static bool foreign_key_made;
 
 static void foreign_ends(void *arg) {
     struct thr *self = arg;
@@ -204,12 +221,13 @@ void registry_adopt(struct thr *self) {
         return; /* its handle works for itself; others get ESRCH */
     if (self->tid == (uint32_t)sys(SYS_getpid))
         return; /* main's handle lives as long as the process */
-    if (a32_cas_acquire(&foreign_state, 0, 1)) { /* acquire: whoever wins makes the key */
-        int err = libc_real(pthread_key_create)(&foreign_key, foreign_ends);
-        a32_store_release(&foreign_state, err ? 0 : 2); /* pairs with the acquire below */
-    }
-    if (a32_load_acquire(&foreign_state) == 2) /* pairs with the release above */
+    if (foreign_key_made)
         libc_real(pthread_setspecific)(foreign_key, self);
+}
+
+void registry_init(void) {
+    foreign_key_made = libc_real(pthread_key_create)(&foreign_key, foreign_ends) == 0;
+    registry_adopt(thr_self());
 }
 
 /* ---- fork ---------------------------------------------------------------------------------------------------- */

@@ -39,9 +39,9 @@ THR_EXPORT int pthread_setschedparam(pthread_t t, int policy, const struct sched
     int err = target_take(t, &target);
     if (err < 0)
         return -err;
+    thr_taint_begin(target.thr, TAINT_SCHED);
     err = (int)sys(SYS_sched_setscheduler, target.tid, policy, param);
-    if (err == 0)
-        thr_taint(target.thr, TAINT_SCHED);
+    thr_taint(target.thr, TAINT_SCHED);
     target_drop(&target);
     return -err;
 }
@@ -52,9 +52,9 @@ THR_EXPORT int pthread_setschedprio(pthread_t t, int priority) {
     if (err < 0)
         return -err;
     struct sched_param param = {.sched_priority = priority};
+    thr_taint_begin(target.thr, TAINT_SCHED);
     err = (int)sys(SYS_sched_setparam, target.tid, &param);
-    if (err == 0)
-        thr_taint(target.thr, TAINT_SCHED);
+    thr_taint(target.thr, TAINT_SCHED);
     target_drop(&target);
     return -err;
 }
@@ -66,9 +66,9 @@ THR_EXPORT int pthread_setaffinity_np(pthread_t t, size_t size, const cpu_set_t 
     int err = target_take(t, &target);
     if (err < 0)
         return -err;
+    thr_taint_begin(target.thr, TAINT_SCHED);
     err = (int)sys(SYS_sched_setaffinity, target.tid, size, cpus);
-    if (err == 0)
-        thr_taint(target.thr, TAINT_SCHED);
+    thr_taint(target.thr, TAINT_SCHED);
     target_drop(&target);
     return -err;
 }

@@ -137,6 +137,14 @@ static void unlink_locked(struct lwp *lwp) {
     cached -= lwp->map_size;
 }
 
+static void unmap_list(struct lwp *list) {
+    while (list) {
+        struct lwp *next = list->next;
+        unmap(list);
+        list = next;
+    }
+}
+
 /* Takes out of the cache what exceeds its bound; the caller unmaps the list, linked by next, without the lock. */
 static struct lwp *excess_locked(void) {
     struct lwp *list = NULL;
@@ -208,11 +216,24 @@ void stack_put(struct lwp *lwp) {
     push_locked(lwp);
     struct lwp *list = excess_locked();
     lock_drop(&lock);
-    while (list) {
-        struct lwp *next = list->next;
-        unmap(list);
-        list = next;
+    unmap_list(list);
+}
+
+bool stack_drain(void) {
+    struct lwp *list = NULL;
+    lock_take(&lock);
+    for (struct lwp *l = oldest, *newer; l; l = newer) {
+        newer = l->prev;
+        if (gone(l)) {
+            unlink_locked(l);
+            l->next = list;
+            list = l;
+        }
     }
+    lock_drop(&lock);
+    bool any = list != NULL;
+    unmap_list(list);
+    return any;
 }
 
 /*

@@ -64,7 +64,7 @@ static void __attribute__((noinline)) live(struct thr *self) {
  */
 static void end(struct thr *self) {
     uint64_t all = THR_SIGNALS_ALL;
-    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &self->sigmask, sizeof all);
     lock_take(&self->hold);
     self->alive = false;
     lock_drop(&self->hold);
@@ -105,11 +105,13 @@ void *lwp_main(void *unused) {
     struct lwp *lwp = self->lwp;
     (void)unused;
     self->tid = a32_load(lwp_tid_word(lwp)); /* relaxed: the kernel stored it before we ran */
+    uint64_t mask;
     bool detached;
     do {
         if (wait_for_go(self))
             live(self);
         end(self);
+        mask = self->sigmask;
         lwp->parking = lwp_reusable(self);
         detached = !announce(self); /* from here the descriptor is the reaper's */
     } while (lwp->parking && lwp_park(lwp, detached));
@@ -117,6 +119,9 @@ void *lwp_main(void *unused) {
         stack_trim(lwp);
         if (detached)
             lwp_leave(lwp);
+        /* The last thread's end exits the process, in the libc's start function: with the signals it had. */
+        if (a32_load(libc_abi.nthreads) == 1) /* relaxed: only we are left to change it, if it is so */
+            sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
     }
     return NULL;
 }

@@ -37,6 +37,12 @@ void thr_taint(struct thr *thr, uint32_t bits) {
         a32_store(&thr->breed, a32_add(&last_breed, 1) + 1); /* relaxed: a number, unique */
 }
 
+void thr_taint_begin(struct thr *thr, uint32_t bits) {
+    thr_taint(thr, bits);
+    if (thr != thr_self())
+        lwp_new_epoch();
+}
+
 static int taint_if_tid(struct thr *thr, void *arg) {
     const uint32_t *want = arg;
     if (thr->tid != want[0])
@@ -53,37 +59,44 @@ static void taint_tid(pid_t tid, uint32_t bits) {
         return;
     }
     uint32_t want[2] = {(uint32_t)tid, bits};
-    if (!registry_each(taint_if_tid, want))
-        lwp_new_epoch();
+    registry_each(taint_if_tid, want);
+    lwp_new_epoch();
 }
 
 static void taint_self(uint32_t bits) {
     thr_taint(thr_self(), bits);
 }
 
+/* Around a change, since the thread may be creating another at this moment (lwp_own_clone). */
+#define CHANGING(tid, call)                                                                                  \
+    ({                                                                                                       \
+        taint_tid((tid), TAINT_SCHED);                                                                       \
+        __typeof__(call) result_ = (call);                                                                   \
+        taint_tid((tid), TAINT_SCHED);                                                                       \
+        result_;                                                                                             \
+    })
+
 /* ---- scheduling ---------------------------------------------------------------------------------------------- */
 
 THR_EXPORT int sched_setaffinity(pid_t tid, size_t size, const cpu_set_t *cpus) {
-    taint_tid(tid, TAINT_SCHED);
-    return libc_real(sched_setaffinity)(tid, size, cpus);
+    return CHANGING(tid, libc_real(sched_setaffinity)(tid, size, cpus));
 }
 
 THR_EXPORT int sched_setparam(pid_t tid, const struct sched_param *param) {
-    taint_tid(tid, TAINT_SCHED);
-    return libc_real(sched_setparam)(tid, param);
+    return CHANGING(tid, libc_real(sched_setparam)(tid, param));
 }
 
 THR_EXPORT int sched_setscheduler(pid_t tid, int policy, const struct sched_param *param) {
-    taint_tid(tid, TAINT_SCHED);
-    return libc_real(sched_setscheduler)(tid, policy, param);
+    return CHANGING(tid, libc_real(sched_setscheduler)(tid, policy, param));
 }
 
 THR_EXPORT int setpriority(__priority_which_t which, id_t who, int prio) {
     if (which == PRIO_PROCESS)
-        taint_tid((pid_t)who, TAINT_SCHED);
-    else
-        lwp_new_epoch();
-    return libc_real(setpriority)(which, who, prio);
+        return CHANGING((pid_t)who, libc_real(setpriority)(which, who, prio));
+    lwp_new_epoch();
+    int r = libc_real(setpriority)(which, who, prio);
+    lwp_new_epoch(); /* an LWP that was cloned in between has the old priority, its creator the new one */
+    return r;
 }
 
 THR_EXPORT int nice(int inc) {

@@ -119,6 +119,9 @@ enum thr_taint {
  * breed.  Contexts: any thread, for any thread that is held by registry_get or is the caller. */
 void thr_taint(struct thr *thr, uint32_t bits);
 
+/* Before such a change to another thread, which may be creating one at this moment; thr_taint follows it. */
+void thr_taint_begin(struct thr *thr, uint32_t bits);
+
 extern __thread struct thr thr_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 static inline struct thr *thr_self(void) {
@@ -163,6 +166,9 @@ void registry_put(struct thr *thr);
 
 /* Calls fn for every thread, under the registry's lock, until it returns non-zero; returns that. */
 int registry_each(int (*fn)(struct thr *thr, void *arg), void *arg);
+
+/* At start-up: main's place. */
+void registry_init(void);
 
 /* Gives a thread that this library did not make a place in the registry, until it ends. */
 void registry_adopt(struct thr *self);
