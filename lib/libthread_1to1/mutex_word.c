@@ -178,7 +178,8 @@ void mutex_reset_in_child(void) {
 static __attribute__((noinline, cold)) void forget_spinner(struct mutex *m) {
     uint32_t w = a32_load(&m->word);
     while (w & WORD_SPINNER) {
-        uint32_t seen = a32_fetch_cas_full(&m->word, w, w & ~(uint32_t)WORD_SPINNER); /* full: before the epoch */
+        /* full: before the epoch */
+        uint32_t seen = a32_fetch_cas_full(&m->word, w, w & ~(uint32_t)WORD_SPINNER);
         if (seen == w)
             break;
         w = seen;

@@ -43,7 +43,8 @@ static inline bool spinwait_looks(struct spinwait *s, const uint32_t *word, uint
         return false;
     for (int i = 0; i < looks; i++) {
         if (a32_load(word) != value) { /* relaxed: the caller looks again with the order that it needs */
-            spinwait_record(s, true);
+            if (i > 0) /* else it changed before: that is no merit of spinning */
+                spinwait_record(s, true);
             return true;
         }
         cpu_relax();
