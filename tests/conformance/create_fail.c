@@ -118,6 +118,31 @@ static int no_processes_attr(void) {
     return check_failed;
 }
 
+/* What is kept of ended threads for later ones does not take the place of a thread that needs another kind. */
+static int kept_ones_make_room(void) {
+    pthread_attr_t small;
+    pthread_t t;
+    int error;
+    if (become_nobody())
+        return 77;
+    struct rlimit limit = {12, 12};
+    check(setrlimit(RLIMIT_NPROC, &limit) == 0);
+    int n = fill(NULL, &error);
+    check(error == EAGAIN);
+    empty(n);
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 128 << 10);
+    int m = fill(&small, &error);
+    check(error == EAGAIN);
+    check(m >= n - 1);
+    if (m < n - 1)
+        fprintf(stderr, "# %d threads of one stack size, then %d of another\n", n, m);
+    empty(m);
+    check(pthread_create(&t, NULL, count_run, NULL) == 0);
+    check(pthread_join(t, NULL) == 0);
+    return check_failed;
+}
+
 static int no_memory(void) {
     pthread_attr_t a;
     pthread_t t;
@@ -174,6 +199,8 @@ int main(void) {
     } else {
         skip("RLIMIT_NPROC needs a user of its own, and root to become it");
     }
+    if (geteuid() == 0)
+        is(in_child(kept_ones_make_room), 0, "ended threads make room for others of another stack size");
     is(in_child(no_memory), 0, "RLIMIT_AS used up: EAGAIN, nothing leaked, works again afterwards");
     return done();
 }
