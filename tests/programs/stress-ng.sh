@@ -14,9 +14,9 @@ stress() { # NAME SYMBOL OPTION ...
         ours env LD_DEBUG=bindings LD_DEBUG_OUTPUT="$T/bindings" stress-ng --verify --metrics-brief \
             --temp-path "$T" "$@" >"$T/out"
         stress_status=$?
-        [ $stress_status -eq 3 ] || break
+        [ "$stress_status" -eq 3 ] || break
     done
-    result $stress_status "stress-ng $stress_name"
+    result "$stress_status" "stress-ng $stress_name"
     grep -q 'successful run completed' "$T/stderr"
     result $? "stress-ng $stress_name: nothing failed"
     if [ -n "$LIB" ]; then
