@@ -158,8 +158,11 @@ int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *
     bool parked;
     err = try_create(out, &a, &wanted, &parked);
     /* What we keep for later threads must not be what this one lacks: parked LWPs count against the limits. */
-    if (err == -EAGAIN && lwp_source != LWP_LIBC && (lwp_drain() | stack_drain()))
-        err = try_create(out, &a, &wanted, &parked);
+    if (err == -EAGAIN && lwp_source != LWP_LIBC) {
+        bool lwps = lwp_drain(), stacks = stack_drain();
+        if (lwps || stacks)
+            err = try_create(out, &a, &wanted, &parked);
+    }
     sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
     if (err)
         stats_refused();
