@@ -67,6 +67,7 @@
 
 #include "clock.h"
 #include "cpu.h"
+#include "spinwait.h"
 #include "sys.h"
 #include "umtx.h"
 
@@ -90,7 +91,7 @@ enum {
 
 static uint64_t start_ticks, start_ns;
 static uint32_t ticks_per_us; /* 0: not known yet */
-static uint32_t cpus = 1;     /* that this process may use, as far as we know */
+uint32_t thr_cpus = 1;        /* that this process may use, as far as we know */
 
 /* Threads that spin, on all mutexes: never as many as there are CPUs, since somebody has to unlock. */
 static struct {
@@ -101,7 +102,7 @@ static void count_cpus(void) {
     cpu_set_t set;
     long size = sys(SYS_sched_getaffinity, 0, sizeof set, &set);
     if (size > 0) /* more CPUs than a cpu_set_t holds: an error; then we do not spin */
-        a32_store(&cpus, (uint32_t)CPU_COUNT_S((size_t)size, &set)); /* relaxed: a hint */
+        a32_store(&thr_cpus, (uint32_t)CPU_COUNT_S((size_t)size, &set)); /* relaxed: a hint */
 }
 
 __attribute__((constructor)) static void start(void) {
@@ -278,7 +279,7 @@ static bool spin(struct mutex *m, uint32_t set, bool woken) {
 static bool wait_awake(struct mutex *m, uint32_t set, bool woken) {
     if (take(m, set, 0))
         return true;
-    uint32_t held = held_ns(m), n = a32_load(&cpus); /* relaxed: a hint */
+    uint32_t held = held_ns(m), n = a32_load(&thr_cpus); /* relaxed: a hint */
     if (n < 2 || held > LONG_NS)
         return false;
     if (held != 0 && held < SHORT_NS)
@@ -329,7 +330,7 @@ got:
 enum { SHARED_FREE = 0, SHARED_SLEEPERS = 2 };
 
 static int wait_shared(struct mutex *m, const struct timespec *deadline, clockid_t clock) {
-    if ((a32_load(&m->kind) & MUTEX_TYPE) == PTHREAD_MUTEX_ADAPTIVE_NP && a32_load(&cpus) > 1) {
+    if ((a32_load(&m->kind) & MUTEX_TYPE) == PTHREAD_MUTEX_ADAPTIVE_NP && a32_load(&thr_cpus) > 1) {
         uint64_t begin = cpu_ticks(), length = ticks(SPIN_NS);
         do {
             /* acquire: pairs with every release of the word */

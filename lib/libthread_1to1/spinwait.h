@@ -21,7 +21,12 @@ struct spinwait {
 
 enum { SPINWAIT_MISSES = 3, SPINWAIT_RETRY = 128, SPINWAIT_LOOKS = 40, SPINWAIT_EVENT_LOOKS = 400 };
 
+/* CPUs that the process may use, as far as we know: mutex_word.c counts them at start and now and then. */
+extern uint32_t thr_cpus __attribute__((visibility("hidden")));
+
 static inline bool spinwait_worth(struct spinwait *s) {
+    if (a32_load(&thr_cpus) < 2) /* relaxed: a hint */
+        return false;
     if (s->misses < SPINWAIT_MISSES)
         return true;
     if (++s->waits < SPINWAIT_RETRY)
@@ -43,8 +48,7 @@ static inline bool spinwait_looks(struct spinwait *s, const uint32_t *word, uint
         return false;
     for (int i = 0; i < looks; i++) {
         if (a32_load(word) != value) { /* relaxed: the caller looks again with the order that it needs */
-            if (i > 0) /* else it changed before: that is no merit of spinning */
-                spinwait_record(s, true);
+            spinwait_record(s, true);
             return true;
         }
         cpu_relax();
