@@ -1,3 +1,4 @@
+/* not under: asan */ /* a child of a fork may find the tool's allocator locked */
 /* timeout: 120 */
 /*
  * Threads that begin and end in every way at random moments: joined, timed-joined, detached before and after their end,
