@@ -17,16 +17,14 @@
 enum lock_rank {
     RANK_NAMED_SEM = 1, /* open named semaphores; fork takes it first, since its handlers were registered last */
     RANK_INIT,          /* start-up of a library, once */
-    RANK_FORK,          /* fork against creation */
-    RANK_REGISTRY, /* the table of all threads */
-    RANK_THREAD,   /* one thread's attributes */
-    RANK_KEYS,     /* the table of thread-specific keys */
-    RANK_POOL,     /* parked LWPs */
-    RANK_STACK,    /* the stack cache */
-    RANK_LIBC,     /* the libc's list of stacks (its lock, not of this type) */
-    RANK_OBJECT,   /* inside one synchronisation object */
+    RANK_REGISTRY,      /* the table of all threads */
+    RANK_THREAD,        /* one thread's end against whoever acts on it */
+    RANK_POOL,          /* parked LWPs */
+    RANK_STACK,         /* the stack cache */
+    RANK_LIBC,          /* around calls that take locks of the loader */
+    RANK_OBJECT,        /* inside one synchronisation object */
     RANK_FAULT,
-    RANK_LEAF,
+    RANK_LEAF, /* takes nothing below it; for tests */
 };
 
 struct lock {

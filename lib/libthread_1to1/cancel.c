@@ -49,6 +49,7 @@
 #include "cancel_context.h"
 #include "libc.h"
 #include "panic.h"
+#include "sigmask.h"
 #include "sys.h"
 #include "target.h"
 
@@ -84,15 +85,15 @@ static void on_cancel(int sig, siginfo_t *info, void *context) {
     if (word & CANCEL_ASYNC) {
         /* Cleanup handlers run with the signal mask of the code that was interrupted. */
         a32_or_full(cancel_word(), CANCEL_EXITING);
-        uint64_t mask = *mask_of(uc) & ~THR_SIGNALS_KEPT;
-        sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+        uint64_t mask = *mask_of(uc) & ~SIGMASK_KEPT;
+        sigmask_set(mask);
         thr_cancel_act();
     }
     /* On its way into the window the thread will test the word; on its way out the call is complete. */
     if (pc >= (uintptr_t)thr_window_entry && pc < (uintptr_t)thr_window_leave)
         return;
     if (thr_window_depth) {
-        *mask_of(uc) |= THR_SIGBIT(THR_SIGCANCEL);
+        *mask_of(uc) |= SIGMASK_BIT(THR_SIGCANCEL);
         sys(SYS_tgkill, sys(SYS_getpid), sys(SYS_gettid), THR_SIGCANCEL);
     }
 }

@@ -23,6 +23,7 @@
 #include <sys/types.h>
 
 #include "cancel.h"
+#include "sigmask.h"
 #include "sys.h"
 
 #define NEXT_POINT(name)                                                                                     \
@@ -73,7 +74,7 @@ struct short_sigset {
 static inline const void *public_signals(const void *set, struct short_sigset *copy) {
     if (!set)
         return NULL;
-    copy->bits = *(const uint64_t *)set & ~(uint64_t)THR_SIGNALS_KEPT;
+    copy->bits = *(const uint64_t *)set & ~(uint64_t)SIGMASK_KEPT;
     return copy;
 }
 

@@ -10,10 +10,10 @@
 #endif
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 
 #include "attr.h"
 #include "lwp.h"
+#include "sigmask.h"
 #include "stats.h"
 #include "sys.h"
 #include "umtx.h"
@@ -150,11 +150,10 @@ int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *
         return err;
 
     /* No signal is handled in a thread that is half made, nor by us while we hold what a handler could want. */
-    uint64_t all = THR_SIGNALS_ALL, mask;
-    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof mask);
+    uint64_t mask = sigmask_block();
     struct wanted wanted = {.start = start, .start_c11 = start_c11, .arg = arg, .sigmask = mask};
     if (a.sigmask_set)
-        wanted.sigmask = *(const uint64_t *)(const void *)&a.sigmask & ~THR_SIGNALS_KEPT;
+        wanted.sigmask = *(const uint64_t *)(const void *)&a.sigmask & ~SIGMASK_KEPT;
     bool parked;
     err = try_create(out, &a, &wanted, &parked);
     /* What we keep for later threads must not be what this one lacks: parked LWPs count against the limits. */
@@ -163,7 +162,7 @@ int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *
         if (lwps || stacks)
             err = try_create(out, &a, &wanted, &parked);
     }
-    sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+    sigmask_set(mask);
     if (err)
         stats_refused();
     else

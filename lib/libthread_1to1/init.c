@@ -7,7 +7,6 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -19,7 +18,6 @@
 #include "stats.h"
 #include "sys.h"
 #include "thr.h"
-#include "umtx.h"
 
 __thread struct thr thr_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
 

@@ -16,6 +16,7 @@
 
 #include "attr.h"
 #include "cpu_state.h"
+#include "list.h"
 #include "spinwait.h"
 #include "thr.h"
 
@@ -47,12 +48,11 @@ struct lwp {
     size_t guard_size;
     bool exec;    /* the stack is executable */
     bool has_tls; /* the loader has made its dtv */
-    struct lwp *next, *prev; /* stack.c: cache; lwp_reuse.c: pool */
+    struct list link; /* in stack.c's cache or lwp_reuse.c's pool, guarded by that one's lock; or in neither */
 
     /* lwp_reuse.c */
     uint32_t work;  /* umtx word */
     bool parking;   /* will serve other threads; written before EXITED */
-    bool pooled;    /* in the pool; guarded by its lock */
     uint32_t breed; /* its creator's when it was cloned */
     uint32_t epoch;
     struct lwp_identity identity; /* when it was cloned */

@@ -11,13 +11,12 @@
 #endif
 #include <errno.h>
 #include <linux/sched.h>
-#include <signal.h>
 
 #include "clock.h"
 #include "fault.h"
 #include "libc.h"
 #include "lwp.h"
-#include "panic.h"
+#include "sigmask.h"
 #include "sys.h"
 #include "umtx.h"
 
@@ -77,7 +76,7 @@ static long clone_lwp(struct lwp *lwp) {
 int lwp_own_clone(struct thr *thr) {
     struct lwp *lwp = thr->lwp;
     *libc_field(lwp->tcb, void *(*)(void *), start_routine) = lwp_main;
-    *libc_field(lwp->tcb, uint64_t, sigmask) = THR_SIGNALS_ALL; /* start.c sets the thread's own */
+    *libc_field(lwp->tcb, uint64_t, sigmask) = SIGMASK_ALL; /* start.c sets the thread's own */
     a32_store(lwp_tid_word(lwp), UINT32_MAX); /* relaxed: not gone; the kernel stores the id */
     /* The epoch first: who changes this thread's state from outside taints it, begins an epoch, makes the change, and
      * taints it again.  So an LWP that is cloned around the change has a breed or an epoch that is no more. */

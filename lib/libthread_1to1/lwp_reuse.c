@@ -24,7 +24,6 @@
 #include "config.h"
 #endif
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +31,7 @@
 #include "cpu_state.h"
 #include "libc.h"
 #include "lwp.h"
+#include "sigmask.h"
 #include "sys.h"
 #include "tls_reset.h"
 #include "umtx.h"
@@ -46,7 +46,7 @@ enum {
 #define IDLE_NS UINT64_C(2000000000)
 
 static struct lock lock = {0, RANK_POOL};
-static struct lwp *newest, *oldest; /* the pool; next points to the older one */
+static struct list pool = LIST_INIT(pool); /* newest first */
 static unsigned count;
 static uint32_t epoch; /* taint.c bumps it */
 
@@ -60,20 +60,18 @@ uint32_t lwp_epoch(void) {
 
 /* ---- the pool ------------------------------------------------------------------------------------------------ */
 
-static void unlink_locked(struct lwp *lwp) {
-    *(lwp->prev ? &lwp->prev->next : &newest) = lwp->next;
-    *(lwp->next ? &lwp->next->prev : &oldest) = lwp->prev;
-    lwp->pooled = false;
+static struct lwp *lwp_of(struct list *link) {
+    return list_entry(link, struct lwp, link);
+}
+
+static void take_locked(struct lwp *lwp) {
+    list_remove(&lwp->link);
     count--;
 }
 
-static void push_locked(struct lwp *lwp) {
-    lwp->prev = NULL;
-    lwp->next = newest;
-    *(newest ? &newest->prev : &oldest) = lwp;
-    newest = lwp;
-    lwp->pooled = true;
-    count++;
+/* The one that has been parked for longest; not of an empty pool. */
+static struct lwp *oldest_locked(void) {
+    return lwp_of(list_last(&pool));
 }
 
 static void tell(struct lwp *lwp, uint32_t what) {
@@ -85,10 +83,10 @@ static void tell(struct lwp *lwp, uint32_t what) {
 static void pool_put(struct lwp *lwp) {
     struct lwp *drop = NULL;
     lock_take(&lock);
-    push_locked(lwp);
-    if (count > POOL_MAX) {
-        drop = oldest;
-        unlink_locked(drop);
+    list_prepend(&pool, &lwp->link);
+    if (++count > POOL_MAX) {
+        drop = oldest_locked();
+        take_locked(drop);
     }
     lock_drop(&lock);
     if (drop)
@@ -103,25 +101,33 @@ static bool fits(const struct lwp *lwp, const struct thr_attr *attr, uint32_t br
            lwp_identity_same(id, &lwp->identity);
 }
 
+/* The newest that fits, taken out of the pool; it is looked for among a few only. */
+static struct lwp *find_locked(const struct thr_attr *attr, uint32_t breed, const struct lwp_identity *id) {
+    int looked = 0;
+    list_each(l, &pool) {
+        if (looked++ == LOOK_AT)
+            break;
+        if (fits(lwp_of(l), attr, breed, id)) {
+            take_locked(lwp_of(l));
+            return lwp_of(l);
+        }
+    }
+    return NULL;
+}
+
 struct thr *lwp_parked_get(const struct thr_attr *attr) {
-    if (attr->user_stack || !aptr_load(&newest)) /* relaxed, a racy look: what it misses, it would have missed a moment ago */
+    /* Relaxed, a racy look: what it misses, it would have missed a moment ago. */
+    if (attr->user_stack || aptr_load(&pool.next) == &pool)
         return NULL;
-    struct lwp *lwp, *drop = NULL;
-    uint32_t breed = thr_self()->breed;
+    struct lwp *drop = NULL;
     struct lwp_identity mine;
     if (!lwp_identity(&mine))
         return NULL;
-    int looked = 0;
     lock_take(&lock);
-    for (lwp = newest; lwp && looked < LOOK_AT && !fits(lwp, attr, breed, &mine); lwp = lwp->next)
-        looked++;
-    if (lwp && looked < LOOK_AT)
-        unlink_locked(lwp);
-    else
-        lwp = NULL;
-    if (oldest && oldest->epoch != a32_load_acquire(&epoch)) { /* pairs with lwp_new_epoch */
-        drop = oldest;
-        unlink_locked(drop);
+    struct lwp *lwp = find_locked(attr, thr_self()->breed, &mine);
+    if (!list_empty(&pool) && oldest_locked()->epoch != a32_load_acquire(&epoch)) { /* pairs with lwp_new_epoch */
+        drop = oldest_locked();
+        take_locked(drop);
     }
     lock_drop(&lock);
     if (drop)
@@ -195,14 +201,14 @@ static bool park(struct lwp *lwp, uint32_t *work) {
         if (umtx_wait(&lwp->work, WORK_NONE, &deadline, CLOCK_MONOTONIC, UMTX_PRIVATE) != -ETIMEDOUT)
             continue;
         lock_take(&lock);
-        bool mine = lwp->pooled;
+        bool mine = list_linked(&lwp->link);
         if (mine)
-            unlink_locked(lwp);
+            take_locked(lwp);
         lock_drop(&lock);
-        if (mine)
+        if (mine) {
             *work = WORK_LEAVE;
-        if (mine)
             return false;
+        }
         deadline.tv_sec = 0; /* not in the pool: its thread is not joined yet, or it is about to be told */
     }
     return *work == WORK_RUN;
@@ -211,7 +217,7 @@ static bool park(struct lwp *lwp, uint32_t *work) {
 bool lwp_park(struct lwp *lwp, bool detached) {
     uint64_t mask = thr_of((pthread_t)lwp->tcb)->sigmask; /* the thread's last; only the last thread uses it */
     if (libc_count_down()) {
-        sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask); /* what the program registered for exit runs so */
+        sigmask_set(mask); /* what the program registered for exit runs so */
         exit(0);
     }
     tls_reset();
@@ -246,9 +252,9 @@ void lwp_reap(struct thr *thr) {
 bool lwp_drain(void) {
     for (bool any = false;; any = true) {
         lock_take(&lock);
-        struct lwp *lwp = newest;
+        struct lwp *lwp = list_empty(&pool) ? NULL : oldest_locked();
         if (lwp)
-            unlink_locked(lwp);
+            take_locked(lwp);
         lock_drop(&lock);
         if (!lwp)
             return any;
@@ -268,11 +274,9 @@ void lwp_pool_unlock_after_fork(void) {
 }
 
 void lwp_pool_reset_in_child(void) {
-    for (struct lwp *l = newest, *next; l; l = next) {
-        next = l->next;
-        stack_put_in_child(l);
-    }
-    newest = oldest = NULL;
+    struct list *l;
+    while ((l = list_pop(&pool)) != NULL)
+        stack_put_in_child(lwp_of(l));
     count = 0;
     lock_drop(&lock);
 }

@@ -63,12 +63,9 @@
 #endif
 #include "mutex.h"
 
-#include <sched.h>
-
 #include "clock.h"
 #include "cpu.h"
-#include "spinwait.h"
-#include "sys.h"
+#include "cpus.h"
 #include "umtx.h"
 
 /* To be tuned together: doc/design/mutex.md has what was tried. */
@@ -91,24 +88,15 @@ enum {
 
 static uint64_t start_ticks, start_ns;
 static uint32_t ticks_per_us; /* 0: not known yet */
-uint32_t thr_cpus = 1;        /* that this process may use, as far as we know */
 
 /* Threads that spin, on all mutexes: never as many as there are CPUs, since somebody has to unlock. */
 static struct {
     uint32_t n;
 } spinners __attribute__((aligned(64)));
 
-static void count_cpus(void) {
-    cpu_set_t set;
-    long size = sys(SYS_sched_getaffinity, 0, sizeof set, &set);
-    if (size > 0) /* more CPUs than a cpu_set_t holds: an error; then we do not spin */
-        a32_store(&thr_cpus, (uint32_t)CPU_COUNT_S((size_t)size, &set)); /* relaxed: a hint */
-}
-
 __attribute__((constructor)) static void start(void) {
     start_ticks = cpu_ticks();
     start_ns = clock_now_ns();
-    count_cpus();
 }
 
 /* Ticks in ns; measures the speed of cpu_ticks() when that has become possible. */
@@ -314,7 +302,7 @@ static int wait_private(struct mutex *m, const struct timespec *deadline, clocki
             break;
         }
         if (sleeps++ % CPUS_EVERY == 0)
-            count_cpus();
+            cpus_count();
         int r = umtx_wait(&m->wakes, wakes, deadline, clock, UMTX_PRIVATE);
         if (r == -ETIMEDOUT || r == -EINVAL)
             return r; /* it has not consumed a wake-up */

@@ -7,8 +7,8 @@
  * A lock around a list would do that only if every holder blocked signals: two system calls at each create and join.
  * So look-ups are lock-free: the handles lie in a hash table with open addressing whose slots are written under the
  * lock and read without it.  A table that grows too full is replaced; smaller ones are kept, since a reader may be in
- * there (their sizes add up to less than the current one's); of the same size there are two, which take turns.  A slot is EMPTY, GONE (was in use: a probe goes on), or a
- * handle.
+ * there (their sizes add up to less than the current one's); of the same size there are two, which take turns.  A slot
+ * is EMPTY, GONE (was in use: a probe goes on), or a handle.
  *
  * What a look-up guarantees is that the handle was live at one moment during the call.  To act on a thread (signal
  * it, read its tid) the caller takes the thread's hold lock as well: the thread takes it before it ends, a reaper
@@ -25,7 +25,7 @@
 
 #include "fault.h"
 #include "libc.h"
-#include "sys.h"
+#include "sigmask.h"
 #include "thr.h"
 
 enum { EMPTY = 0, GONE = 1, FIRST_SLOTS = 512 };
@@ -169,8 +169,7 @@ struct thr *registry_get(pthread_t t) {
         return self;
     if (!registry_has(t))
         return NULL;
-    uint64_t all_of_them = THR_SIGNALS_ALL, old;
-    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all_of_them, &old, sizeof old);
+    uint64_t old = sigmask_block();
     struct thr *thr = thr_of(t);
     lock_take(&thr->hold);
     self->held_mask = old;
@@ -183,7 +182,7 @@ void registry_put(struct thr *thr) {
         return;
     uint64_t old = self->held_mask;
     lock_drop(&thr->hold);
-    sys(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
+    sigmask_set(old);
 }
 
 int registry_each(int (*fn)(struct thr *thr, void *arg), void *arg) {
@@ -213,10 +212,9 @@ void registry_adopt(struct thr *self) {
         return;
     thr_tid();
     /* A handler of a signal that arrived now would come here too. */
-    uint64_t all_of_them = THR_SIGNALS_ALL, old;
-    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all_of_them, &old, sizeof old);
+    uint64_t old = sigmask_block();
     bool added = registry_add(self) == 0;
-    sys(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
+    sigmask_set(old);
     if (!added)
         return; /* its handle works for itself; others get ESRCH */
     if (self->tid == (uint32_t)sys(SYS_getpid))

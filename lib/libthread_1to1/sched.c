@@ -34,43 +34,32 @@ THR_EXPORT int pthread_getschedparam(pthread_t t, int *policy, struct sched_para
     return -err;
 }
 
-THR_EXPORT int pthread_setschedparam(pthread_t t, int policy, const struct sched_param *param) {
+/* A system call that changes how a thread is scheduled, and takes its kernel id and two more arguments. */
+static int change(pthread_t t, long nr, long a, long b) {
     struct target target;
     int err = target_take(t, &target);
     if (err < 0)
         return -err;
     thr_taint_begin(target.thr, TAINT_SCHED);
-    err = (int)sys(SYS_sched_setscheduler, target.tid, policy, param);
+    err = (int)sys(nr, target.tid, a, b);
     thr_taint(target.thr, TAINT_SCHED);
     target_drop(&target);
     return -err;
 }
 
+THR_EXPORT int pthread_setschedparam(pthread_t t, int policy, const struct sched_param *param) {
+    return change(t, SYS_sched_setscheduler, policy, (long)param);
+}
+
 THR_EXPORT int pthread_setschedprio(pthread_t t, int priority) {
-    struct target target;
-    int err = target_take(t, &target);
-    if (err < 0)
-        return -err;
     struct sched_param param = {.sched_priority = priority};
-    thr_taint_begin(target.thr, TAINT_SCHED);
-    err = (int)sys(SYS_sched_setparam, target.tid, &param);
-    thr_taint(target.thr, TAINT_SCHED);
-    target_drop(&target);
-    return -err;
+    return change(t, SYS_sched_setparam, (long)&param, 0);
 }
 
 /* ---- affinity -------------------------------------------------------------------------------------------------- */
 
 THR_EXPORT int pthread_setaffinity_np(pthread_t t, size_t size, const cpu_set_t *cpus) {
-    struct target target;
-    int err = target_take(t, &target);
-    if (err < 0)
-        return -err;
-    thr_taint_begin(target.thr, TAINT_SCHED);
-    err = (int)sys(SYS_sched_setaffinity, target.tid, size, cpus);
-    thr_taint(target.thr, TAINT_SCHED);
-    target_drop(&target);
-    return -err;
+    return change(t, SYS_sched_setaffinity, (long)size, (long)cpus);
 }
 
 /* The kernel writes as many bytes as it has CPUs for and says how many; the rest of the user's set is cleared. */

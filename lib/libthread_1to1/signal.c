@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cancel.h"
+#include "sigmask.h"
 #include "sys.h"
 #include "target.h"
 
@@ -68,7 +69,7 @@ THR_EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
     uint64_t mask;
     if (set)
         /* Unblocking them is left out too: they are never blocked but for a moment, by our own handler. */
-        mask = *(const uint64_t *)(const void *)set & ~(uint64_t)THR_SIGNALS_KEPT;
+        mask = *(const uint64_t *)(const void *)set & ~(uint64_t)SIGMASK_KEPT;
     return (int)-sys(SYS_rt_sigprocmask, how, set ? &mask : NULL, old, sizeof mask);
 }
 

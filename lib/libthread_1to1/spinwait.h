@@ -13,6 +13,7 @@
 
 #include "atomic.h"
 #include "cpu.h"
+#include "cpus.h"
 
 struct spinwait {
     uint8_t misses; /* spins in vain in a row, at most MISSES */
@@ -20,9 +21,6 @@ struct spinwait {
 };
 
 enum { SPINWAIT_MISSES = 3, SPINWAIT_RETRY = 128, SPINWAIT_LOOKS = 40, SPINWAIT_EVENT_LOOKS = 400 };
-
-/* CPUs that the process may use, as far as we know: mutex_word.c counts them at start and now and then. */
-extern uint32_t thr_cpus __attribute__((visibility("hidden")));
 
 static inline bool spinwait_worth(struct spinwait *s) {
     if (a32_load(&thr_cpus) < 2) /* relaxed: a hint */

@@ -28,14 +28,18 @@ enum {
 };
 
 static struct lock lock = {0, RANK_STACK};
-static struct lwp *newest, *oldest; /* the cache; next points to the older one */
-static size_t cached;               /* bytes in it */
+static struct list cache = LIST_INIT(cache); /* newest first */
+static size_t cached;                        /* bytes in it */
 
 static size_t page_size(void) {
     static size_t size; /* a cache of a constant */
     if (!size)
         size = (size_t)getpagesize();
     return size;
+}
+
+static size_t whole_pages(size_t size) {
+    return (size + page_size() - 1) & ~(page_size() - 1);
 }
 
 uint32_t *lwp_tid_word(const struct lwp *lwp) {
@@ -89,9 +93,7 @@ static int tls_make(struct lwp *lwp) {
 /* ---- mapping ------------------------------------------------------------------------------------------------- */
 
 static int map_new(const struct thr_attr *attr, struct lwp **out) {
-    size_t page = page_size();
-    size_t guard = (attr->guard_size + page - 1) & ~(page - 1);
-    size_t size = (attr->stack_size + page - 1) & ~(page - 1);
+    size_t guard = whole_pages(attr->guard_size), size = whole_pages(attr->stack_size);
     if (size < overhead())
         return -EINVAL;
     if (guard + size < size)
@@ -131,41 +133,49 @@ static void unmap(struct lwp *lwp) {
 
 /* ---- the cache ----------------------------------------------------------------------------------------------- */
 
-static void unlink_locked(struct lwp *lwp) {
-    *(lwp->prev ? &lwp->prev->next : &newest) = lwp->next;
-    *(lwp->next ? &lwp->next->prev : &oldest) = lwp->prev;
+static struct lwp *lwp_of(struct list *link) {
+    return list_entry(link, struct lwp, link);
+}
+
+static void push_locked(struct lwp *lwp) {
+    list_prepend(&cache, &lwp->link);
+    cached += lwp->map_size;
+}
+
+static void take_locked(struct lwp *lwp) {
+    list_remove(&lwp->link);
     cached -= lwp->map_size;
 }
 
-static void unmap_list(struct lwp *list) {
-    while (list) {
-        struct lwp *next = list->next;
-        unmap(list);
-        list = next;
+/* Moves free pairs from the cache to `out`, oldest first, until it holds no more than `bound` bytes. */
+static void shrink_locked(size_t bound, struct list *out) {
+    for (struct list *l = cache.prev, *newer; l != &cache && cached > bound; l = newer) {
+        newer = l->prev;
+        if (gone(lwp_of(l))) {
+            take_locked(lwp_of(l));
+            list_append(out, l);
+        }
     }
 }
 
-/* Takes out of the cache what exceeds its bound; the caller unmaps the list, linked by next, without the lock. */
-static struct lwp *excess_locked(void) {
-    struct lwp *list = NULL;
-    for (struct lwp *l = oldest, *newer; l && cached > CACHE_BYTES; l = newer) {
-        newer = l->prev;
-        if (gone(l)) {
-            unlink_locked(l);
-            l->next = list;
-            list = l;
-        }
-    }
-    return list;
+/* Without the lock: unmapping takes a while.  Whether there was any. */
+static bool unmap_all(struct list *list) {
+    struct list *l;
+    bool any = false;
+    for (; (l = list_pop(list)) != NULL; any = true)
+        unmap(lwp_of(l));
+    return any;
 }
 
 static struct lwp *find_locked(size_t size, size_t guard) {
     bool exec = libc_stacks_executable();
-    for (struct lwp *l = newest; l; l = l->next)
-        if (l->stack_size == size && l->guard_size == guard && l->exec == exec && gone(l)) {
-            unlink_locked(l);
-            return l;
+    list_each(l, &cache) {
+        struct lwp *lwp = lwp_of(l);
+        if (lwp->stack_size == size && lwp->guard_size == guard && lwp->exec == exec && gone(lwp)) {
+            take_locked(lwp);
+            return lwp;
         }
+    }
     return NULL;
 }
 
@@ -177,9 +187,8 @@ int stack_get(const struct thr_attr *attr, struct lwp **out) {
             return -EINVAL;
         lwp = lay_out(attr->stack, attr->stack_size);
     } else {
-        size_t page = page_size();
         lock_take(&lock);
-        lwp = find_locked((attr->stack_size + page - 1) & ~(page - 1), (attr->guard_size + page - 1) & ~(page - 1));
+        lwp = find_locked(whole_pages(attr->stack_size), whole_pages(attr->guard_size));
         lock_drop(&lock);
         if (lwp)
             tls_drop(lwp);
@@ -198,42 +207,26 @@ int stack_get(const struct thr_attr *attr, struct lwp **out) {
     return 0;
 }
 
-static void push_locked(struct lwp *lwp) {
-    lwp->prev = NULL;
-    lwp->next = newest;
-    *(newest ? &newest->prev : &oldest) = lwp;
-    newest = lwp;
-    cached += lwp->map_size;
-}
-
 void stack_put(struct lwp *lwp) {
     /* The TLS block of a cached pair is dropped when the pair is taken out: the LWP may still use it. */
     if (!lwp->map) {
         tls_drop(lwp);
         return;
     }
+    struct list excess = LIST_INIT(excess);
     lock_take(&lock);
     push_locked(lwp);
-    struct lwp *list = excess_locked();
+    shrink_locked(CACHE_BYTES, &excess);
     lock_drop(&lock);
-    unmap_list(list);
+    unmap_all(&excess);
 }
 
 bool stack_drain(void) {
-    struct lwp *list = NULL;
+    struct list all = LIST_INIT(all);
     lock_take(&lock);
-    for (struct lwp *l = oldest, *newer; l; l = newer) {
-        newer = l->prev;
-        if (gone(l)) {
-            unlink_locked(l);
-            l->next = list;
-            list = l;
-        }
-    }
+    shrink_locked(0, &all);
     lock_drop(&lock);
-    bool any = list != NULL;
-    unmap_list(list);
-    return any;
+    return unmap_all(&all);
 }
 
 /*
@@ -260,8 +253,8 @@ void stack_unlock_after_fork(void) {
 
 void stack_reset_in_child(void) {
     lock_drop(&lock); /* taken by stack_lock_for_fork in the parent, by this thread */
-    for (struct lwp *l = newest; l; l = l->next)
-        a32_store(lwp_tid_word(l), 0); /* relaxed: no other thread exists */
+    list_each(l, &cache)
+        a32_store(lwp_tid_word(lwp_of(l)), 0); /* relaxed: no other thread exists */
 }
 
 /*

@@ -14,11 +14,11 @@
 #endif
 #include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "libc.h"
 #include "lwp.h"
+#include "sigmask.h"
 #include "sanitizer.h"
 #include "stats.h"
 #include "sys.h"
@@ -48,7 +48,7 @@ static void __attribute__((noinline)) live(struct thr *self) {
     sanitizer_stack_is_empty(self->stack_base);
     if (__sigsetjmp_cancel(buf.__cancel_jmp_buf, 0) == 0) { /* pthread.h's own, for its cleanup macros */
         __pthread_register_cancel(&buf);
-        sys(SYS_rt_sigprocmask, SIG_SETMASK, &self->sigmask, NULL, sizeof self->sigmask);
+        sigmask_set(self->sigmask);
         run(self);
     } else {
         sanitizer_stack_is_empty(self->stack_base); /* unwound */
@@ -63,8 +63,7 @@ static void __attribute__((noinline)) live(struct thr *self) {
  * signalled; then it says that it has exited, after which a joiner may reap it at once.
  */
 static void end(struct thr *self) {
-    uint64_t all = THR_SIGNALS_ALL;
-    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &self->sigmask, sizeof all);
+    self->sigmask = sigmask_block();
     lock_take(&self->hold);
     self->alive = false;
     lock_drop(&self->hold);
@@ -88,8 +87,7 @@ static bool announce(struct thr *self) {
 void *thr_main(void *unused) {
     struct thr *self = thr_self();
     (void)unused;
-    uint64_t all = THR_SIGNALS_ALL;
-    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all); /* the libc's thread start unblocked them */
+    sigmask_block(); /* the libc's thread start unblocked them */
     a32_store_release(&self->tid, (uint32_t)sys(SYS_gettid)); /* pairs with the acquire in create.c */
     umtx_wake(&self->tid, UMTX_WAKE_ALL, UMTX_PRIVATE); /* target.h waits too */
     if (wait_for_go(self))
@@ -121,7 +119,7 @@ void *lwp_main(void *unused) {
             lwp_leave(lwp);
         /* The last thread's end exits the process, in the libc's start function: with the signals it had. */
         if (a32_load(libc_abi.nthreads) == 1) /* relaxed: only we are left to change it, if it is so */
-            sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+            sigmask_set(mask);
     }
     return NULL;
 }

@@ -93,26 +93,13 @@ struct thr {
 
 enum { THR_GO_WAIT, THR_GO_RUN, THR_GO_ABORT };
 
-/* A signal mask as the kernel has it: bit n-1 is signal n. */
-#define THR_SIGBIT(n) (UINT64_C(1) << ((n)-1))
-
-/* The libc's own two signals: 32 cancels, 33 changes user ids in every thread.  A program cannot block them.  We never
- * block 33 either: who changes ids holds the libc's list of threads until every thread on it has answered. */
-#define THR_SIGCANCEL 32
-#define THR_SIGSETXID 33
-#define THR_SIGNALS_KEPT (THR_SIGBIT(THR_SIGCANCEL) | THR_SIGBIT(THR_SIGSETXID))
-#define THR_SIGNALS_ALL (~THR_SIGBIT(THR_SIGSETXID))
-
-/* What makes an LWP unfit for another thread: a state the kernel keeps for it that a new one would not have. */
+/* Why an LWP is unfit for another thread: what the kernel keeps for it was changed, and a new one would not have it. */
 enum thr_taint {
     TAINT_NAME = 1,        /* pthread_setname_np, prctl(PR_SET_NAME) */
     TAINT_SCHED = 2,       /* affinity, policy, priority, nice, timer slack */
     TAINT_SIGNAL = 4,      /* alternate stack, pending signals */
     TAINT_TIMER = 8,       /* SIGEV_THREAD_ID timers, timers on its clock */
     TAINT_CREDENTIAL = 16, /* prctl, capset, setfsuid, unshare, setns, raw syscall() */
-    TAINT_LIBC = 32,       /* state that the libc keeps for the thread and we cannot reset */
-    TAINT_OBJECT = 64,     /* it ended while it owned an owner-tracked lock */
-    TAINT_LIMIT = 128,     /* used its share of CPU time */
 };
 
 /* Records that the kernel's state for this thread was changed: its LWP is not reused, and what it creates is of a new

@@ -4,24 +4,10 @@
 #include <sched.h>
 #include <time.h>
 
-#include "../tap.h"
+#include "clocks.h"
+#include "tap.h"
 
 static const struct timespec past = {1, 0}, before_epoch = {-1, 0};
-
-static struct timespec in_ms(clockid_t clock, long ms) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    t.tv_nsec += ms * 1000000;
-    t.tv_sec += t.tv_nsec / 1000000000;
-    t.tv_nsec %= 1000000000;
-    return t;
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t *c;
@@ -106,15 +92,15 @@ static void signals(const char *name, pthread_cond_t *cond) {
 static void deadlines(const char *name, pthread_cond_t *cond, clockid_t clock) {
     struct timespec t = in_ms(clock, 30), bad1 = {0, 1000000000}, bad2 = {0, -1};
     pthread_mutex_lock(&m);
-    double start = now();
+    double start = seconds();
     is(pthread_cond_timedwait(cond, &m, &t), ETIMEDOUT, "%s: timedwait", name);
-    ok(now() - start > 0.029, "%s: ... not before its deadline", name);
+    ok(seconds() - start > 0.029, "%s: ... not before its deadline", name);
     is(pthread_mutex_trylock(&m), EBUSY, "%s: ... with the mutex held", name);
     for (clockid_t other = CLOCK_REALTIME; other <= CLOCK_MONOTONIC; other++) {
         t = in_ms(other, 30);
-        start = now();
+        start = seconds();
         is(pthread_cond_clockwait(cond, &m, other, &t), ETIMEDOUT, "%s: clockwait, clock %d", name, other);
-        ok(now() - start > 0.029 && now() - start < 5, "%s: ... at its deadline", name);
+        ok(seconds() - start > 0.029 && seconds() - start < 5, "%s: ... at its deadline", name);
     }
     is(pthread_cond_timedwait(cond, &m, &past), ETIMEDOUT, "%s: deadline passed", name);
     is(pthread_cond_timedwait(cond, &m, &before_epoch), ETIMEDOUT, "%s: deadline before the epoch", name);

@@ -159,6 +159,15 @@ static void *nnp_set(void *arg) {
     check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     return arg;
 }
+/* What `get` says in later threads: that they are confined as their creator is. */
+static int inherited(void *(*get)(void *)) {
+    for (int i = 0; i < 6; i++) {
+        int v = -1;
+        run(get, &v);
+        check(v == 1);
+    }
+    return check_failed;
+}
 static void *nnp_get(void *arg) {
     *(int *)arg = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
     return NULL;
@@ -174,26 +183,14 @@ static int nnp_of_former(void) {
     return check_failed;
 }
 static int nnp_of_creator(void) {
-    int v;
     park_some();
     nnp_set(NULL);
-    for (int i = 0; i < 6; i++) {
-        v = -1;
-        run(nnp_get, &v);
-        check(v == 1);
-    }
-    return check_failed;
+    return inherited(nnp_get);
 }
 static int nnp_of_creator_raw(void) {
-    int v;
     park_some();
     check(syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    for (int i = 0; i < 6; i++) {
-        v = -1;
-        run(nnp_get, &v);
-        check(v == 1);
-    }
-    return check_failed;
+    return inherited(nnp_get);
 }
 
 /* ---- seccomp: a filter that answers getppid with EPERM ---- */
@@ -228,26 +225,15 @@ static int seccomp_of_former(void) {
     return check_failed;
 }
 static int seccomp_of_creator(void) {
-    int v;
     park_some();
     filter_set(NULL);
-    for (int i = 0; i < 6; i++) {
-        v = -1;
-        run(filter_get, &v);
-        check(v == 1);
-    }
-    return check_failed;
+    return inherited(filter_get);
 }
 static int seccomp_of_creator_raw(void) {
     int v;
     park_some();
     filter_set(&v);
-    for (int i = 0; i < 6; i++) {
-        v = -1;
-        run(filter_get, &v);
-        check(v == 1);
-    }
-    return check_failed;
+    return inherited(filter_get);
 }
 /* Only one thread is confined; another, unconfined, creates: its threads are not. */
 static int seccomp_of_one(void) {
@@ -260,16 +246,10 @@ static int seccomp_of_one(void) {
 }
 /* A filter for all threads at once (TSYNC) while threads may be parked. */
 static int seccomp_tsync(void) {
-    int v;
     park_some();
     check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     check(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0);
-    for (int i = 0; i < 6; i++) {
-        v = -1;
-        run(filter_get, &v);
-        check(v == 1);
-    }
-    return check_failed;
+    return inherited(filter_get);
 }
 
 #ifdef __x86_64__
@@ -280,27 +260,15 @@ static long bare_syscall(long nr, long a, long b, long c, long d, long e) {
     return nr;
 }
 static int nnp_of_creator_bare(void) {
-    int v;
     park_some();
     check(bare_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    for (int i = 0; i < 6; i++) {
-        v = -1;
-        run(nnp_get, &v);
-        check(v == 1);
-    }
-    return check_failed;
+    return inherited(nnp_get);
 }
 static int seccomp_of_creator_bare(void) {
-    int v;
     park_some();
     check(bare_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     check(bare_syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program, 0, 0) == 0);
-    for (int i = 0; i < 6; i++) {
-        v = -1;
-        run(filter_get, &v);
-        check(v == 1);
-    }
-    return check_failed;
+    return inherited(filter_get);
 }
 static void *nnp_set_bare(void *arg) {
     check(bare_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
@@ -320,34 +288,22 @@ static int nnp_of_former_bare(void) {
 static struct sock_filter allow_code[] = {{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
 static struct sock_fprog allow_program = {1, allow_code};
 static int second_filter_bare(void) {
-    int v;
     check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &allow_program) == 0);
     park_some();
     check(bare_syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program, 0, 0) == 0);
-    for (int i = 0; i < 6; i++) {
-        v = -1;
-        run(filter_get, &v);
-        check(v == 1);
-    }
-    return check_failed;
+    return inherited(filter_get);
 }
 #endif
 /* A second filter by the libc's calls. */
 static int second_filter(void) {
     static struct sock_filter allow[] = {{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
     static struct sock_fprog all = {1, allow};
-    int v;
     check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all) == 0);
     park_some();
     check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
-    for (int i = 0; i < 6; i++) {
-        v = -1;
-        run(filter_get, &v);
-        check(v == 1);
-    }
-    return check_failed;
+    return inherited(filter_get);
 }
 
 /* ---- unshare ---- */

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "clocks.h"
 #include "tap.h"
 
 /* Whether the threads are Odonata's (linked or preloaded), and not the libc's.  Not asked of pthread_create: a tool may
@@ -100,28 +101,6 @@ static inline long rss_kib(void) {
 
 static inline long gettid_raw(void) {
     return syscall(SYS_gettid);
-}
-
-static inline double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* Now plus milliseconds, on a clock. */
-static inline struct timespec in_ms(clockid_t clock, long ms) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    } else if (t.tv_nsec < 0) {
-        t.tv_sec--;
-        t.tv_nsec += 1000000000;
-    }
-    return t;
 }
 
 /* What became of a child process: its exit status, or 1000 + the signal that ended it. */

@@ -3,24 +3,10 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "../tap.h"
+#include "clocks.h"
+#include "tap.h"
 
 static const struct timespec past = {1, 0}, before_epoch = {-1, 0};
-
-static struct timespec in_ms(clockid_t clock, long ms) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    t.tv_nsec += ms * 1000000;
-    t.tv_sec += t.tv_nsec / 1000000000;
-    t.tv_nsec %= 1000000000;
-    return t;
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* Runs one call on the mutex in another thread. */
 struct call {
@@ -90,13 +76,13 @@ static void all_kinds(pthread_mutex_t *m, const char *name, int type) {
     is(elsewhere(timed_invalid, m), EINVAL, "%s: timedlock, nanoseconds too many", name);
     is(elsewhere(timed_negative, m), EINVAL, "%s: timedlock, nanoseconds negative", name);
     is(elsewhere(clock_invalid, m), EINVAL, "%s: clocklock, a clock of another kind", name);
-    double t = now();
+    double t = seconds();
     is(elsewhere(timed_soon, m), ETIMEDOUT, "%s: timedlock by another waits", name);
-    t = now() - t;
+    t = seconds() - t;
     ok(t > 0.029 && t < 5, "%s: ... until its deadline (%.3f s)", name, t);
-    t = now();
+    t = seconds();
     is(elsewhere(clock_soon, m), ETIMEDOUT, "%s: clocklock by another waits", name);
-    t = now() - t;
+    t = seconds() - t;
     ok(t > 0.029 && t < 5, "%s: ... until its deadline (%.3f s)", name, t);
     switch (type) {
     case PTHREAD_MUTEX_RECURSIVE:

@@ -7,28 +7,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "clocks.h"
 #include "tap.h"
-
-static struct timespec in_ms(clockid_t clock, long ms) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000;
-    if (t.tv_nsec < 0) {
-        t.tv_nsec += 1000000000;
-        t.tv_sec--;
-    } else if (t.tv_nsec >= 1000000000) {
-        t.tv_nsec -= 1000000000;
-        t.tv_sec++;
-    }
-    return t;
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* Runs a function in another thread and gives its answer. */
 struct call {
@@ -199,9 +179,9 @@ static void *wr_300ms(void *arg) {
     return (void *)(intptr_t)(pthread_rwlock_timedwrlock(&contended, &t) + 0 * (arg != NULL));
 }
 static void *rd_forever(void *arg) {
-    double from = now();
+    double from = seconds();
     int r = pthread_rwlock_rdlock(&contended);
-    *(double *)arg = now() - from;
+    *(double *)arg = seconds() - from;
     pthread_rwlock_unlock(&contended);
     return (void *)(intptr_t)r;
 }

@@ -10,16 +10,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "clocks.h"
 #include "tap.h"
-
-static struct timespec in_ms(clockid_t clock, long ms) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    t.tv_nsec += ms * 1000000;
-    t.tv_sec += t.tv_nsec / 1000000000;
-    t.tv_nsec %= 1000000000;
-    return t;
-}
 
 /* -1 and errno as one number. */
 static int answer(int r) {

@@ -7,28 +7,7 @@
 #include <time.h>
 
 #include "../tap.h"
-
-static __thread uint64_t seed;
-
-static unsigned rnd(unsigned n) {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (unsigned)(seed >> 33) % n;
-}
-
-static void delay(void) {
-    unsigned n = rnd(1000);
-    if (n < 600)
-        return;
-    if (n < 985)
-        for (volatile unsigned i = n - 600; i > 0; i--)
-            ;
-    else if (n < 998)
-        sched_yield();
-    else
-        usleep(rnd(100));
-}
+#include "shake.h"
 
 static pthread_mutex_t m;
 static pthread_cond_t c, idle;
@@ -38,7 +17,7 @@ static int stop;
 /* ---- a signal for each token ----------------------------------------------------------------------------- */
 
 static void *consumer(void *arg) {
-    seed = (uintptr_t)arg * 0x9e3779b97f4a7c15u + 1;
+    shake_start((uintptr_t)arg);
     pthread_mutex_lock(&m);
     for (;;) {
         while (produced == consumed && !stop) {
@@ -72,7 +51,7 @@ static void *consumer(void *arg) {
 }
 
 static void *producer(void *arg) {
-    seed = (uintptr_t)arg * 0x9e3779b97f4a7c15u + 3;
+    shake_start((uintptr_t)arg + 3);
     for (long i = 0; i < target; i++) {
         int inside = (int)rnd(2);
         pthread_mutex_lock(&m);
@@ -143,7 +122,7 @@ static pthread_cond_t *now;
 static int arrived, generation, members;
 
 static void *member(void *arg) {
-    seed = (uintptr_t)arg * 0x9e3779b97f4a7c15u + 5;
+    shake_start((uintptr_t)arg + 5);
     for (long i = 0; i < target; i++) {
         delay();
         pthread_mutex_lock(&m);

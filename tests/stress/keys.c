@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "../tap.h"
+#include "random.h"
+#include "tap.h"
 
 enum { WORKERS = 4, SLOTS = 48, KINDS = 8, SHORT = 6 };
 
@@ -19,13 +20,8 @@ static int wrong_get, wrong_destructor, wrong_create, lost;
 static long destroyed, gets, ends;
 static volatile int stop;
 
-static unsigned next(unsigned *seed) {
-    *seed = *seed * 1103515245u + 12345u;
-    return *seed >> 8;
-}
-
 static void pause_sometimes(unsigned *seed) {
-    unsigned r = next(seed) % 64;
+    unsigned r = random_next(seed) % 64;
     if (r == 0)
         sched_yield();
     for (volatile unsigned i = 0; r < 8 && i < r * 40; i++)
@@ -93,7 +89,7 @@ static void *worker(void *arg) {
     void *mine[SLOTS] = {NULL};
     char made[SLOTS] = {0};
     while (!stop) {
-        unsigned i = next(&seed) % SLOTS;
+        unsigned i = random_next(&seed) % SLOTS;
         if (!made[i]) {
             if (pthread_key_create(&key[i], NULL) != 0) {
                 COUNT(wrong_create);
@@ -106,9 +102,9 @@ static void *worker(void *arg) {
             COUNT(wrong_get);
         COUNT(gets);
         pause_sometimes(&seed);
-        unsigned what = next(&seed) % 8;
+        unsigned what = random_next(&seed) % 8;
         if (what < 4) {
-            mine[i] = (void *)(uintptr_t)(next(&seed) | 1);
+            mine[i] = (void *)(uintptr_t)(random_next(&seed) | 1);
             if (pthread_setspecific(key[i], mine[i]) != 0)
                 COUNT(lost);
         } else if (what == 4) {
@@ -121,7 +117,7 @@ static void *worker(void *arg) {
             struct shared_key *k = life.k;
             pthread_t t;
             for (int j = 0; j < SHORT; j++) {
-                k[j].kind = next(&seed) % KINDS;
+                k[j].kind = random_next(&seed) % KINDS;
                 if (pthread_key_create(&k[j].key, destructors[k[j].kind]) != 0)
                     COUNT(wrong_create);
             }
@@ -135,7 +131,7 @@ static void *worker(void *arg) {
                 pause_sometimes(&seed);
                 if (pthread_key_delete(k[j].key) != 0)
                     COUNT(lost);
-                if (pthread_key_create(&again[j], destructors[(k[j].kind + 1 + next(&seed) % (KINDS - 1)) % KINDS]) != 0)
+                if (pthread_key_create(&again[j], destructors[(k[j].kind + 1 + random_next(&seed) % (KINDS - 1)) % KINDS]) != 0)
                     COUNT(wrong_create);
             }
             pthread_join(t, NULL);

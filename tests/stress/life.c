@@ -5,6 +5,7 @@
  * signalled, exiting from deep frames, creating others, with random delays; while another thread forks.  Every
  * thread's result arrives, every `__thread` variable is fresh, and nothing is left in the end.
  */
+#include "random.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -22,21 +23,17 @@ static __thread int fresh = 7;
 static unsigned long created, ended, wrong, signals, forks;
 static int stop;
 
-static unsigned next(unsigned *seed) {
-    return *seed = *seed * 1103515245u + 12345u, *seed >> 16;
-}
-
 static void delay(unsigned *seed) {
-    unsigned r = next(seed) % 16;
+    unsigned r = random_next(seed) % 16;
     if (r < 8)
         return;
     if (r < 12)
-        for (volatile unsigned i = next(seed) % 500; i > 0; i--)
+        for (volatile unsigned i = random_next(seed) % 500; i > 0; i--)
             ;
     else if (r < 15)
         sched_yield();
     else
-        usleep(next(seed) % 200);
+        usleep(random_next(seed) % 200);
 }
 
 static void on_signal(int sig) {
@@ -66,24 +63,24 @@ static void *body(void *arg) {
     if (fresh != (int)(unsigned)(uintptr_t)arg)
         __sync_add_and_fetch(&wrong, 1);
     __sync_add_and_fetch(&ended, 1);
-    if (next(&seed) % 4 == 0)
-        leave_from((int)(next(&seed) % 20), arg);
+    if (random_next(&seed) % 4 == 0)
+        leave_from((int)(random_next(&seed) % 20), arg);
     return arg;
 }
 
 static void join_checked(pthread_t t, uintptr_t want, unsigned *seed) {
     void *result = NULL;
     int err;
-    if (next(seed) % 3 == 0) {
+    if (random_next(seed) % 3 == 0) {
         do {
             struct timespec deadline;
             clock_gettime(CLOCK_MONOTONIC, &deadline);
-            deadline.tv_nsec += next(seed) % 20000;
+            deadline.tv_nsec += random_next(seed) % 20000;
             if (deadline.tv_nsec >= 1000000000)
                 deadline.tv_nsec -= 1000000000, deadline.tv_sec++;
             err = pthread_clockjoin_np(t, &result, CLOCK_MONOTONIC, &deadline);
         } while (err == ETIMEDOUT);
-    } else if (next(seed) % 3 == 0) {
+    } else if (random_next(seed) % 3 == 0) {
         while ((err = pthread_tryjoin_np(t, &result)) == EBUSY)
             sched_yield();
     } else {
@@ -105,8 +102,8 @@ static void *creator(void *arg) {
     pthread_attr_setstacksize(&small, 64 << 10);
     while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
         pthread_t t;
-        uintptr_t v = next(&seed) | 1;
-        unsigned how = next(&seed) % 8;
+        uintptr_t v = random_next(&seed) | 1;
+        unsigned how = random_next(&seed) % 8;
         int err = pthread_create(&t, how == 0 ? &detached : how < 3 ? &small : NULL, body, (void *)v);
         if (err) {
             __sync_add_and_fetch(&wrong, err != EAGAIN);
@@ -125,8 +122,8 @@ static void *creator(void *arg) {
             __sync_add_and_fetch(&wrong, 1);
         alive[n] = t;
         value[n++] = v;
-        while (n == ALIVE || (n > 0 && next(&seed) % 3 == 0)) {
-            int i = (int)(next(&seed) % (unsigned)n);
+        while (n == ALIVE || (n > 0 && random_next(&seed) % 3 == 0)) {
+            int i = (int)(random_next(&seed) % (unsigned)n);
             join_checked(alive[i], value[i], &seed);
             alive[i] = alive[--n];
             value[i] = value[n];
@@ -161,7 +158,7 @@ static void *forker(void *arg) {
         if (status != 0)
             __sync_add_and_fetch(&wrong, 1);
         __sync_add_and_fetch(&forks, 1);
-        usleep(1000 + next(&seed) % 3000);
+        usleep(1000 + random_next(&seed) % 3000);
     }
     return NULL;
 }

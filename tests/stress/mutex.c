@@ -7,29 +7,7 @@
 #include <time.h>
 
 #include "../tap.h"
-
-static __thread uint64_t seed;
-
-static unsigned rnd(unsigned n) {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (unsigned)(seed >> 33) % n;
-}
-
-/* Mostly nothing; sometimes a few hundred nanoseconds; now and then a switch or a sleep. */
-static void delay(void) {
-    unsigned n = rnd(1000);
-    if (n < 600)
-        return;
-    if (n < 990)
-        for (volatile unsigned i = n - 600; i > 0; i--)
-            ;
-    else if (n < 999)
-        sched_yield();
-    else
-        usleep(rnd(100));
-}
+#include "shake.h"
 
 /* ---- one mutex, many threads ----------------------------------------------------------------------------- */
 
@@ -65,7 +43,7 @@ static int get(unsigned how) {
 }
 
 static void *worker(void *arg) {
-    seed = (uintptr_t)arg * 0x9e3779b97f4a7c15u + 1;
+    shake_start((uintptr_t)arg);
     long got = 0;
     for (long i = 0; i < rounds; i++) {
         int r = get(rnd(6));
@@ -127,7 +105,7 @@ static struct object *object;
 enum { USERS = 4 };
 
 static void *user(void *arg) {
-    seed = (uintptr_t)arg * 0x9e3779b97f4a7c15u + 7;
+    shake_start((uintptr_t)arg + 7);
     for (long i = 0; i < rounds / 20; i++) {
         if ((uintptr_t)arg == 1) {
             struct object *o = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -4,15 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "random.h"
 #include "tap.h"
 
-static unsigned rnd(unsigned *s) {
-    *s = *s * 1103515245u + 12345u;
-    return *s >> 16;
-}
-
 static void dawdle(unsigned *s) {
-    unsigned r = rnd(s) % 512;
+    unsigned r = random_next(s) % 512;
     if (r < 8)
         sched_yield();
     else
@@ -73,7 +69,7 @@ static __thread int current;
 static __thread unsigned seed;
 static void routine(void) {
     dawdle(&seed);
-    if (rnd(&seed) % 4 == 0)
+    if (random_next(&seed) % 4 == 0)
         pthread_exit(NULL);
     __sync_fetch_and_add(&completed[current], 1);
 }

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <time.h>
 
+#include "random.h"
 #include "tap.h"
 
 enum { THREADS = 6 };
@@ -15,13 +16,8 @@ static long a, b;                   /* written by writers only; equal outside */
 static long writes, bad, timeouts;  /* atomic but for writes */
 static int rounds, write_percent, recursive_reads;
 
-static unsigned rnd(unsigned *s) {
-    *s = *s * 1103515245u + 12345u;
-    return *s >> 16;
-}
-
 static void dawdle(unsigned *s) {
-    unsigned r = rnd(s) % 64;
+    unsigned r = random_next(s) % 64;
     if (r == 0)
         sched_yield();
     else
@@ -32,7 +28,7 @@ static void dawdle(unsigned *s) {
 static struct timespec soon(unsigned *s, clockid_t clock) {
     struct timespec t;
     clock_gettime(clock, &t);
-    t.tv_nsec += rnd(s) % 200000;
+    t.tv_nsec += random_next(s) % 200000;
     if (t.tv_nsec >= 1000000000) {
         t.tv_nsec -= 1000000000;
         t.tv_sec++;
@@ -42,7 +38,7 @@ static struct timespec soon(unsigned *s, clockid_t clock) {
 
 static int take(unsigned *s, int write) {
     struct timespec t;
-    switch (rnd(s) % 5) {
+    switch (random_next(s) % 5) {
     case 0:
         return write ? pthread_rwlock_trywrlock(&lock) : pthread_rwlock_tryrdlock(&lock);
     case 1:
@@ -64,7 +60,7 @@ static void wrong(void) {
 static void *body(void *arg) {
     unsigned s = (unsigned)(long)arg * 7919 + 1;
     for (int i = 0; i < rounds; i++) {
-        int write = (int)(rnd(&s) % 100) < write_percent;
+        int write = (int)(random_next(&s) % 100) < write_percent;
         int r = take(&s, write);
         if (r == ETIMEDOUT || r == EBUSY) {
             __sync_fetch_and_add(&timeouts, 1);
@@ -86,7 +82,7 @@ static void *body(void *arg) {
             __sync_fetch_and_add(&readers_in, 1);
             if (*(volatile long *)&writers_in != 0 || *(volatile long *)&a != *(volatile long *)&b)
                 wrong();
-            if (recursive_reads && rnd(&s) % 4 == 0) {
+            if (recursive_reads && random_next(&s) % 4 == 0) {
                 if (pthread_rwlock_rdlock(&lock) != 0 || pthread_rwlock_unlock(&lock) != 0)
                     wrong();
             }

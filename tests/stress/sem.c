@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "random.h"
 #include "tap.h"
 
 enum { WAITERS = 3, POSTERS = 2 };
@@ -19,24 +20,19 @@ static sem_t sem;
 static long posted, taken, gave_up, interrupted; /* atomic */
 static int stop; /* atomic */
 
-static unsigned rnd(unsigned *s) {
-    *s = *s * 1103515245u + 12345u;
-    return *s >> 16;
-}
-
 static void *waiter(void *arg) {
     unsigned s = (unsigned)(long)arg + 1;
     while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
         struct timespec t;
-        clockid_t clock = rnd(&s) % 2 ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+        clockid_t clock = random_next(&s) % 2 ? CLOCK_REALTIME : CLOCK_MONOTONIC;
         clock_gettime(clock, &t);
-        t.tv_nsec += rnd(&s) % 100000;
+        t.tv_nsec += random_next(&s) % 100000;
         if (t.tv_nsec >= 1000000000) {
             t.tv_nsec -= 1000000000;
             t.tv_sec++;
         }
-        int r = rnd(&s) % 4 == 0   ? sem_wait(&sem)
-                : rnd(&s) % 8 == 0 ? sem_trywait(&sem)
+        int r = random_next(&s) % 4 == 0   ? sem_wait(&sem)
+                : random_next(&s) % 8 == 0 ? sem_trywait(&sem)
                                    : sem_clockwait(&sem, clock, &t);
         if (r == 0)
             __sync_fetch_and_add(&taken, 1);
@@ -51,7 +47,7 @@ static void *poster(void *arg) {
     while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
         if (sem_post(&sem) == 0)
             __sync_fetch_and_add(&posted, 1);
-        unsigned r = rnd(&s) % 256;
+        unsigned r = random_next(&s) % 256;
         if (r < 8)
             sched_yield();
         else
@@ -117,10 +113,10 @@ static void cancellation(void) {
         int v;
         took = 0;
         pthread_create(&t, NULL, cancelled, NULL);
-        for (volatile unsigned d = rnd(&s) % 20000; d > 0; d--)
+        for (volatile unsigned d = random_next(&s) % 20000; d > 0; d--)
             ;
         sem_post(&sem);
-        for (volatile unsigned d = rnd(&s) % 2000; d > 0; d--)
+        for (volatile unsigned d = random_next(&s) % 2000; d > 0; d--)
             ;
         pthread_cancel(t);
         pthread_join(t, &r);
@@ -148,7 +144,7 @@ static void destruction(void) {
         sem_init(gone, 0, 0);
         pthread_t t;
         pthread_create(&t, NULL, post_once, (void *)gone);
-        for (volatile unsigned d = rnd(&s) % 30000; d > 0; d--)
+        for (volatile unsigned d = random_next(&s) % 30000; d > 0; d--)
             ;
         bad += sem_wait(gone) != 0;
         munmap((void *)gone, 4096);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "random.h"
 #include "tap.h"
 
 enum { CREW_MAX = 16 };
@@ -16,14 +17,6 @@ struct crew_member {
     void (*body)(unsigned index, uint32_t *random);
     unsigned index;
 };
-
-static inline uint32_t random_next(uint32_t *state) {
-    uint32_t x = *state;
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    return *state = x;
-}
 
 static inline void delay(uint32_t *state) {
     uint32_t r = random_next(state) & 255;

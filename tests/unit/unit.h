@@ -13,20 +13,13 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "random.h"
+
 /* Length of stress tests: ODONATA_TEST_SCALE. */
 static inline long scaled(long n) {
     const char *s = getenv("ODONATA_TEST_SCALE");
     double v = s ? atof(s) * (double)n : (double)n;
     return v < 1 ? 1 : (long)v;
-}
-
-/* xorshift: each thread its own state, never 0. */
-static inline uint32_t random_next(uint32_t *state) {
-    uint32_t x = *state;
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    return *state = x;
 }
 
 /* Mostly nothing, often a few hundred cycles, now and then the rest of the time slice. */
