@@ -1,0 +1,7 @@
+/* mn/chan.h: channels. */
+#ifndef MN_CHAN_H
+#define MN_CHAN_H
+
+#include <mn/thread.h>
+
+#endif

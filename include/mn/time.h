@@ -1,0 +1,38 @@
+/* mn/time.h: time, sleep, periodic ticks. */
+#ifndef MN_TIME_H
+#define MN_TIME_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MN_FOREVER INT64_MAX
+
+/* Nanoseconds of CLOCK_MONOTONIC.  Contexts: any, signal. */
+int64_t mn_now(void);
+
+/* The deadline that lies span nanoseconds ahead; MN_FOREVER when that is out of range.  Contexts: any, signal. */
+int64_t mn_after(int64_t span);
+
+/* Blocks for span nanoseconds, or until a time.  -ECANCELED.  Contexts: any. */
+int mn_sleep(int64_t span);
+int mn_sleep_until(int64_t deadline);
+
+/* A beat of the given period (more than 0 nanoseconds): mn_ticker_wait blocks until the next beat. */
+struct mn_ticker {
+    int64_t period, next;
+};
+
+/* The first beat is one period ahead.  -EINVAL: the period is not positive.  Contexts: any, signal. */
+int mn_ticker_init(struct mn_ticker *ticker, int64_t period);
+
+/* Returns how many beats have passed since the last call: 1 when the caller is in time.  -ECANCELED.  Contexts: any. */
+int64_t mn_ticker_wait(struct mn_ticker *ticker);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

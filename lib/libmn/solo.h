@@ -1,0 +1,82 @@
+/*
+ * solo: atomic operations that are plain while nobody else could see the difference.
+ *
+ * A locked instruction costs more than the rest of a channel operation together.  While the runtime has one CPU and no
+ * foreign LWP has called into it, every word of the library is touched by the owner of that one CPU only, inside the
+ * runtime (enter.h): mni_solo is true, and these operations are ordinary loads and stores.  The first call of a foreign
+ * LWP ends that for as long as the runtime lives: foreign.c says how the two are kept apart.
+ *
+ * Without solo, each is the operation of its name in lib/base/atomic.h.
+ */
+#ifndef MNI_SOLO_H
+#define MNI_SOLO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "atomic.h"
+
+extern uint32_t mni_solo_word;
+
+static inline bool mni_solo(void) {
+    /* Relaxed: it changes to false only while no worker is inside (foreign.c). */
+    return __builtin_expect(a32_load(&mni_solo_word), 0) != 0;
+}
+
+static inline bool mni_cas32(uint32_t *p, uint32_t old, uint32_t new) {
+    if (mni_solo()) {
+        if (a32_load(p) != old)
+            return false;
+        a32_store(p, new);
+        return true;
+    }
+    return a32_cas_full(p, old, new);
+}
+
+static inline bool mni_cas64(uint64_t *p, uint64_t old, uint64_t new) {
+    if (mni_solo()) {
+        if (a64_load(p) != old)
+            return false;
+        a64_store(p, new);
+        return true;
+    }
+    return a64_cas_full(p, old, new);
+}
+
+static inline uint32_t mni_swap32(uint32_t *p, uint32_t new) {
+    if (mni_solo()) {
+        uint32_t old = a32_load(p);
+        a32_store(p, new);
+        return old;
+    }
+    return a32_swap_full(p, new);
+}
+
+static inline uint64_t mni_swap64(uint64_t *p, uint64_t new) {
+    if (mni_solo()) {
+        uint64_t old = a64_load(p);
+        a64_store(p, new);
+        return old;
+    }
+    return a64_swap_full(p, new);
+}
+
+static inline uint32_t mni_add32(uint32_t *p, uint32_t n) {
+    if (mni_solo()) {
+        uint32_t old = a32_load(p);
+        a32_store(p, old + n);
+        return old;
+    }
+    return a32_add_full(p, n);
+}
+
+static inline uint64_t mni_add64(uint64_t *p, uint64_t n) {
+    if (mni_solo()) {
+        uint64_t old = a64_load(p);
+        a64_store(p, old + n);
+        return old;
+    }
+    return a64_add_full(p, n);
+}
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * thread: a green thread's descriptor, and the table of all of them.
+ *
+ * Descriptors lie in segments that are mapped as they are needed and never unmapped while the runtime runs, so a stale
+ * handle can always be looked up and its generation compared.  A handle is generation << 32 | index + 1.
+ *
+ * Who may touch what.  A running or ready thread belongs to the worker whose CPU runs or queues it; a waiting one to
+ * whoever moves park.claim from WAITING to CLAIMED (wait.h).  Only workers change descriptors: foreign LWPs ask a CPU
+ * through its inbox.  So with one worker and no foreign LWP about (mni_solo, solo.h) every word here is plain.
+ */
+#ifndef MNI_THREAD_H
+#define MNI_THREAD_H
+
+#include <mn.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "timer.h"
+#include "wait.h"
+
+struct mni_cpu;
+struct mn_scope;
+struct mni_defer;
+struct mni_locals;
+
+/* What a thread does, for dumps and statistics; the scheduler decides by the queues. */
+enum mni_state {
+    MNI_FREE = 0, /* the descriptor is in a free list */
+    MNI_FRESH,    /* queued, never ran */
+    MNI_READY,    /* queued */
+    MNI_RUNNING,
+    MNI_WAITING, /* parked: wait_on and wait_what say for what */
+    MNI_DONE,    /* has ended, waits to be joined */
+};
+
+enum {
+    MNI_DETACHED = MN_DETACHED,
+    MNI_PINNED = MN_PINNED,
+    MNI_BOUND = MN_BOUND,
+    MNI_CHILD_FIRST = MN_CHILD_FIRST,
+    MNI_SHIELDED = 1 << 8, /* cancellation is not seen */
+    MNI_ENDING = 1 << 9,   /* deferred functions run */
+    MNI_MAIN = 1 << 10,    /* the first thread of mn_run */
+};
+
+/* join: who waits for the thread's end. */
+#define MNI_JOIN_NONE ((uint64_t)0)
+#define MNI_JOIN_ENDED ((uint64_t)1)    /* it has ended and is off its stack: the descriptor is the joiner's */
+#define MNI_JOIN_DETACHED ((uint64_t)2) /* nobody will: it releases itself */
+#define MNI_JOIN_ENDING ((uint64_t)3)   /* it took the waiter along and is about to be ENDED */
+/* anything else: the struct mni_parker of the joiner */
+
+struct mni_thread {
+    /* ---- switching, waking, queueing */
+    struct mni_parker park;  /* who waits: claimed by the one that wakes it (wait.h) */
+    void *sp;                /* its saved stack pointer while it does not run; NULL: it never ran */
+    struct mni_thread *next; /* in a run queue, an inbox, a free list */
+    uint16_t flags;          /* MNI_*; written by the thread itself, or before it starts */
+    uint8_t state;           /* enum mni_state */
+    uint8_t priority;
+    uint16_t cpu;  /* with MNI_PINNED: where it belongs */
+    uint16_t lent; /* the inbox message that it stands for, see inbox.h */
+    int32_t err;   /* errno while it does not run */
+    uint8_t stack_class;
+    uint8_t permit_lock_pad[3];
+
+    /* ---- blocking */
+    struct mni_waiter waiter; /* its place in the queue of the one object that it waits for */
+    uint64_t join;            /* MNI_JOIN_* or a waiter */
+    void *(*fn)(void *);
+    void *arg; /* then the result */
+
+    /* ---- waiting with a deadline; the rest of its life */
+    struct mni_timer timer;
+    char *stack;      /* its slot, NULL while none is attached (stack.h) */
+    uint32_t index;   /* of this descriptor */
+    uint32_t generation;
+    const char *wait_what; /* "mutex", "channel", or what mn_park was given */
+    const void *wait_on;
+    int64_t since; /* when it began to wait; a recent time of its CPU */
+    const char *name;
+
+    uint32_t permit;      /* mn_unpark came before mn_park */
+    uint32_t permit_lock; /* guards permit and the place in permit's queue */
+    struct mni_locals *locals;
+    struct mni_defer *defers;
+    struct mn_scope *scope;        /* that it belongs to */
+    struct list scope_link;        /* in it */
+    struct mni_thread *spawner;    /* child first: who is to go on when this one has ended */
+    void *exceptions[2];           /* what __cxa_get_globals points to in this thread */
+    void *fiber;                   /* a sanitizer's idea of this thread (fiber.h) */
+};
+
+/* The descriptor of a handle; NULL: no such thread.  May be called by anyone; what is read from it may be stale. */
+struct mni_thread *mni_thread_find(mn_thread handle);
+
+static inline mn_thread mni_thread_handle(const struct mni_thread *t) {
+    return (uint64_t)t->generation << 32 | (t->index + 1);
+}
+
+#endif

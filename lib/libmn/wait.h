@@ -1,0 +1,108 @@
+/*
+ * wait: how a thread, green or foreign, blocks on an object, and how it is woken.
+ *
+ * An object (mutex, channel, ...) has a small lock and one or more queues of waiters.  To block:
+ *
+ *     mni_lock_take(&m->lock);
+ *     ... it has to wait ...
+ *     struct mni_waiter *w = mni_waiter_self();          the caller's own record
+ *     w->data = ...; mni_queue_append(&m->queue, w);
+ *     int r = mni_wait("mutex", m, &m->lock, deadline);  drops the lock once the caller is off its stack
+ *     if (r < 0) {                                       -ETIMEDOUT, -ECANCELED: nobody took it out of the queue yet
+ *         mni_lock_take(&m->lock);
+ *         if (mni_queued(w)) mni_queue_remove(&m->queue, w);
+ *         ...
+ *     }
+ *
+ * and to wake, holding the lock:
+ *
+ *     while ((w = mni_queue_take(&m->queue)) && !mni_claim(w->parker, result)) continue;
+ *     mni_lock_drop(&m->lock);
+ *     if (w) mni_wake(w->parker);                         w's thread returns result (0 or more) from mni_wait
+ *
+ * Claim.  A waiter can be woken by the object, by its deadline and by a cancellation, all at once.  parker.claim decides:
+ *
+ *     IDLE     -> WAITING   by the waiter, on the next stack, when it has left its own
+ *     WAITING  -> CLAIMED   by whoever wakes it; exactly one succeeds, and then calls mni_wake once
+ *     CLAIMED  -> IDLE      by the waiter, when it runs again
+ *     any      |  CANCEL    by mn_cancel, sticky: a wait that begins with it set ends at once
+ *
+ * An object claims under its lock, and only a waiter that it has just taken out of its queue; a waiter whose deadline
+ * claimed it takes itself out, under the lock, before it can wait for anything else.  So a claim never hits a later wait.
+ * The transitions are atomic operations (plain in solo mode, solo.h): WAITING is stored with release and pairs with the
+ * acquire of the claim, so that who claims may touch all that the waiter wrote.
+ */
+#ifndef MNI_WAIT_H
+#define MNI_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "list.h"
+#include "olock.h"
+
+enum {
+    MNI_IDLE = 0,
+    MNI_WAITING_CLAIM = 1,
+    MNI_CLAIMED = 2,
+    MNI_CLAIM_MASK = 3,
+    MNI_CANCEL = 4,
+};
+
+/* The part of a thread that others wake: at the start of a descriptor, and one for each foreign LWP. */
+struct mni_parker {
+    uint32_t claim;
+    int32_t result;
+    uint32_t foreign; /* 1: an LWP that sleeps on claim as a futex */
+    uint32_t owner;   /* a number that is nobody else's at this time: what mutexes note as their owner */
+};
+
+/* A place in the queue of an object.  A select has one for each case. */
+struct mni_waiter {
+    struct list link;          /* next == NULL: in no queue */
+    struct mni_parker *parker; /* whose it is */
+    void *data;                /* the object's: what is to be sent, where to receive to, ... */
+    uint64_t tag;              /* the object's: which case, reader or writer, ... */
+};
+
+/* FIFO; guarded by the object's lock.  All-zero is an empty queue, so that objects can be initialised by {0}. */
+struct mni_queue {
+    struct mni_waiter *head, *tail;
+};
+
+/* The caller's own record and parker.  The record is free whenever the caller is not in a wait. */
+struct mni_waiter *mni_waiter_self(void);
+struct mni_parker *mni_parker_self(void);
+
+/*
+ * Blocks the caller until it is woken, then returns the result that it was given; -ETIMEDOUT after the deadline
+ * (MN_FOREVER: none), -ECANCELED on a cancellation.  The lock (or NULL) is dropped when the caller is off its stack; it is
+ * not taken again.  what and on are for dumps.
+ */
+int mni_wait(const char *what, const void *on, struct mni_olock *lock, int64_t deadline);
+
+/* The same, for a caller that a cancellation must not wake (a condition variable that takes its mutex back). */
+int mni_wait_shielded(const char *what, const void *on, struct mni_olock *lock, int64_t deadline);
+
+/* Tries to be the one who wakes it: true, and then mni_wake must follow.  Any caller. */
+bool mni_claim(struct mni_parker *parker, int result);
+
+/* Makes a claimed waiter run.  Not with an object's lock held.  Any caller. */
+void mni_wake(struct mni_parker *parker);
+
+/* Whether a cancellation of the caller is to be seen: what a blocking call that need not block looks at first. */
+bool mni_cancelled_self(void);
+
+static inline bool mni_queued(const struct mni_waiter *w) {
+    return w->link.next != NULL;
+}
+static inline bool mni_queue_empty(const struct mni_queue *q) {
+    return q->head == NULL;
+}
+void mni_queue_append(struct mni_queue *q, struct mni_waiter *w);
+void mni_queue_prepend(struct mni_queue *q, struct mni_waiter *w);
+void mni_queue_remove(struct mni_queue *q, struct mni_waiter *w);
+/* Takes out the first, NULL: none. */
+struct mni_waiter *mni_queue_take(struct mni_queue *q);
+
+#endif
