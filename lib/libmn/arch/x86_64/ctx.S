@@ -12,8 +12,10 @@
  * These are the registers that a function must leave as they were.  mxcsr and the x87 control word are such, too; they
  * stay the LWP's: all green threads of a program share one setting.
  *
- * It ends in an indirect jump and not in ret: the CPU predicts a ret from the calls that it saw, and the last call was
- * another thread's.
+ * How it goes on.  The CPU predicts a ret from the calls that it saw, and the last one was made by the thread that is left.
+ * When both threads called from the same place, ret is right, and keeps the CPU's record of calls in step with the stack,
+ * so that the returns that follow are predicted as well.  Otherwise ret would be mispredicted for certain: an indirect
+ * jump is not.  Both addresses are at hand, so the switch chooses.
  *
  * The stack pointer changes between two instructions at which the same CFI is true, of the old stack and of the new:
  * unwinders see a call of mni_ctx_switch at every one, in a running thread and in a parked one.
@@ -50,13 +52,16 @@
         .cfi_restore \name
         .endm
 
-        .macro  restore_and_go
+        .macro  restore_registers
         pop_register r15
         pop_register r14
         pop_register r13
         pop_register r12
         pop_register rbx
         pop_register rbp
+        .endm
+
+        .macro  jump_back
         popq    %rcx
         .cfi_adjust_cfa_offset -8
         .cfi_register rip, rcx
@@ -69,10 +74,15 @@
         .p2align 6
 mni_ctx_switch:
         .cfi_startproc
+        movq    (%rsp), %rdx
         save_registers
         movq    %rsp, (%rdi)
         movq    %rsi, %rsp
-        restore_and_go
+        restore_registers
+        cmpq    %rdx, (%rsp)
+        jne     1f
+        ret
+1:      jump_back
         .cfi_endproc
         .size   mni_ctx_switch, . - mni_ctx_switch
 
@@ -91,7 +101,8 @@ mni_ctx_jump:
         .cfi_offset r13, -40
         .cfi_offset r14, -48
         .cfi_offset r15, -56
-        restore_and_go
+        restore_registers
+        jump_back
         .cfi_endproc
         .size   mni_ctx_jump, . - mni_ctx_jump
 
