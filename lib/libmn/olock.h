@@ -15,7 +15,7 @@ struct mni_olock {
 };
 
 void mni_olock_slow(struct mni_olock *l);
-void mni_olock_wake(struct mni_olock *l);
+void mni_olock_wake(struct mni_olock *l); /* frees the lock, and wakes one that sleeps */
 
 static inline void mni_lock_take(struct mni_olock *l) {
     /* Full; pairs with the release of whoever drops it. */
@@ -32,8 +32,8 @@ static inline void mni_lock_drop(struct mni_olock *l) {
         a32_store(&l->word, 0);
         return;
     }
-    /* Full: pairs with the taker's; 2 means that someone sleeps, or is about to. */
-    if (__builtin_expect(a32_swap_full(&l->word, 0) == 2, 0))
+    /* Full: pairs with the taker's.  An addition, since it cannot fail: 1 becomes 0; 2 becomes 1, still held. */
+    if (__builtin_expect(a32_add_full(&l->word, (uint32_t)-1) != 1, 0))
         mni_olock_wake(l);
 }
 

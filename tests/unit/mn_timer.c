@@ -1,0 +1,241 @@
+/* lib/libmn/timer.h: against a model that looks at every timer, and with other LWPs that remove. */
+#include "unit.h"
+
+#include <mn/time.h>
+#include <signal.h>
+#include <string.h>
+
+#include "timer.h"
+
+enum { TICK = 1024 };
+
+static struct mni_timers *make(int64_t now) {
+    struct mni_timers *q = calloc(1, mni_timers_size());
+    cr_assert(q);
+    mni_timers_init(q, now);
+    return q;
+}
+
+/* ---- one at a time */
+
+static struct mni_timer *last_expired;
+static int expired;
+static void note(struct mni_timer *t, void *arg) {
+    (void)arg;
+    last_expired = t;
+    expired++;
+}
+static int run(struct mni_timers *q, int64_t now) {
+    return mni_timers_run(q, now, 1 << 30, note, NULL);
+}
+
+/* Deadlines at and beside every power of two, from several beginnings: not early, at most a tick late, next is exact. */
+Test(timer, not_early_and_not_late) {
+    static const int64_t starts[] = {0, 1, 1023, 1024, 4194303, 4194304, 123456789012345, INT64_MAX / 2 + 77};
+    for (size_t s = 0; s < sizeof starts / sizeof starts[0]; s++) {
+        for (int bit = 0; bit < 62; bit++) {
+            for (int64_t d = -2; d <= 2; d++) {
+                int64_t now = starts[s], span = ((int64_t)1 << bit) + d;
+                if (span <= 0 || now > INT64_MAX - span - 4 * TICK)
+                    continue;
+                struct mni_timers *q = make(now);
+                struct mni_timer t = {0};
+                mni_timer_set(q, &t, now + span);
+                int64_t next = mni_timers_next(q);
+                cr_assert(next >= now + span && next < now + span + TICK, "start %ld span %ld next %ld", now, span, next);
+                cr_assert_eq(run(q, now), next <= now);
+                if (next > now) {
+                    cr_assert_eq(run(q, now + span / 2), 0);
+                    cr_assert_eq(run(q, next - 1), 0, "start %ld span %ld: early", now, span);
+                    cr_assert_eq(mni_timers_next(q), next);
+                    cr_assert_eq(run(q, next), 1, "start %ld span %ld: late", now, span);
+                }
+                cr_assert_eq(last_expired, &t);
+                cr_assert_eq(mni_timers_next(q), MN_FOREVER);
+                free(q);
+            }
+        }
+    }
+}
+
+Test(timer, past_and_far) {
+    int64_t now = 5000000000;
+    struct mni_timers *q = make(now);
+    struct mni_timer past = {0}, negative = {0}, zero = {0}, far = {0}, forever = {0};
+    mni_timer_set(q, &past, now - TICK);
+    cr_assert(mni_timers_next(q) <= now);
+    cr_assert_eq(run(q, now), 1);
+    mni_timer_set(q, &negative, INT64_MIN);
+    mni_timer_set(q, &zero, 0);
+    cr_assert_eq(run(q, now), 2);
+    mni_timer_set(q, &far, INT64_MAX - 100000);
+    mni_timer_set(q, &forever, INT64_MAX);
+    cr_assert_eq(mni_timers_next(q), (INT64_MAX - 100000 + TICK - 1) / TICK * TICK);
+    cr_assert_eq(run(q, INT64_MAX - 200000), 0);
+    cr_assert(mni_timer_remove(&forever));
+    cr_assert_eq(run(q, INT64_MAX), 1);
+    cr_assert_eq(last_expired, &far);
+    free(q);
+}
+
+Test(timer, remove) {
+    struct mni_timers *q = make(0);
+    struct mni_timer t[3] = {0};
+    cr_assert_not(mni_timer_remove(&t[0]), "never set");
+    mni_timer_set(q, &t[0], 10000);
+    mni_timer_set(q, &t[1], 10000);
+    mni_timer_set(q, &t[2], 20000);
+    cr_assert(mni_timer_remove(&t[1]));
+    cr_assert_not(mni_timer_remove(&t[1]), "twice");
+    cr_assert(mni_timer_remove(&t[0]));
+    cr_assert_eq(mni_timers_next(q), 20 * TICK, "the next one is not removed ones'");
+    cr_assert_eq(run(q, 15000), 0);
+    cr_assert_eq(run(q, 30000), 1);
+    cr_assert_not(mni_timer_remove(&t[2]), "expired");
+    mni_timer_set(q, &t[0], 40000); /* anew */
+    cr_assert_eq(run(q, 50000), 1);
+    cr_assert_eq(mni_timers_next(q), MN_FOREVER);
+    free(q);
+}
+
+Test(timer, set_twice, .signal = SIGABRT) {
+    struct mni_timers *q = make(0);
+    struct mni_timer t = {0};
+    mni_timer_set(q, &t, 10000);
+    mni_timer_set(q, &t, 10000);
+}
+
+Test(timer, at_most) {
+    struct mni_timers *q = make(0);
+    static struct mni_timer t[1000];
+    for (int i = 0; i < 1000; i++)
+        mni_timer_set(q, &t[i], 5000000 + i % 3);
+    cr_assert_eq(mni_timers_run(q, 6000000, 0, note, NULL), 0);
+    for (int left = 1000; left > 0;) {
+        int n = mni_timers_run(q, 6000000, 7, note, NULL);
+        cr_assert_eq(n, left < 7 ? left : 7);
+        left -= n;
+        cr_assert(left == 0 || mni_timers_next(q) <= 6000000);
+    }
+    cr_assert_eq(run(q, 6000000), 0);
+    free(q);
+}
+
+/* One that is set by expire() with a deadline in the past expires in the same run. */
+static void again(struct mni_timer *t, void *arg) {
+    if (++expired < 10)
+        mni_timer_set(arg, t, t->deadline - 1000);
+}
+Test(timer, set_by_expire) {
+    struct mni_timers *q = make(0);
+    struct mni_timer t = {0};
+    mni_timer_set(q, &t, 100000);
+    cr_assert_eq(mni_timers_run(q, 200000, 100, again, q), 10);
+    cr_assert_eq(mni_timers_next(q), MN_FOREVER);
+    free(q);
+}
+
+/* ---- random operations against a model */
+
+enum { TIMERS = 300 };
+static struct {
+    struct mni_timer t;
+    bool set;
+    int64_t deadline, from; /* from: when it was set */
+} model[TIMERS];
+static int64_t model_now, model_last;
+static uint32_t rnd = 12345;
+static bool removals; /* without them, next is exact */
+
+static int64_t random_span(void) {
+    /* Any order of magnitude, so that all levels and the borders between them are met. */
+    unsigned bits = random_next(&rnd) % 50 + 1;
+    uint64_t v = (uint64_t)random_next(&rnd) << 32 | random_next(&rnd);
+    return (int64_t)(v >> (64 - bits));
+}
+
+static int64_t tick_up(int64_t t) {
+    return (t + TICK - 1) / TICK;
+}
+
+static void model_set(struct mni_timers *q, int i, int64_t deadline) {
+    model[i].set = true;
+    model[i].deadline = deadline;
+    model[i].from = model_now;
+    mni_timer_set(q, &model[i].t, deadline);
+}
+
+static void model_expire(struct mni_timer *t, void *arg) {
+    int i = (int)(((char *)t - (char *)model) / (ptrdiff_t)sizeof model[0]);
+    cr_assert(model[i].set, "expired though it was not set");
+    cr_assert(model[i].deadline <= model_now, "early by %ld", model[i].deadline - model_now);
+    cr_assert_eq(t->deadline, model[i].deadline);
+    if (model[i].deadline > model[i].from) {
+        cr_assert(tick_up(model[i].deadline) >= model_last, "out of order");
+        model_last = tick_up(model[i].deadline);
+    }
+    model[i].set = false;
+    if (random_next(&rnd) % 8 == 0) { /* expire() sets one anew, or removes another */
+        int j = (int)(random_next(&rnd) % TIMERS);
+        if (model[j].set && removals) {
+            model[j].set = false;
+            cr_assert(mni_timer_remove(&model[j].t));
+        } else if (!model[j].set) {
+            model_set(arg, j, model_now + random_span() + 2 * TICK);
+        }
+    }
+}
+
+static void random_operations(void) {
+    for (int round = 0; round < 20; round++) {
+        memset(model, 0, sizeof model);
+        model_now = round == 0 ? 0 : random_span();
+        struct mni_timers *q = make(model_now);
+        for (long step = 0; step < scaled(5000); step++) {
+            int i = (int)(random_next(&rnd) % TIMERS);
+            unsigned what = random_next(&rnd) % 8;
+            if (what < 5) {
+                if (!model[i].set) {
+                    model_set(q, i, model_now + random_span() - (what == 0 ? random_span() : 0));
+                } else if (removals) {
+                    model[i].set = false;
+                    cr_assert(mni_timer_remove(&model[i].t));
+                }
+            } else {
+                int64_t next = mni_timers_next(q);
+                if (what == 5 && next != MN_FOREVER && next > model_now)
+                    model_now = next - (random_next(&rnd) & 1);
+                else if (what == 6)
+                    model_now += random_span() >> 10;
+                else
+                    model_now += random_span() >> 30;
+                model_last = 0;
+                mni_timers_run(q, model_now, 1 << 30, model_expire, q);
+            }
+            int64_t earliest = MN_FOREVER;
+            for (int k = 0; k < TIMERS; k++) {
+                if (!model[k].set)
+                    continue;
+                if (what >= 5 && model[k].deadline > model[k].from)
+                    cr_assert(tick_up(model[k].deadline) > model_now / TICK, "late by %ld", model_now - model[k].deadline);
+                int64_t at = tick_up(model[k].deadline < 0 ? 0 : model[k].deadline) * TICK;
+                if (at < earliest)
+                    earliest = at;
+            }
+            int64_t next = mni_timers_next(q);
+            cr_assert(next <= earliest || (next <= model_now + TICK && earliest <= model_now), "next %ld, earliest %ld, now %ld", next, earliest, model_now);
+            if (!removals)
+                cr_assert(next >= earliest || next <= model_now, "next %ld is before the earliest, %ld", next, earliest);
+        }
+        free(q);
+    }
+}
+
+Test(timer, random, .timeout = 100) {
+    random_operations();
+}
+
+Test(timer, random_with_removals, .timeout = 100) {
+    removals = true;
+    random_operations();
+}
