@@ -1,10 +1,22 @@
 /*
  * stack: the stacks of green threads.
  *
- * Per CPU and class: a LIFO list of slots that were used before (their top page is warm and mapped) and a range of slots
- * that never were.  All of it belongs to the CPU's owner; more comes from, and goes back to, the process-wide slab under a
- * lock, in batches.  A thread gets its stack when it is first dispatched, so a spawn only reserves: that a slot will be
- * there is counted, and a reservation is what fails for want of memory.
+ * A slot is 16, 64, 256 or 1024 KiB of address space, aligned to its size:
+ *
+ *     lowest address                                                                     end
+ *     | guard: 16 KiB (4 in the 16K class) | ... the stack grows down ... | header | colour |
+ *
+ * The colour is 0 to 15 times 128 bytes, by the slot's number: otherwise the first frames of all threads would share a few
+ * sets of the caches.  The header is two words that lie in the cache line of the first frame: while the slot is free, the
+ * link to the next free one; while a thread has it, that thread, which is how a faulting address finds its owner.
+ *
+ * Per CPU and class there is a LIFO list of slots that were used before (their page is warm and mapped) and a range of
+ * slots without pages.  All of it belongs to the CPU's owner: no atomics.  More comes from, and goes back to, the
+ * process-wide slab (slab.h) under a lock, in batches.
+ *
+ * A thread gets its slot when it is first dispatched, on whatever CPU that is; a spawn only reserves, and it is the
+ * reservation that fails for want of memory.  A reservation is a unit of credit, not a slot: it can be taken on one CPU,
+ * used on a second and come back on a third.  slab.h says why there is then always a slot.
  */
 #ifndef MNI_STACK_H
 #define MNI_STACK_H
@@ -14,50 +26,141 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MNI_STACK_CLASSES = MN_STACK_1M + 1 }; /* index 0 is not used */
+struct mni_thread;
+
+enum {
+    MNI_STACK_CLASSES = MN_STACK_1M + 1, /* index 0 is not used */
+    MNI_STACK_COLOURS = 16,
+    MNI_STACK_COLOUR = 128,
+};
 
 struct mni_stack_cache {
-    char *free;      /* recycled slots, linked through the word below their top */
-    char *bump, *end; /* slots that were never used */
-    uint32_t cached; /* in both */
-    uint32_t reserved; /* of these, promised to threads that have not run */
+    char *free;       /* recycled slots, linked through their headers */
+    char *bump, *end; /* slots without pages */
+    char *spare;      /* a full batch of recycled slots, or NULL */
+    uint32_t nfree;   /* in free */
+    uint32_t credit;  /* reservations that this CPU may still give out */
+    uint32_t batch;   /* how many slots move at a time; 0: the slab does not know of this cache yet */
 };
 
 struct mni_stacks {
     struct mni_stack_cache class[MNI_STACK_CLASSES];
 };
 
+/* What every return of a slot has to look at: MNI_WATCH_* of stack_watch.h, 0 in an ordinary run. */
+extern uint32_t mni_stack_watch;
+
+/* The slow paths of the functions below. */
+int mni_stack_refill(struct mni_stacks *s, unsigned class);
+char *mni_stack_take_slow(struct mni_stacks *s, unsigned class);
+void mni_stack_give_slow(struct mni_stacks *s, unsigned class);
+void mni_stack_watched_give(char *slot, unsigned class);
+
+/* Bytes from the slot's lowest address to its end, and of its guard. */
+static inline size_t mni_stack_bytes(unsigned class) {
+    return (size_t)1 << (12 + 2 * class);
+}
+static inline size_t mni_stack_guard(unsigned class) {
+    return class == MN_STACK_16K ? 4096 : 16384;
+}
+
+/* The header's two words. */
+static inline char **mni_stack_header(char *slot, unsigned class) {
+    size_t bytes = mni_stack_bytes(class), number = (uintptr_t)slot / bytes;
+    return (char **)(void *)(slot + bytes - number % MNI_STACK_COLOURS * MNI_STACK_COLOUR) - 2;
+}
+
+/* Where the first frame goes, 16-byte aligned: below the header. */
+static inline void *mni_stack_top(char *slot, unsigned class) {
+    return mni_stack_header(slot, class);
+}
+
+/* Notes whose slot it is: by whoever takes it, before the thread runs.  The lowest bit says that it is no link. */
+static inline void mni_stack_own(char *slot, unsigned class, struct mni_thread *t) {
+    *mni_stack_header(slot, class) = (char *)t + 1;
+}
+
 /* Promises a slot: 0 or -ENOMEM. */
-int mni_stack_refill(struct mni_stacks *s, unsigned class); /* slow path: gets more slots; 0 or -ENOMEM */
 static inline int mni_stack_reserve(struct mni_stacks *s, unsigned class) {
     struct mni_stack_cache *c = &s->class[class];
-    if (__builtin_expect(c->cached == c->reserved, 0)) {
+    if (__builtin_expect(c->credit == 0, 0)) {
         int r = mni_stack_refill(s, class);
         if (r < 0)
             return r;
     }
-    c->reserved++;
+    c->credit--;
     return 0;
 }
 
+/* Takes a promise back that will not be used.  (Every taken slot carries one, and mni_stack_give returns that.) */
+static inline void mni_stack_unreserve(struct mni_stacks *s, unsigned class) {
+    s->class[class].credit++;
+}
+
 /* Takes a promised slot; returns its lowest address.  Cannot fail. */
-char *mni_stack_take(struct mni_stacks *s, unsigned class);
+static inline char *mni_stack_take(struct mni_stacks *s, unsigned class) {
+    struct mni_stack_cache *c = &s->class[class];
+    char *slot = c->free;
+    if (__builtin_expect(slot == NULL, 0))
+        return mni_stack_take_slow(s, class);
+    c->free = *mni_stack_header(slot, class);
+    c->nfree--;
+    return slot;
+}
 
 /* Gives a slot back; the stack is no longer in use. */
-void mni_stack_give(struct mni_stacks *s, unsigned class, char *slot);
+static inline void mni_stack_give(struct mni_stacks *s, unsigned class, char *slot) {
+    struct mni_stack_cache *c = &s->class[class];
+    /* Relaxed: set before the runtime has threads, or when the first slot without a guard is handed out. */
+    if (__builtin_expect(*(volatile uint32_t *)&mni_stack_watch != 0, 0))
+        mni_stack_watched_give(slot, class);
+    *mni_stack_header(slot, class) = c->free;
+    c->free = slot;
+    c->nfree++;
+    c->credit++;
+    if (__builtin_expect(c->nfree >= c->batch || c->credit > 2 * c->batch, 0))
+        mni_stack_give_slow(s, class);
+}
 
-/* Where the first frame goes, 16-byte aligned: below the slot's end, coloured. */
-void *mni_stack_top(char *slot, unsigned class);
-
-/* A CPU's caches go back to the slab; the runtime ends: everything is unmapped. */
+/* A CPU's caches go back to the slab, all of them; its owner's, or nobody runs it any more. */
 void mni_stacks_flush(struct mni_stacks *s);
-void mni_stack_slab_end(void);
-int mni_stack_slab_start(enum mn_stack default_class);
 
-/* For threads that a foreign LWP starts: takes a slot from the slab itself; NULL: -ENOMEM.  Any caller. */
+/*
+ * When a CPU is idle: of the recycled slots in this cache and the slab, those beyond `max` in each class lose their pages.
+ * Does a bounded piece of the work (some 100 us); returns how many slots it did, 0: nothing is left to do.
+ */
+int mni_stack_trim(struct mni_stacks *s, unsigned max);
+
+/* The runtime starts: 0 or -ENOMEM.  It has ended: everything is unmapped; all caches were flushed. */
+int mni_stack_slab_start(enum mn_stack default_class);
+void mni_stack_slab_end(void);
+
+/* In a fork's child: the parent's stacks stay mapped, the caller may run on one, and are forgotten. */
+void mni_stack_slab_forked(void);
+
+/* For threads that a foreign LWP starts: reserves and takes from the slab itself; NULL: -ENOMEM.  Any caller. */
 char *mni_stack_take_shared(unsigned class);
 
-/* Bytes from the slot's lowest address to its end. */
-size_t mni_stack_bytes(unsigned class);
+/* Undoes that; the slot was not used.  Any caller. */
+void mni_stack_give_shared(unsigned class, char *slot);
+
+/*
+ * The thread in whose slot the address lies, NULL: in none, or nobody has the slot.  *slot, *class (either may be NULL):
+ * which; *slot == NULL if none.  Signal safe.
+ */
+struct mni_thread *mni_stack_owner(const void *address, char **slot, unsigned *class);
+
+/* For statistics: a recent view of one class. */
+struct mni_stack_totals {
+    uint64_t mapped_bytes;   /* address space */
+    uint64_t resident_bytes; /* at least: a page for each slot that was used and not trimmed since */
+    uint64_t slots;          /* mapped */
+    uint64_t touched;        /* of these, handed to some CPU at least once and not trimmed since */
+    uint64_t promised;       /* reserved or in use; up to a few batches a CPU more */
+    uint64_t warm, cold;     /* in the slab: recycled with a page, trimmed */
+    uint64_t trimmed;        /* so often did a slot lose its pages */
+    uint64_t unguarded;      /* slots that no guard could be made for */
+};
+void mni_stack_totals(unsigned class, struct mni_stack_totals *totals);
 
 #endif

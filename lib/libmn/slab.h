@@ -1,0 +1,48 @@
+/*
+ * slab: where the slots of stack.h come from.  Process-wide, under one lock.
+ */
+#ifndef MNI_SLAB_H
+#define MNI_SLAB_H
+
+#include "stack.h"
+
+/* A mapping, full of slots of one class.  Grows only in number: found without the lock, by signal handlers too. */
+struct mni_step {
+    char *base;
+    size_t bytes;       /* mapped: the slots, then note */
+    uint32_t *note;     /* for each slot: MNI_NOTE_* and, while it is cold, the next cold slot */
+    uint32_t slots;
+    uint32_t used;      /* of these, the first `used` were handed out */
+    uint32_t dumped;    /* the first `dumped` go into core dumps */
+    unsigned class;
+};
+
+#define MNI_NOTE_BARE 0x80000000u /* it has no guard */
+#define MNI_NOTE_NEXT 0x7fffffffu /* the next cold slot (its step and its place in it), 0: none */
+
+/* A cache that begins: how many slots it may move at a time (at least 1), or -ENOMEM. */
+int mni_slab_join(unsigned class);
+void mni_slab_leave(unsigned class);
+
+/* Promises n slots, or fewer if memory is short: returns how many (at least 1), or -ENOMEM. */
+int mni_slab_promise(unsigned class, unsigned n);
+void mni_slab_release(unsigned class, unsigned n);
+
+/*
+ * Slots for a cache, one of two ways.  Recycled: returns the first of a linked list, *n of them.  Without pages, guarded:
+ * returns the first, and *end is behind the last.  Cannot fail for a caller that has been promised a slot.
+ */
+char *mni_slab_take(unsigned class, unsigned *n, char **end);
+
+/* A linked list of n recycled slots; slots without pages. */
+void mni_slab_give(unsigned class, char *list, unsigned n);
+void mni_slab_give_cold(unsigned class, char *from, char *end);
+
+/* Trims at most `most` slots, while there are more than max: how many. */
+int mni_slab_trim(unsigned class, unsigned max, unsigned most);
+
+/* The step that an address lies in, or NULL.  Steps by number, NULL: no more.  Signal safe. */
+struct mni_step *mni_slab_step(const void *address);
+struct mni_step *mni_slab_step_at(unsigned number);
+
+#endif
