@@ -1,0 +1,16 @@
+/* cpuset.h's mni_cpuset_allowed, by sched_getaffinity(2). */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include <errno.h>
+#include <string.h>
+
+#include "cpuset.h"
+#include "fault.h"
+#include "sys.h"
+
+int mni_cpuset_allowed(struct mni_cpuset *s) {
+    memset(s, 0, sizeof *s);
+    long size = fault("affinity") ? -EINVAL : sys(SYS_sched_getaffinity, 0, sizeof *s, s);
+    return size < 0 ? (int)size : 0;
+}
