@@ -5,8 +5,8 @@
  * handle can always be looked up and its generation compared.  A handle is generation << 32 | index + 1.
  *
  * Who may touch what.  A running or ready thread belongs to the worker whose CPU runs or queues it; a waiting one to
- * whoever moves park.claim from WAITING to CLAIMED (wait.h).  Only workers change descriptors: foreign LWPs ask a CPU
- * through its inbox.  So with one worker and no foreign LWP about (mni_solo, solo.h) every word here is plain.
+ * whoever moves park.claim from WAITING to CLAIMED (wait.h).  Its end is an object like any other: `lock` guards ended,
+ * joiner and the detached flag.  Words that others than the owner may change are atomic, and plain in solo mode (solo.h).
  */
 #ifndef MNI_THREAD_H
 #define MNI_THREAD_H
@@ -35,7 +35,6 @@ enum mni_state {
 };
 
 enum {
-    MNI_DETACHED = MN_DETACHED,
     MNI_PINNED = MN_PINNED,
     MNI_BOUND = MN_BOUND,
     MNI_CHILD_FIRST = MN_CHILD_FIRST,
@@ -44,12 +43,12 @@ enum {
     MNI_MAIN = 1 << 10,    /* the first thread of mn_run */
 };
 
-/* join: who waits for the thread's end. */
-#define MNI_JOIN_NONE ((uint64_t)0)
-#define MNI_JOIN_ENDED ((uint64_t)1)    /* it has ended and is off its stack: the descriptor is the joiner's */
-#define MNI_JOIN_DETACHED ((uint64_t)2) /* nobody will: it releases itself */
-#define MNI_JOIN_ENDING ((uint64_t)3)   /* it took the waiter along and is about to be ENDED */
-/* anything else: the struct mni_parker of the joiner */
+/* How far the thread's end has come; guarded by its lock. */
+enum mni_ended {
+    MNI_LIVES = 0,
+    MNI_ENDED,  /* it has ended and is off its stack: whoever joins it has the descriptor */
+    MNI_JOINED, /* a joiner was woken, or is about to release it */
+};
 
 struct mni_thread {
     /* ---- switching, waking, queueing */
@@ -57,39 +56,39 @@ struct mni_thread {
     void *sp;                /* its saved stack pointer while it does not run; NULL: it never ran */
     struct mni_thread *next; /* in a run queue, an inbox, a free list */
     uint16_t flags;          /* MNI_*; written by the thread itself, or before it starts */
+    uint16_t cpu;            /* with MNI_PINNED: where it belongs; otherwise where it last blocked */
     uint8_t state;           /* enum mni_state */
     uint8_t priority;
-    uint16_t cpu;  /* with MNI_PINNED: where it belongs */
-    uint16_t lent; /* the inbox message that it stands for, see inbox.h */
-    int32_t err;   /* errno while it does not run */
     uint8_t stack_class;
-    uint8_t permit_lock_pad[3];
+    uint8_t ended; /* enum mni_ended */
+    int32_t err;   /* errno while it does not run */
+    struct mni_olock lock;
+    void *(*fn)(void *);
 
     /* ---- blocking */
-    struct mni_waiter waiter; /* its place in the queue of the one object that it waits for */
-    uint64_t join;            /* MNI_JOIN_* or a waiter */
-    void *(*fn)(void *);
-    void *arg; /* then the result */
+    struct mni_waiter waiter;  /* its place in the queue of the one object that it waits for */
+    struct mni_parker *joiner; /* who waits for its end */
+    void *arg;                 /* then the result */
+    char *stack;               /* its slot, NULL while none is attached (stack.h) */
 
     /* ---- waiting with a deadline; the rest of its life */
     struct mni_timer timer;
-    char *stack;      /* its slot, NULL while none is attached (stack.h) */
-    uint32_t index;   /* of this descriptor */
+    uint32_t index; /* of this descriptor */
     uint32_t generation;
     const char *wait_what; /* "mutex", "channel", or what mn_park was given */
     const void *wait_on;
     int64_t since; /* when it began to wait; a recent time of its CPU */
-    const char *name;
 
-    uint32_t permit;      /* mn_unpark came before mn_park */
-    uint32_t permit_lock; /* guards permit and the place in permit's queue */
+    uint32_t permit; /* mn_park and mn_unpark: see park.c */
+    bool detached; /* guarded by lock */
+    const char *name;
     struct mni_locals *locals;
     struct mni_defer *defers;
-    struct mn_scope *scope;        /* that it belongs to */
-    struct list scope_link;        /* in it */
-    struct mni_thread *spawner;    /* child first: who is to go on when this one has ended */
-    void *exceptions[2];           /* what __cxa_get_globals points to in this thread */
-    void *fiber;                   /* a sanitizer's idea of this thread (fiber.h) */
+    struct mn_scope *scope;     /* that it belongs to */
+    struct list scope_link;     /* in it */
+    void *exceptions[2];        /* what __cxa_get_globals points to in this thread */
+    void *fiber;                /* a sanitizer's idea of this thread (fiber.h) */
+    void *select;               /* records of its last select */
 };
 
 /* The descriptor of a handle; NULL: no such thread.  May be called by anyone; what is read from it may be stale. */

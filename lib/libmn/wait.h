@@ -46,16 +46,23 @@ enum {
     MNI_WAITING_CLAIM = 1,
     MNI_CLAIMED = 2,
     MNI_CLAIM_MASK = 3,
-    MNI_CANCEL = 4,
+    MNI_CANCEL = 4,   /* cancellation was requested */
+    MNI_SHIELD = 8,   /* and is not to be seen for now */
+    MNI_CLAIM_SEQ = 16, /* above: counts the waits, so that mn_unpark, which has no lock, never claims a later one */
 };
 
 /* The part of a thread that others wake: at the start of a descriptor, and one for each foreign LWP. */
 struct mni_parker {
     uint32_t claim;
     int32_t result;
-    uint32_t foreign; /* 1: an LWP that sleeps on claim as a futex */
+    uint32_t foreign; /* 0: a green thread; an LWP sleeps on it while it is MNI_ASLEEP */
     uint32_t owner;   /* a number that is nobody else's at this time: what mutexes note as their owner */
 };
+
+/* The word of mn_park and mn_unpark, see park.c. */
+enum { MNI_PERMIT = 1, MNI_PARKED = 2 };
+
+enum { MNI_GREEN = 0, MNI_AWAKE = 1, MNI_ASLEEP = 2 };
 
 /* A place in the queue of an object.  A select has one for each case. */
 struct mni_waiter {
@@ -81,8 +88,8 @@ struct mni_parker *mni_parker_self(void);
  */
 int mni_wait(const char *what, const void *on, struct mni_olock *lock, int64_t deadline);
 
-/* The same, for a caller that a cancellation must not wake (a condition variable that takes its mutex back). */
-int mni_wait_shielded(const char *what, const void *on, struct mni_olock *lock, int64_t deadline);
+/* From now on a cancellation does not wake the caller, or does again.  Returns whether it was so before. */
+bool mni_shield_self(bool shielded);
 
 /* Tries to be the one who wakes it: true, and then mni_wake must follow.  Any caller. */
 bool mni_claim(struct mni_parker *parker, int result);

@@ -1,0 +1,68 @@
+/*
+ * bound: a thread with an LWP of its own, for code that must not move or that blocks in the kernel for long.
+ *
+ * It has a descriptor and a handle as any thread, and blocks as a foreign LWP does: its parker is the descriptor's, with
+ * `foreign` set.  The scheduler never sees it.
+ */
+#include "bound.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "exit.h"
+#include "fault.h"
+#include "join.h"
+#include "runtime.h"
+#include "sched.h"
+#include "signals.h"
+
+static __thread struct mni_thread *self __attribute__((tls_model("initial-exec")));
+
+static uint64_t ends; /* atomic; counts only */
+
+uint64_t mni_bound_ends(void) {
+    return a64_load(&ends);
+}
+
+struct mni_thread *mni_bound_self(void) {
+    return self;
+}
+
+static void ended(struct mni_thread *t, void *result) {
+    mni_thread_cleanup(t);
+    self = NULL;
+    t->arg = result;
+    t->state = MNI_DONE;
+    /* Before it can be joined: mn_run may be waiting for the last end. */
+    a64_add_release(&ends, 1);
+    mni_join_ended(NULL, t);
+}
+
+static void *lwp_main(void *arg) {
+    struct mni_thread *t = arg;
+    self = t;
+    t->state = MNI_RUNNING;
+    ended(t, mni_call_entry(t));
+    return NULL;
+}
+
+void mni_bound_exit(void *result) {
+    ended(self, result);
+    pthread_exit(NULL);
+}
+
+int mni_bound_start(struct mni_thread *t) {
+    t->park.foreign = MNI_AWAKE;
+    pthread_attr_t attr;
+    pthread_t lwp;
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    sigset_t old;
+    mni_signals_block(&old);
+    int r = fault("clone") ? EAGAIN : pthread_create(&lwp, &attr, lwp_main, t);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    if (r)
+        t->park.foreign = MNI_GREEN;
+    return -r;
+}

@@ -1,0 +1,192 @@
+/* create: starting a thread, up to its first instruction. */
+#include "create.h"
+
+#include <errno.h>
+
+#include "bound.h"
+#include "export.h"
+#include "exit.h"
+#include "foreign.h"
+#include "sched.h"
+#include "run.h"
+#include "table.h"
+
+/* Where every green thread begins. */
+static void thread_main(void) {
+    struct mni_cpu *c = mni_arrive();
+    struct mni_thread *t = c->current;
+    mni_leave(c);
+    void *result = mni_call_entry(t);
+    mni_thread_end(result);
+}
+
+void mni_first_frame(struct mni_cpu *c, struct mni_thread *t) {
+    if (!t->stack)
+        t->stack = mni_stack_take(&c->stacks, t->stack_class);
+    mni_stack_own(t->stack, t->stack_class, t);
+    t->sp = mni_ctx_make(mni_stack_top(t->stack, t->stack_class), thread_main);
+}
+
+static const struct mn_attr plain;
+
+static int check(const struct mn_attr *a, void *(*fn)(void *)) {
+    const struct mni_runtime *rt = mni_rt;
+    if (!fn || (unsigned)a->stack >= MNI_STACK_CLASSES || (unsigned)a->priority > MN_LOW || a->flags > 31 ||
+        ((a->flags & MN_BOUND) && (a->flags & (MN_CHILD_FIRST | MN_PINNED | MN_CPU))))
+        return -EINVAL;
+    /* Relaxed: a thread that is started as the runtime ends is found by who ends it, or refused. */
+    if (!rt || a32_load(&rt->ending))
+        return -EPERM;
+    return (a->flags & MN_CPU) && a->cpu >= rt->ncpus ? -EINVAL : 0;
+}
+
+/* What the last thread that had this descriptor left is set anew; it is in no queue and no timer runs. */
+static inline void prepare(struct mni_thread *t, const struct mn_attr *a, void *(*fn)(void *), void *arg, unsigned cpu,
+                           bool detached) {
+    /* Keeps the count of waits: a late mn_unpark for the last owner must not hit. */
+    a32_store(&t->park.claim, (a32_load(&t->park.claim) & ~(uint32_t)(MNI_CLAIM_SEQ - 1)) + MNI_CLAIM_SEQ);
+    t->sp = NULL;
+    t->stack = NULL;
+    t->flags = (uint16_t)(a->flags & (MNI_PINNED | MNI_BOUND));
+    t->detached = detached || (a->flags & MN_DETACHED);
+    t->cpu = (uint16_t)cpu;
+    t->state = MNI_FRESH;
+    t->priority = (uint8_t)a->priority;
+    t->stack_class = (uint8_t)(a->stack ? a->stack : mni_rt->config.stack);
+    t->ended = MNI_LIVES;
+    t->err = 0;
+    t->fn = fn;
+    t->arg = arg;
+    t->waiter.parker = &t->park;
+    t->joiner = NULL;
+    a32_store(&t->permit, 0);
+    t->name = a->name;
+    t->scope = NULL;
+}
+
+static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
+    mni_foreign_enter();
+    int r;
+    struct mni_thread *t = mni_thread_take_shared(&r);
+    if (!t)
+        return r;
+    unsigned cpu = a->flags & MN_CPU ? a->cpu : a32_add(&mni_rt->inject, 1) % mni_rt->ncpus;
+    prepare(t, a, fn, arg, cpu, !out);
+    if (out)
+        *out = mni_thread_handle(t);
+    if (!(a->flags & MN_BOUND) && !(t->stack = mni_stack_take_shared(t->stack_class)))
+        r = -ENOMEM;
+    else if (a->flags & MN_BOUND)
+        r = mni_bound_start(t);
+    if (r < 0) {
+        if (t->stack)
+            mni_stack_give_shared(t->stack_class, t->stack);
+        if (out)
+            *out = 0;
+        mni_thread_give_shared(t);
+        return r;
+    }
+    mni_count_foreign_spawn();
+    if (!(a->flags & MN_BOUND))
+        mni_ready_remote(t);
+    return 0;
+}
+
+static void after_child_first(struct mni_cpu *c, struct mni_thread *parent) {
+    (void)c;
+    (void)parent;
+}
+
+static inline int go(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
+    struct mni_cpu *c = mni_enter();
+    if (!c)
+        return go_foreign(out, a, fn, arg);
+    if (__builtin_expect(a->flags & MN_BOUND, 0)) {
+        mni_leave(c);
+        return go_foreign(out, a, fn, arg);
+    }
+    int r = 0;
+    unsigned class = a->stack ? a->stack : mni_rt->config.stack;
+    if (__builtin_expect(!c->free, 0) && (r = mni_thread_refill(c)) < 0)
+        goto leave;
+    if ((r = mni_stack_reserve(&c->stacks, class)) < 0)
+        goto leave;
+    struct mni_thread *t = c->free;
+    c->free = t->next;
+    c->free_count--;
+    prepare(t, a, fn, arg, a->flags & MN_CPU ? a->cpu : c->index, !out);
+    if (out)
+        *out = mni_thread_handle(t);
+    a64_store(&c->count.spawns, c->count.spawns + 1);
+    if (__builtin_expect(a->flags & MN_CPU, 0) && a->cpu != c->index) {
+        /* Another cpu takes no slot of ours. */
+        t->stack = mni_stack_take(&c->stacks, class);
+        mni_inbox_push(mni_rt->cpus[a->cpu], t);
+    } else if (a->flags & MN_CHILD_FIRST) {
+        struct mni_thread *parent = c->current;
+        parent->state = MNI_READY;
+        mni_runq_push_fair(c, parent);
+        c = mni_switch(c, parent, t, after_child_first);
+    } else {
+        mni_runq_push_hot(c, t);
+    }
+leave:
+    mni_leave(c);
+    return r;
+}
+
+MN_EXPORT int mn_go(mn_thread *out, void *(*fn)(void *), void *arg) {
+    if (__builtin_expect(!fn || !mni_rt || a32_load(&mni_rt->ending), 0))
+        return check(&plain, fn);
+    return go(out, &plain, fn, arg);
+}
+
+MN_EXPORT int mn_go_attr(mn_thread *out, const struct mn_attr *attr, void *(*fn)(void *), void *arg) {
+    if (!attr)
+        attr = &plain;
+    int r = check(attr, fn);
+    return r < 0 ? r : go(out, attr, fn, arg);
+}
+
+/* The first thread of mn_run: its cpu has no worker yet, so it is the caller's. */
+int mni_create_first(void *(*fn)(void *), void *arg) {
+    struct mni_cpu *c = mni_rt->cpus[0];
+    unsigned class = mni_rt->config.stack;
+    int r = mni_thread_refill(c);
+    if (r < 0 || (r = mni_stack_reserve(&c->stacks, class)) < 0)
+        return r;
+    struct mni_thread *t = c->free;
+    c->free = t->next;
+    c->free_count--;
+    prepare(t, &plain, fn, arg, 0, true);
+    t->name = "main";
+    c->count.spawns++;
+    c->hot = t;
+    return 0;
+}
+
+static uint64_t foreign_spawns; /* atomic; counts only */
+
+void mni_create_reset(void) {
+    a64_store(&foreign_spawns, mni_bound_ends());
+}
+
+void mni_count_foreign_spawn(void) {
+    a64_add(&foreign_spawns, 1);
+}
+
+uint64_t mni_foreign_spawns(void) {
+    return a64_load(&foreign_spawns);
+}
+
+uint64_t mni_alive(void) {
+    uint64_t ended = mni_bound_ends();
+    /* Ends first: a thread that is started meanwhile is counted, or nothing of it is. */
+    for (unsigned i = 0; i < mni_rt->ncpus; i++)
+        ended += a64_load(&mni_rt->cpus[i]->count.ends);
+    fence_full();
+    uint64_t spawned = mni_foreign_spawns();
+    for (unsigned i = 0; i < mni_rt->ncpus; i++)
+        spawned += a64_load(&mni_rt->cpus[i]->count.spawns);
+    return spawned - ended;
+}

@@ -1,0 +1,114 @@
+/* defer: cancellation requests, and what runs when a thread ends (mn/cancel.h). */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bound.h"
+#include "exit.h"
+#include "export.h"
+#include "fault.h"
+#include "foreign.h"
+#include "sched.h"
+
+struct mni_defer {
+    struct mni_defer *next;
+    void (*fn)(void *);
+    void *arg;
+};
+
+MN_EXPORT int mn_cancel(mn_thread thread) {
+    struct mni_cpu *c = mni_enter();
+    if (!c)
+        mni_foreign_enter();
+    struct mni_thread *t = mni_thread_find(thread);
+    int r = -ESRCH;
+    if (t && t->ended == MNI_LIVES && t->state != MNI_DONE) {
+        r = 0;
+        uint32_t claim = a32_load(&t->park.claim);
+        /* Full: pairs with the compare-and-swap that stores WAITING, which fails when CANCEL came first. */
+        while (!mni_cas32(&t->park.claim, claim, claim | MNI_CANCEL))
+            claim = a32_load(&t->park.claim);
+        claim |= MNI_CANCEL;
+        /* It waits and is not shielded: nobody else may have claimed it.  A later wait that is hit ends with the same. */
+        while ((claim & (MNI_CLAIM_MASK | MNI_SHIELD)) == MNI_WAITING_CLAIM) {
+            if (mni_cas32(&t->park.claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED))) {
+                t->park.result = -ECANCELED;
+                mni_wake(&t->park);
+                break;
+            }
+            claim = a32_load(&t->park.claim);
+        }
+    }
+    if (c)
+        mni_leave(c);
+    return r;
+}
+
+MN_EXPORT bool mn_cancelled(void) {
+    struct mni_cpu *c = mni_enter();
+    bool r = (c || mni_bound_self()) && mni_cancelled_self();
+    if (c)
+        mni_leave(c);
+    return r;
+}
+
+MN_EXPORT bool mn_shield(bool shielded) {
+    struct mni_cpu *c = mni_enter();
+    bool was = (c || mni_bound_self()) && mni_shield_self(shielded);
+    if (c)
+        mni_leave(c);
+    return was;
+}
+
+/* The calling thread; its list of deferred functions is its own. */
+static struct mni_thread *running(void) {
+    struct mni_cpu *c = mni_enter();
+    struct mni_thread *t = c ? c->current : mni_bound_self();
+    if (c)
+        mni_leave(c);
+    return t;
+}
+
+MN_EXPORT int mn_defer(void (*fn)(void *), void *arg) {
+    if (!fn)
+        return -EINVAL;
+    struct mni_thread *t = running();
+    if (!t)
+        return -EPERM;
+    struct mni_defer *d = fault("malloc") ? NULL : malloc(sizeof *d);
+    if (!d)
+        return -ENOMEM;
+    d->fn = fn;
+    d->arg = arg;
+    d->next = t->defers;
+    t->defers = d;
+    return 0;
+}
+
+static void run_latest(struct mni_thread *t, bool run) {
+    struct mni_defer *d = t->defers;
+    void (*fn)(void *) = d->fn;
+    void *arg = d->arg;
+    t->defers = d->next;
+    free(d);
+    if (run)
+        fn(arg);
+}
+
+MN_EXPORT int mn_undefer(bool run) {
+    struct mni_thread *t = running();
+    if (!t)
+        return -EPERM;
+    if (!t->defers)
+        return -ENOENT;
+    run_latest(t, run);
+    return 0;
+}
+
+/* Called outside the runtime, as the thread itself. */
+void mni_thread_cleanup(struct mni_thread *t) {
+    if (!t->defers)
+        return;
+    mn_shield(true);
+    while (t->defers)
+        run_latest(t, true);
+}

@@ -1,0 +1,18 @@
+/* exit: see exit.c. */
+#ifndef MNI_EXIT_H
+#define MNI_EXIT_H
+
+#include "thread.h"
+
+struct mni_cpu;
+
+/* Runs the thread's function; a C++ exception that leaves it ends the program (entry.c). */
+void *mni_call_entry(struct mni_thread *t);
+
+/* The current thread has returned: cleans up, wakes who joins it, and runs the next. */
+_Noreturn void mni_thread_end(void *result);
+
+/* What has to be done by the thread itself before it ends: deferred functions, values of thread-local keys. */
+void mni_thread_cleanup(struct mni_thread *t);
+
+#endif

@@ -1,0 +1,182 @@
+/*
+ * idle: how a worker without threads finds some, or sleeps until there are.
+ *
+ * Guarantee: a ready thread is not left waiting while a worker that could run it sleeps for good, and a busy pair of
+ * threads is not disturbed by workers that look for work.
+ *
+ * The naive way wakes a sleeper for each thread that becomes ready: 1.6 us for the waker, for threads that run 100 ns.
+ * Runtimes that do so get 3 to 8 times slower with a second CPU on ping-pong and ring loads.  Here:
+ *
+ *   Looking for work.  A worker that runs dry looks at the others for spin_us, nearest first; at most half of the workers
+ *   look at a time.  It asks for threads only where there have been some for a few microseconds (steal in take.c).
+ *
+ *   Sleep.  idle = 1, idlers + 1, a heavy barrier, one more look at all queues, then the futex.  The barrier pairs with the
+ *   compiler barrier of the pushers: a push that the look misses came after the barrier, and its pusher sees idlers != 0.
+ *
+ *   Help.  A pusher that sees idlers wakes one when more than the hot slot is filled, no worker looks for work already, and
+ *   its last call for help is HELP_NS ago: within that time the threads may well have been run by itself.  A call that is
+ *   left out is made up for: housekeeping calls again (sched.c), and one sleeper (the watcher) looks at the others
+ *   every so often while any of them is busy, for the case that a pusher now runs one thread for long.
+ *
+ *   Inbox.  A thread for this cpu alone wakes its worker at once: the push is a full operation, then idle is read; the
+ *   worker stores idle with a full operation, then reads its inbox.  One of the two sees the other.
+ *
+ *     remote.idle   1: sleeps or is about to; whoever swaps it to 0 changes `sleep` and wakes the futex, and counts
+ *                   idlers down
+ */
+#include "idle.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "clock.h"
+#include "cpu.h"
+#include "runq.h"
+#include "sched.h"
+#include "take.h"
+#include "umtx.h"
+
+enum {
+    HELP_NS = 20000,
+    WATCH_FIRST_NS = 100000, /* the watcher's first nap, doubled to the last while it finds nothing */
+    WATCH_LAST_NS = 10000000,
+};
+
+static uint32_t watching; /* one of the sleepers naps; atomic */
+
+/* True: this call made it not idle, and its worker is awake soon. */
+static bool rouse(struct mni_cpu *c) {
+    if (!a32_load(&c->remote.idle) || a32_swap_full(&c->remote.idle, 0) == 0)
+        return false;
+    a32_add_full(&mni_rt->idlers, (uint32_t)-1);
+    struct mni_worker *w = aptr_load_acquire(&c->worker);
+    a32_add_full(&w->sleep, 1);
+    umtx_wake(&w->sleep, 1, UMTX_PRIVATE);
+    return true;
+}
+
+void mni_ring_up(struct mni_cpu *c) {
+    rouse(c);
+}
+
+void mni_wake_all(void) {
+    for (unsigned i = 0; i < mni_rt->ncpus; i++)
+        rouse(mni_rt->cpus[i]);
+}
+
+/* Wakes the nearest sleeper. */
+static bool rouse_any(const struct mni_cpu *c) {
+    const unsigned n = mni_rt->ncpus, *order = mni_rt->topo.order + (size_t)c->index * (n - 1);
+    for (unsigned i = 0; i + 1 < n; i++)
+        if (rouse(mni_rt->cpus[order[i]]))
+            return true;
+    return false;
+}
+
+void mni_call_help(struct mni_cpu *c) {
+    if (a32_load(&mni_rt->searching))
+        return;
+    int64_t now = (int64_t)clock_now_ns();
+    if (now - c->helped < HELP_NS)
+        return;
+    c->helped = now;
+    if (rouse_any(c))
+        a64_store(&c->count.wakes, c->count.wakes + 1);
+}
+
+/* Another cpu has threads that it does not run next. */
+static bool work_elsewhere(const struct mni_cpu *c) {
+    for (unsigned i = 0; i < mni_rt->ncpus; i++)
+        if (i != c->index && mni_runq_more(mni_rt->cpus[i]))
+            return true;
+    return false;
+}
+
+static bool anyone_busy(void) {
+    return a32_load(&mni_rt->idlers) < mni_rt->ncpus;
+}
+
+static bool mine(struct mni_cpu *c) {
+    if (aptr_load(&c->remote.inbox))
+        mni_inbox_drain(c);
+    return !mni_runq_empty(c);
+}
+
+static bool due(const struct mni_cpu *c) {
+    return mni_timers_next(c->timers) <= (int64_t)clock_now_ns();
+}
+
+/* Looks for work for at most `ns`; true: there is some. */
+static bool search(struct mni_cpu *c, int64_t ns) {
+    struct mni_search memory = {0};
+    int64_t end = (int64_t)clock_now_ns() + ns;
+    a64_store(&c->count.searches, c->count.searches + 1);
+    for (;;) {
+        if (mine(c) || due(c) || a32_load(&mni_rt->stop))
+            return true;
+        int64_t now = (int64_t)clock_now_ns();
+        if (mni_rt->ncpus > 1 && mni_steal(c, &memory, now))
+            return true;
+        if (now >= end)
+            return false;
+        for (int i = 0; i < 8; i++)
+            cpu_relax();
+    }
+}
+
+static void no_longer_idle(struct mni_cpu *c) {
+    if (a32_swap_full(&c->remote.idle, 0) == 1)
+        a32_add_full(&mni_rt->idlers, (uint32_t)-1);
+}
+
+bool mni_idle(struct mni_worker *w) {
+    struct mni_cpu *c = w->cpu;
+    struct mni_runtime *rt = mni_rt;
+    int64_t spin = rt->config.spin_us > 0 ? rt->config.spin_us * 1000ll : 0;
+    if (spin && rt->ncpus > 1) {
+        bool found = false;
+        if (a32_add_full(&rt->searching, 1) < (rt->ncpus + 1) / 2)
+            found = search(c, spin);
+        a32_add_full(&rt->searching, (uint32_t)-1);
+        if (found)
+            return true;
+    }
+    int64_t nap = WATCH_FIRST_NS;
+    for (;;) {
+        uint32_t sleep = a32_load(&w->sleep);
+        /* Full: pairs with the full operation of an inbox push, whose pusher then looks at idle. */
+        a32_swap_full(&c->remote.idle, 1);
+        a32_add_full(&rt->idlers, 1);
+        if (rt->ncpus > 1)
+            mni_heavy_barrier();
+        if (mine(c) || due(c) || work_elsewhere(c) || a32_load(&rt->stop)) {
+            no_longer_idle(c);
+            break;
+        }
+        int64_t until = mni_timers_next(c->timers);
+        /* Acquire, and released below: one at a time; nothing is guarded by it. */
+        bool naps = rt->ncpus > 1 && anyone_busy() && a32_cas_acquire(&watching, 0, 1);
+        if (naps && until > (int64_t)clock_now_ns() + nap)
+            until = (int64_t)clock_now_ns() + nap;
+        a64_store(&c->count.sleeps, c->count.sleeps + 1);
+        /* Nothing here is in motion while it sleeps: the cpu may be taken. */
+        a32_store_release(&w->inside, 0);
+        struct timespec ts = {until / 1000000000, until % 1000000000};
+        int r = umtx_wait(&w->sleep, sleep, until == MN_FOREVER ? NULL : &ts, CLOCK_MONOTONIC, UMTX_PRIVATE);
+        if (naps)
+            a32_store_release(&watching, 0);
+        c = mni_enter_loop(w);
+        if (!c)
+            return false;
+        no_longer_idle(c);
+        c->now = (int64_t)clock_now_ns();
+        if (r != -ETIMEDOUT || !naps || due(c))
+            break;
+        /* The watcher's look around: as a search that does not spin long. */
+        if (search(c, 5000))
+            break;
+        if (nap < WATCH_LAST_NS)
+            nap *= 2;
+    }
+    return true;
+}

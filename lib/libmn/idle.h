@@ -1,0 +1,19 @@
+/* idle: workers that have nothing to do, and who wakes them; see idle.c. */
+#ifndef MNI_IDLE_H
+#define MNI_IDLE_H
+
+#include "enter.h"
+
+/* Something was put into the cpu's inbox (by a full operation): its worker is woken if it sleeps. */
+void mni_ring_up(struct mni_cpu *c);
+
+/* There are more threads here than this worker runs, and others sleep: wakes one of them, now and then. */
+void mni_call_help(struct mni_cpu *c);
+
+/* The worker has nothing to run: looks for work with others, then sleeps.  False: its cpu was taken away meanwhile. */
+bool mni_idle(struct mni_worker *w);
+
+/* All workers look up (the runtime ends). */
+void mni_wake_all(void);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * park: mn_park and mn_unpark, a wait without an object.
+ *
+ * mn_unpark may come from a signal handler, so it takes no lock.  t->permit says what is going on:
+ *
+ *     0                      nothing
+ *     MNI_PERMIT                 mn_unpark came: the next mn_park returns at once
+ *     MNI_PARKED | seq << 2      mn_park waits, in the wait that parker.claim counts as seq
+ *
+ * mn_unpark swaps in MNI_PERMIT.  If it gets MNI_PARKED, it is the only one that did, and moves the claim from WAITING to CLAIMED
+ * for that very wait: seq makes sure that it does not wake a later one, if the thread's deadline was faster.  The thread
+ * may not have stored WAITING yet; then the claim fails, and the thread finds MNI_PERMIT when it looks at the word again after
+ * it has stored WAITING.  Both orders are full (swap here, compare-and-swap there), so one of the two sees the other.
+ * The 28 bits of seq wrap after 268 million waits of one thread, all within one mn_unpark.
+ */
+#include <errno.h>
+
+#include "bound.h"
+#include "clock.h"
+#include "export.h"
+#include "foreign.h"
+#include "sched.h"
+
+static void after_park(struct mni_cpu *c, struct mni_thread *t) {
+    if (c->after_deadline != MN_FOREVER)
+        mni_timer_set(c->timers, &t->timer, c->after_deadline);
+    uint32_t claim = a32_load(&t->park.claim);
+    for (;;) {
+        if ((claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL) {
+            t->park.result = -ECANCELED;
+            mni_ready(c, t);
+            return;
+        }
+        if (mni_cas32(&t->park.claim, claim, claim | MNI_WAITING_CLAIM))
+            break;
+        claim = a32_load(&t->park.claim);
+    }
+    /* After the full operation above; pairs with the swap of mn_unpark. */
+    if (a32_load(&t->permit) == MNI_PERMIT && mni_claim(&t->park, 0))
+        mni_ready(c, t);
+}
+
+MN_EXPORT int mn_park_until(const char *what, int64_t deadline) {
+    struct mni_cpu *c = mni_enter();
+    struct mni_thread *t = c ? c->current : mni_bound_self();
+    if (!t)
+        return -EPERM;
+    int r = 0;
+    if (!mni_cas32(&t->permit, MNI_PERMIT, 0)) {
+        uint32_t seq = a32_load(&t->park.claim) / MNI_CLAIM_SEQ;
+        if (mni_cas32(&t->permit, 0, MNI_PARKED | seq << 2)) {
+            if (!c)
+                r = mni_foreign_wait(NULL, &t->permit, deadline);
+            else if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
+                r = mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
+            else
+                r = mni_wait_after(c, what ? what : "park", NULL, deadline, after_park);
+            /* An unpark that came at the last moment counts. */
+            if (mni_swap32(&t->permit, 0) == MNI_PERMIT)
+                r = 0;
+        } else {
+            a32_store(&t->permit, 0); /* MNI_PERMIT came just now; nobody changes it but us */
+        }
+    }
+    if (c)
+        mni_leave_slice(mni_cpu_self());
+    return r;
+}
+
+MN_EXPORT int mn_park(const char *what) {
+    return mn_park_until(what, MN_FOREVER);
+}
+
+MN_EXPORT int mn_unpark(mn_thread thread) {
+    struct mni_cpu *c = mni_enter();
+    if (!c)
+        mni_foreign_enter();
+    struct mni_thread *t = mni_thread_find(thread);
+    int r = -ESRCH;
+    if (t && t->ended == MNI_LIVES) {
+        r = 0;
+        /* Full: pairs with after_park's look, see above. */
+        uint32_t old = mni_swap32(&t->permit, MNI_PERMIT);
+        if (old & MNI_PARKED) {
+            uint32_t seq = old >> 2, claim = a32_load(&t->park.claim);
+            while ((claim & MNI_CLAIM_MASK) == MNI_WAITING_CLAIM && claim / MNI_CLAIM_SEQ == seq) {
+                if (mni_cas32(&t->park.claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED))) {
+                    t->park.result = 0;
+                    mni_wake(&t->park);
+                    break;
+                }
+                claim = a32_load(&t->park.claim);
+            }
+        }
+    }
+    if (c)
+        mni_leave(c);
+    return r;
+}

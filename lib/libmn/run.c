@@ -1,0 +1,272 @@
+/* run: starting and stopping the runtime (mn/run.h). */
+#include "run.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "create.h"
+#include "export.h"
+#include "fault.h"
+#include "foreign.h"
+#include "idle.h"
+#include "lock.h"
+#include "panic.h"
+#include "sched.h"
+#include "signals.h"
+#include "table.h"
+#include "take.h"
+#include "worker.h"
+
+struct mni_runtime *mni_rt;
+
+static struct lock start_lock = LOCK_INIT(RANK_INIT);
+static bool by_run; /* guarded by start_lock */
+
+static void *aligned(size_t size) {
+    size = (size + MNI_LINE - 1) / MNI_LINE * MNI_LINE;
+    void *p = fault("malloc") ? NULL : aligned_alloc(MNI_LINE, size);
+    return p ? memset(p, 0, size) : NULL;
+}
+
+static void free_cpu(struct mni_cpu *c) {
+    if (!c)
+        return;
+    free(c->timers);
+    free(c);
+}
+
+static struct mni_cpu *make_cpu(unsigned index) {
+    struct mni_cpu *c = aligned(sizeof *c);
+    if (!c || !(c->timers = aligned(mni_timers_size()))) {
+        free_cpu(c);
+        return NULL;
+    }
+    c->index = index;
+    c->now = (int64_t)clock_now_ns();
+    mni_timers_init(c->timers, c->now);
+    c->tick = 1;
+    c->ticks = 1;
+    c->budget = MNI_BUDGET;
+    return c;
+}
+
+static void release(struct mni_runtime *rt) {
+    for (unsigned i = 0; rt->cpus && i < rt->ncpus; i++)
+        if (rt->cpus[i]) {
+            mni_stacks_flush(&rt->cpus[i]->stacks);
+            free_cpu(rt->cpus[i]);
+        }
+    free(rt->cpus);
+    mni_topo_release(&rt->topo);
+    free(rt);
+}
+
+/* Everything but the LWPs. */
+static int make(struct mni_runtime **out, const struct mn_config *config) {
+    struct mni_runtime *rt = aligned(sizeof *rt);
+    if (!rt)
+        return -ENOMEM;
+    char complaint[128];
+    int r = mni_config_read(&rt->config, config, complaint);
+    if (r < 0) {
+        if (config && config->verbose)
+            notice("libmn: %s", complaint);
+        free(rt);
+        return r;
+    }
+    if ((r = mni_topo_decide(&rt->topo, &rt->config)) < 0) {
+        free(rt);
+        return r;
+    }
+    if (rt->topo.quota)
+        rt->config.spin_us = -1;
+    rt->ncpus = rt->topo.workers;
+    rt->membarrier = mni_heavy_barrier_start();
+    rt->cpus = calloc(rt->ncpus, sizeof *rt->cpus);
+    bool all = rt->cpus != NULL;
+    for (unsigned i = 0; all && i < rt->ncpus; i++)
+        all = (rt->cpus[i] = make_cpu(i)) != NULL;
+    if (!all) {
+        release(rt);
+        return -ENOMEM;
+    }
+    if ((r = mni_table_start(rt->config.max_threads)) < 0) {
+        release(rt);
+        return r;
+    }
+    if ((r = mni_stack_slab_start(rt->config.stack)) < 0) {
+        mni_table_end();
+        release(rt);
+        return r;
+    }
+    if (rt->config.verbose)
+        notice("libmn: %s%s", rt->topo.why, rt->membarrier ? "" : "; no membarrier: slower entry");
+    *out = rt;
+    return 0;
+}
+
+static void unmake(struct mni_runtime *rt) {
+    release(rt);
+    mni_table_end();
+    mni_stack_slab_end();
+}
+
+/* Starts the runtime with workers for the cpus from `first` on. */
+static int start(const struct mn_config *config, unsigned first) {
+    struct mni_runtime *rt;
+    int r = make(&rt, config);
+    if (r < 0)
+        return r;
+    mni_rt = rt;
+    mni_create_reset();
+    /* Full: pairs with mni_foreign_enter, which notes that there is a foreign LWP, then reads the solo word. */
+    a32_swap_full(&mni_solo_word, first == 1 && rt->ncpus == 1 && rt->membarrier);
+    if (mni_foreign_seen())
+        a32_store(&mni_solo_word, 0);
+    r = mni_signals_start();
+    for (unsigned i = first; r == 0 && i < rt->ncpus; i++)
+        r = mni_worker_start(rt->cpus[i]);
+    if (r == 0)
+        return 0;
+    mni_workers_stop();
+    mni_workers_join();
+    mni_signals_stop();
+    mni_rt = NULL;
+    unmake(rt);
+    return r;
+}
+
+static void finish(void) {
+    struct mni_runtime *rt = mni_rt;
+    mni_workers_join();
+    mni_signals_stop();
+    a32_store(&mni_solo_word, 0);
+    mni_rt = NULL;
+    unmake(rt);
+}
+
+struct drain {
+    struct mni_thread *self;
+};
+
+static bool cancel(struct mni_thread *t, void *arg) {
+    const struct drain *d = arg;
+    if (t != d->self && t->state != MNI_DONE)
+        mn_cancel(mni_thread_handle(t));
+    return true;
+}
+
+/* Requests that all threads but the caller end, and waits for it.  Short naps: their ends are not announced. */
+static int drain(struct mni_thread *self, int64_t deadline) {
+    struct drain d = {self};
+    int64_t nap = 20000;
+    a32_swap_full(&mni_rt->ending, 1);
+    while (mni_alive() > (self ? 1 : 0)) {
+        mni_table_each(cancel, &d);
+        int64_t now = (int64_t)clock_now_ns();
+        if (now >= deadline) {
+            a32_store(&mni_rt->ending, 0);
+            return -ETIMEDOUT;
+        }
+        int64_t until = deadline - now > nap ? now + nap : deadline;
+        if (self) {
+            mni_enter();
+            mni_wait("the end of all threads", NULL, NULL, until);
+            mni_leave(mni_cpu_self());
+        } else {
+            struct timespec ts = {until / 1000000000, until % 1000000000};
+            clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+        }
+        if (nap < 5000000)
+            nap *= 2;
+    }
+    return 0;
+}
+
+struct first {
+    int (*fn)(void *);
+    void *arg;
+    int result;
+};
+
+static void *first_main(void *arg) {
+    struct first *f = arg;
+    f->result = f->fn(f->arg);
+    mn_shield(true);
+    struct mni_cpu *c = mni_enter();
+    struct mni_thread *self = c->current;
+    mni_leave(c);
+    drain(self, MN_FOREVER);
+    mni_workers_stop();
+    return NULL;
+}
+
+MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *config) {
+    if (!main_fn)
+        return -EINVAL;
+    if (mni_worker_self())
+        return -EBUSY;
+    lock_take(&start_lock);
+    int r = mni_rt ? -EBUSY : start(config, 1);
+    by_run = r == 0;
+    lock_drop(&start_lock);
+    if (r < 0)
+        return r;
+    struct first f = {main_fn, arg, 0};
+    r = mni_create_first(first_main, &f);
+    if (r < 0 || (r = mni_worker_run_here(mni_rt->cpus[0])) < 0)
+        mni_workers_stop();
+    lock_take(&start_lock);
+    finish();
+    by_run = false;
+    lock_drop(&start_lock);
+    return r < 0 ? r : f.result;
+}
+
+MN_EXPORT int mn_start(const struct mn_config *config) {
+    if (mni_worker_self())
+        return -EBUSY;
+    lock_take(&start_lock);
+    int r = mni_rt ? -EBUSY : start(config, 0);
+    lock_drop(&start_lock);
+    return r;
+}
+
+MN_EXPORT int mn_stop(int64_t deadline) {
+    if (mni_worker_self())
+        return -EDEADLK;
+    lock_take(&start_lock);
+    int r = !mni_rt || by_run ? -EPERM : drain(NULL, deadline);
+    if (r == 0) {
+        mni_workers_stop();
+        finish();
+    }
+    lock_drop(&start_lock);
+    return r;
+}
+
+MN_EXPORT unsigned mn_workers(void) {
+    const struct mni_runtime *rt = mni_rt;
+    return rt ? rt->ncpus : 0;
+}
+
+/* ---- fork: the child has one LWP, and no runtime.  The parent's memory of it is left as it is. */
+
+static void in_child(void) {
+    mni_worker_tls = NULL;
+    mni_rt = NULL;
+    a32_store(&mni_solo_word, 0);
+    lock_reset(&start_lock);
+    by_run = false;
+    mni_workers_forget();
+    mni_table_forget();
+    mni_stack_slab_forked();
+}
+
+__attribute__((constructor)) static void on_load(void) {
+    pthread_atfork(NULL, NULL, in_child);
+}

@@ -1,0 +1,134 @@
+/* runq: the rarer parts of a cpu's run queue (runq.h). */
+#include "runq.h"
+
+static void append(struct mni_fifo *f, struct mni_thread *t) {
+    t->next = NULL;
+    if (f->tail)
+        f->tail->next = t;
+    else
+        f->head = t;
+    f->tail = t;
+    f->length++;
+}
+
+static struct mni_thread *take(struct mni_fifo *f) {
+    struct mni_thread *t = f->head;
+    if (t) {
+        f->head = t->next;
+        if (!f->head)
+            f->tail = NULL;
+        f->length--;
+    }
+    return t;
+}
+
+static void set(struct mni_cpu *c, uint32_t bit, bool on) {
+    a32_store(&c->others, on ? c->others | bit : c->others & ~bit);
+}
+
+void mni_runq_overflow(struct mni_cpu *c, struct mni_thread *t) {
+    append(&c->overflow, t);
+    set(c, MNI_OTHER_OVERFLOW, true);
+    a64_store(&c->count.overflows, c->count.overflows + 1);
+}
+
+void mni_runq_other(struct mni_cpu *c, struct mni_thread *t) {
+    bool high = t->priority == MN_HIGH;
+    append(high ? &c->high : &c->low, t);
+    set(c, high ? MNI_OTHER_HIGH : MNI_OTHER_LOW, true);
+    if (a32_load(&mni_rt->idlers) != 0)
+        mni_call_help(c);
+}
+
+static struct mni_thread *take_from(struct mni_cpu *c, struct mni_fifo *f, uint32_t bit) {
+    struct mni_thread *t = take(f);
+    if (!f->head)
+        set(c, bit, false);
+    return t;
+}
+
+/* Into the ring with the oldest of the overflow list: half a ring, so that pushes go there for a while. */
+static void refill(struct mni_cpu *c) {
+    uint32_t tail = c->tail;
+    for (int i = 0; i < MNI_RING / 2; i++) {
+        struct mni_thread *t = take(&c->overflow);
+        if (!t)
+            break;
+        __builtin_prefetch(t->next);
+        c->ring[tail++ % MNI_RING] = t;
+    }
+    a32_store(&c->tail, tail);
+    if (!c->overflow.head)
+        set(c, MNI_OTHER_OVERFLOW, false);
+}
+
+/*
+ * Called when something lies in one of the lists: with an empty ring for the overflow, or with high or low waiting.
+ * NULL: the hot slot and the ring come first.
+ */
+struct mni_thread *mni_runq_pick_other(struct mni_cpu *c) {
+    if (c->others & MNI_OTHER_HIGH) {
+        c->budget = MNI_BUDGET;
+        return take_from(c, &c->high, MNI_OTHER_HIGH);
+    }
+    bool rest = c->hot || c->head != c->tail || (c->others & MNI_OTHER_OVERFLOW);
+    if (c->others & MNI_OTHER_LOW && (!rest || c->count.switches % 64 == 0)) {
+        c->budget = MNI_BUDGET;
+        return take_from(c, &c->low, MNI_OTHER_LOW);
+    }
+    if (c->hot || c->head != c->tail || !(c->others & MNI_OTHER_OVERFLOW))
+        return NULL;
+    refill(c);
+    struct mni_thread *t = c->ring[c->head % MNI_RING];
+    a32_store(&c->head, c->head + 1);
+    c->budget = MNI_BUDGET;
+    return t;
+}
+
+/*
+ * What a thief is given: half of the ring, oldest first, at least one; with an empty ring, the hot slot if `hot`.  Pinned
+ * threads stay.  Chained through next, the newest first (as an inbox is); NULL: nothing.
+ */
+struct mni_thread *mni_runq_give(struct mni_cpu *c, bool hot, unsigned *count) {
+    struct mni_thread *chain = NULL;
+    unsigned n = 0;
+    if (c->head == c->tail && (c->others & MNI_OTHER_OVERFLOW))
+        refill(c);
+    uint32_t length = c->tail - c->head, want = (length + 1) / 2, head = c->head;
+    for (uint32_t i = 0; i < want; i++) {
+        struct mni_thread *t = c->ring[head++ % MNI_RING];
+        if (t->flags & MNI_PINNED) {
+            uint32_t tail = c->tail;
+            a32_store(&c->head, head);
+            c->ring[tail % MNI_RING] = t;
+            a32_store(&c->tail, tail + 1);
+            continue;
+        }
+        t->next = chain;
+        chain = t;
+        n++;
+    }
+    a32_store(&c->head, head);
+    if (!chain && (c->others & MNI_OTHER_LOW) && !(c->low.head->flags & MNI_PINNED)) {
+        chain = take_from(c, &c->low, MNI_OTHER_LOW);
+        chain->next = NULL;
+        n++;
+    }
+    if (!chain && (c->others & MNI_OTHER_HIGH) && !(c->high.head->flags & MNI_PINNED)) {
+        chain = take_from(c, &c->high, MNI_OTHER_HIGH);
+        chain->next = NULL;
+        n++;
+    }
+    if (!chain && hot && c->hot && !(c->hot->flags & MNI_PINNED)) {
+        chain = c->hot;
+        aptr_store(&c->hot, NULL);
+        chain->next = NULL;
+        n++;
+    }
+    /* What never ran has a stack reserved here, and takes it along. */
+    for (struct mni_thread *t = chain; t; t = t->next)
+        if (!t->sp && !t->stack)
+            t->stack = mni_stack_take(&c->stacks, t->stack_class);
+    *count = n;
+    return chain;
+}

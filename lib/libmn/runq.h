@@ -1,0 +1,105 @@
+/*
+ * runq: a cpu's queue of ready threads.  The owner's, plain memory; all functions are called by the owner.
+ *
+ * The hot slot runs next and inherits what is left of the slice, so that two threads which wake each other stay together
+ * without starving the rest.  Then the ring, oldest first; what does not fit into it goes to the overflow list, behind it.
+ * A child-first spawn pushes its parent to the ring's young end and takes it from there when the child has ended.
+ * High goes before everything, low when there is nothing else, and once in 64 turns.
+ */
+#ifndef MNI_RUNQ_H
+#define MNI_RUNQ_H
+
+#include "enter.h"
+
+enum { MNI_OTHER_OVERFLOW = 1, MNI_OTHER_HIGH = 2, MNI_OTHER_LOW = 4 };
+
+void mni_runq_overflow(struct mni_cpu *c, struct mni_thread *t);
+void mni_runq_other(struct mni_cpu *c, struct mni_thread *t);
+struct mni_thread *mni_runq_pick_other(struct mni_cpu *c);
+void mni_call_help(struct mni_cpu *c);
+struct mni_thread *mni_runq_give(struct mni_cpu *c, bool hot, unsigned *count);
+
+static inline uint32_t mni_ring_length(const struct mni_cpu *c) {
+    return a32_load(&c->tail) - a32_load(&c->head);
+}
+
+/* Whether more than one thread could run here at once; a hint when read by others. */
+static inline bool mni_runq_more(const struct mni_cpu *c) {
+    return mni_ring_length(c) != 0 || a32_load(&c->others) != 0;
+}
+
+static inline bool mni_runq_empty(const struct mni_cpu *c) {
+    return !aptr_load(&c->hot) && !mni_runq_more(c);
+}
+
+/* Relaxed stores below: thieves read these words as hints, and act only when the cpu is theirs. */
+
+static inline void mni_runq_push(struct mni_cpu *c, struct mni_thread *t) {
+    uint32_t tail = c->tail;
+    if (__builtin_expect(tail - c->head == MNI_RING || (c->others & MNI_OTHER_OVERFLOW), 0)) {
+        mni_runq_overflow(c, t);
+    } else {
+        c->ring[tail % MNI_RING] = t;
+        a32_store(&c->tail, tail + 1);
+    }
+    if (__builtin_expect(a32_load(&mni_rt->idlers) != 0, 0))
+        mni_call_help(c);
+}
+
+/* By priority; a thread that was just woken or started goes to the hot slot, and moves up who was there. */
+static inline void mni_runq_push_hot(struct mni_cpu *c, struct mni_thread *t) {
+    if (__builtin_expect(t->priority != MN_NORMAL, 0)) {
+        mni_runq_other(c, t);
+        return;
+    }
+    struct mni_thread *old = c->hot;
+    aptr_store(&c->hot, t);
+    if (old)
+        mni_runq_push(c, old);
+    else if (__builtin_expect(a32_load(&mni_rt->idlers) != 0, 0))
+        mni_call_help(c);
+}
+
+static inline void mni_runq_push_fair(struct mni_cpu *c, struct mni_thread *t) {
+    if (__builtin_expect(t->priority != MN_NORMAL, 0))
+        mni_runq_other(c, t);
+    else
+        mni_runq_push(c, t);
+}
+
+/* The next to run, NULL: none.  Its slice is set. */
+static inline struct mni_thread *mni_runq_pick(struct mni_cpu *c) {
+    if (__builtin_expect((c->others & (MNI_OTHER_HIGH | MNI_OTHER_LOW)) != 0, 0)) {
+        struct mni_thread *t = mni_runq_pick_other(c);
+        if (t)
+            return t;
+    }
+    struct mni_thread *t = c->hot;
+    if (t) {
+        aptr_store(&c->hot, NULL);
+        if (__builtin_expect(c->budget > 0, 1))
+            return t;
+        mni_runq_push(c, t);
+    }
+    c->budget = MNI_BUDGET;
+    uint32_t head = c->head;
+    if (__builtin_expect(head != c->tail, 1)) {
+        t = c->ring[head % MNI_RING];
+        a32_store(&c->head, head + 1);
+        /* The one after it will be switched to soon: its descriptor is on the way meanwhile. */
+        __builtin_prefetch(c->ring[(head + 2) % MNI_RING]);
+        return t;
+    }
+    return c->others ? mni_runq_pick_other(c) : NULL;
+}
+
+/* The youngest of the ring, if it is this thread. */
+static inline bool mni_runq_take_young(struct mni_cpu *c, const struct mni_thread *t) {
+    uint32_t tail = c->tail;
+    if (tail == c->head || c->ring[(tail - 1) % MNI_RING] != t || (c->others & MNI_OTHER_OVERFLOW))
+        return false;
+    a32_store(&c->tail, tail - 1);
+    return true;
+}
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * runtime: cpu, worker and what they belong to: what schedules threads.
+ *
+ * A cpu is one of the runtime's CPUs: run queue, timers, caches.  A worker is an LWP.  A worker that has a cpu runs its
+ * threads; `inside` says whether it is in the runtime or in a thread's own code.  State is ownership:
+ *
+ *   - Everything in the cpu's first part belongs to its worker while that is inside, and is plain memory.
+ *   - While the worker is not inside, another LWP may mark it (`taken`), and then owns the cpu until it clears the mark
+ *     (to steal from it), or for good (to hand the cpu to another worker): enter.h and take.c.
+ *   - Everybody else writes to the `remote` part only: the inbox, and the wish to be given work.
+ *
+ * So pushes and pops need no locked instruction, and a thread that was made ready on a cpu is seen by nobody else
+ * before the pusher has left the runtime: it may be queued while it still stands on its own stack.
+ */
+#ifndef MNI_RUNTIME_H
+#define MNI_RUNTIME_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctx.h"
+#include "stack.h"
+#include "thread.h"
+#include "topo.h"
+
+enum {
+    MNI_RING = 256,      /* run queue entries of a CPU before its overflow list */
+    MNI_BUDGET = 1000,   /* runtime calls of a slice */
+    MNI_LINE = 128,      /* two cache lines: the adjacent-line prefetcher makes neighbours out of pairs */
+};
+
+/* A FIFO of threads, linked through next. */
+struct mni_fifo {
+    struct mni_thread *head, *tail;
+    uint64_t length;
+};
+
+/* Counted by the owner, read by anyone: relaxed words. */
+struct mni_counts {
+    uint64_t switches, spawns, ends, yields, parks, wakes, steals, stolen, searches, sleeps, handoffs, overflows;
+};
+
+struct mni_cpu {
+    /* ---- the owner's; hot first */
+    struct mni_thread *hot;     /* runs next, and inherits the slice */
+    struct mni_thread *current; /* runs now; NULL: the worker's own loop */
+    uint32_t head, tail;        /* of the ring; read by thieves as a hint */
+    int32_t tick;               /* switches until the next look at clock and timers */
+    int32_t budget;             /* runtime calls that are left of the slice */
+    uint32_t others;            /* high, low or overflow hold threads: bits, see runq.h */
+    uint32_t ticks;             /* what tick is set to */
+    struct mni_worker *worker;  /* whose cpu this is; changed by a hand-off only */
+    int *err;                   /* errno of the worker's LWP */
+    void (*after)(struct mni_cpu *c, struct mni_thread *from); /* what the next stack does first, for the one left */
+    struct mni_thread *after_thread;
+    struct mni_olock *after_lock;
+    int64_t after_deadline;
+    struct mni_parker *after_parker;
+    struct mni_thread *free; /* descriptors */
+    uint32_t free_count;
+    uint32_t index;
+    int64_t now; /* a recent time */
+    struct mni_timers *timers;
+    struct mni_counts count;
+    struct mni_stacks stacks;
+    struct mni_fifo overflow, high, low;
+    int64_t helped; /* when it last woke another worker */
+    struct mni_thread *ring[MNI_RING];
+
+    /* ---- written by others */
+    struct {
+        _Alignas(MNI_LINE) struct mni_thread *inbox; /* a stack of threads to run; pushed by anyone, taken by the owner */
+        uint32_t want;                     /* index + 1 of a worker's cpu that would take threads off this one */
+        uint32_t idle;                     /* the worker sleeps, or is about to: 1; whoever makes it 0 wakes it */
+    } remote;
+};
+
+struct mni_worker {
+    uint32_t inside; /* in the runtime: its cpu's state may be in motion.  Pairs with taken: enter.h */
+    uint32_t taken;  /* MNI_TAKEN_* */
+    struct mni_cpu *cpu;         /* NULL: a spare, or one that lost its cpu */
+    struct mni_thread *detached; /* what it runs without a cpu */
+    struct mni_thread *lost;     /* given up by its detached worker, to be made ready */
+    void *sp;                    /* its own loop's context */
+    int *err;
+    uint32_t sleep; /* futex: changes when there is something to do */
+    uint32_t index;
+    uint64_t random;
+    pthread_t lwp;
+    int tid;
+    bool own_lwp; /* made by us: joined at the end */
+    struct mni_worker *next; /* in the list of spares */
+    struct mni_worker *all;  /* in the list of all */
+    void *fiber;
+};
+
+enum {
+    MNI_TAKEN_SEIZED = 1, /* for a moment: the worker waits before it enters */
+    MNI_TAKEN_AWAY = 2,   /* its cpu has another worker now */
+    MNI_TAKEN_FENCE = 4,  /* no membarrier here: entering needs a full fence */
+    MNI_TAKEN_WAITED = 8, /* the worker sleeps until SEIZED is cleared */
+};
+
+struct mni_runtime {
+    unsigned ncpus;
+    struct mni_cpu **cpus;
+    struct mn_config config;
+    struct mni_topo topo;
+    bool membarrier;
+    uint32_t ending; /* no more threads are started */
+    uint32_t stop;   /* workers end */
+    uint32_t stopped; /* futex: the runtime has ended */
+    _Alignas(MNI_LINE) uint32_t idlers; /* workers that sleep */
+    uint32_t searching;                 /* workers that look for work */
+    uint32_t inject;                    /* round robin of foreign LWPs */
+};
+
+/* The runtime, NULL when there is none.  Written by start and stop only. */
+extern struct mni_runtime *mni_rt;
+
+#endif

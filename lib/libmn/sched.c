@@ -1,0 +1,133 @@
+/* sched: yielding, making ready, and what is looked at between threads (sched.h). */
+#include "sched.h"
+
+#include "clock.h"
+#include "export.h"
+#include "idle.h"
+#include "take.h"
+
+void mni_after_nothing(struct mni_cpu *c, struct mni_thread *t) {
+    (void)c;
+    (void)t;
+}
+
+static void expired(struct mni_timer *timer, void *arg) {
+    struct mni_thread *t = list_entry(timer, struct mni_thread, timer);
+    if (mni_claim(&t->park, -ETIMEDOUT))
+        mni_ready(arg, t);
+}
+
+/*
+ * How often the clock is read: so that a look comes about every 10 us, whatever the threads do between two switches.  It
+ * costs 25 ns.
+ */
+enum { LOOK_NS = 10000, MOST_TICKS = 64, EXPIRE_AT_ONCE = 64 };
+
+void mni_housekeep(struct mni_cpu *c) {
+    if (aptr_load(&c->remote.inbox))
+        mni_inbox_drain(c);
+    if (a32_load(&c->remote.want))
+        mni_give(c);
+    if (c->tick > 0)
+        return;
+    int64_t now = (int64_t)clock_now_ns(), passed = now - c->now;
+    if (passed > 2 * LOOK_NS)
+        c->ticks = c->ticks > 2 ? c->ticks / 2 : 1;
+    else if (passed < LOOK_NS && c->ticks < MOST_TICKS)
+        c->ticks++;
+    c->tick = (int32_t)c->ticks;
+    c->now = now;
+    if (mni_timers_next(c->timers) <= now)
+        mni_timers_run(c->timers, now, EXPIRE_AT_ONCE, expired, c);
+    if (a32_load(&mni_rt->idlers) && mni_runq_more(c))
+        mni_call_help(c);
+}
+
+/* A thread that others may see by now is pushed when it stands on its stack no more: its home is another cpu. */
+static void after_push_remote(struct mni_cpu *c, struct mni_thread *t) {
+    (void)c;
+    mni_inbox_push(mni_rt->cpus[t->cpu], t);
+}
+
+static void yield(struct mni_cpu *c, struct mni_thread *t) {
+    t->state = MNI_READY;
+    if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
+        /* It was stolen before it ran, or its LWP lost its cpu: back home. */
+        mni_switch(c, t, mni_next(c), after_push_remote);
+        return;
+    }
+    struct mni_thread *next = mni_next(c);
+    if (!next) {
+        t->state = MNI_RUNNING;
+        return;
+    }
+    mni_runq_push_fair(c, t);
+    mni_switch(c, t, next, mni_after_nothing);
+}
+
+/* Past its slice, at the end of a call. */
+void mni_resched(void) {
+    struct mni_cpu *c = mni_cpu_self();
+    c->budget = MNI_BUDGET;
+    yield(c, c->current);
+}
+
+MN_EXPORT int mn_yield(void) {
+    struct mni_cpu *c = mni_enter();
+    if (!c) {
+        mni_foreign_enter();
+        sched_yield();
+        return 0;
+    }
+    struct mni_thread *t = c->current;
+    a64_store(&c->count.yields, c->count.yields + 1);
+    yield(c, t);
+    /* Relaxed: only the thread itself would act on it. */
+    uint32_t claim = a32_load(&t->park.claim);
+    mni_leave(mni_cpu_self());
+    return (claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL ? -ECANCELED : 0;
+}
+
+void mni_ready(struct mni_cpu *c, struct mni_thread *t) {
+    if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
+        mni_inbox_push(mni_rt->cpus[t->cpu], t);
+        return;
+    }
+    t->state = t->sp ? MNI_READY : MNI_FRESH;
+    mni_runq_push_hot(c, t);
+}
+
+void mni_ready_remote(struct mni_thread *t) {
+    mni_inbox_push(mni_rt->cpus[t->cpu], t);
+}
+
+/* A stack of threads, pushed by anyone, emptied as a whole by the owner: no thread is taken out singly, so no ABA. */
+void mni_inbox_push_chain(struct mni_cpu *to, struct mni_thread *first, struct mni_thread *last) {
+    struct mni_thread *head;
+    do {
+        head = aptr_load(&to->remote.inbox);
+        last->next = head;
+        /* Full: pairs with the swap of mni_inbox_drain, and orders this push before the look at idle (idle.c). */
+    } while (!aptr_cas_full(&to->remote.inbox, head, first));
+    mni_ring_up(to);
+}
+
+void mni_inbox_push(struct mni_cpu *to, struct mni_thread *t) {
+    mni_inbox_push_chain(to, t, t);
+}
+
+void mni_inbox_drain(struct mni_cpu *c) {
+    /* Full: pairs with the push; what its thread wrote before is seen. */
+    struct mni_thread *t = aptr_swap_full(&c->remote.inbox, NULL), *oldest = NULL;
+    while (t) {
+        struct mni_thread *next = t->next;
+        t->next = oldest;
+        oldest = t;
+        t = next;
+    }
+    for (t = oldest; t; t = oldest) {
+        oldest = t->next;
+        t->state = t->sp ? MNI_READY : MNI_FRESH;
+        mni_runq_push_fair(c, t);
+    }
+}

@@ -1,0 +1,62 @@
+/*
+ * signals: the program's signal handlers run on LWPs that are not workers.
+ *
+ * A handler that interrupts a worker would run in the middle of a green thread, on its stack, possibly inside the runtime.
+ * So workers block all signals that are sent (those that an instruction causes cannot be blocked: SIGSEGV and its like have
+ * an alternate stack).  When mn_run makes the program's only LWP a worker, nobody would be left to take SIGINT or SIGTERM:
+ * the signal LWP is there for that.  It has the mask that the caller of mn_run or mn_start had, and only sleeps.
+ */
+#include "signals.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "atomic.h"
+#include "fault.h"
+#include "umtx.h"
+
+void mni_signals_block(sigset_t *old) {
+    sigset_t all;
+    sigfillset(&all);
+    static const int caused[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    for (unsigned i = 0; i < sizeof caused / sizeof *caused; i++)
+        sigdelset(&all, caused[i]);
+    pthread_sigmask(SIG_SETMASK, &all, old);
+}
+
+void mni_signals_worker_start(void) {
+}
+
+void mni_signals_worker_end(void) {
+}
+
+static struct {
+    pthread_t lwp;
+    uint32_t stop; /* futex */
+    bool runs;
+} self;
+
+static void *sleep_main(void *arg) {
+    (void)arg;
+    /* Acquire: pairs with mni_signals_stop. */
+    while (!a32_load_acquire(&self.stop))
+        umtx_wait(&self.stop, 0, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+    return NULL;
+}
+
+int mni_signals_start(void) {
+    a32_store(&self.stop, 0);
+    int r = fault("clone") ? EAGAIN : pthread_create(&self.lwp, NULL, sleep_main, NULL);
+    self.runs = r == 0;
+    return -r;
+}
+
+void mni_signals_stop(void) {
+    if (!self.runs)
+        return;
+    a32_store_release(&self.stop, 1);
+    umtx_wake(&self.stop, 1, UMTX_PRIVATE);
+    pthread_join(self.lwp, NULL);
+    self.runs = false;
+}

@@ -1,0 +1,162 @@
+/*
+ * table: the descriptors of all threads.
+ *
+ * Segments of 4,096 descriptors (1.2 MB), mapped one after another as threads are started and found through one array.
+ * They are unmapped when the runtime ends, so any handle that was ever given out can be looked up until then.  Every cpu
+ * has a list of free descriptors; a common one, under a lock, takes and gives batches.
+ */
+#include "table.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "enter.h"
+#include "fault.h"
+#include "lock.h"
+#include "run.h"
+
+enum { SEGMENT = 4096, BATCH = 64 };
+
+static struct {
+    struct lock lock;
+    struct mni_thread **segments; /* NULL: not mapped yet; the array itself is mapped for max_threads */
+    uint32_t most;                /* segments */
+    uint32_t used;                /* segments; atomic */
+    uint32_t fresh;               /* index of the first descriptor that was never used */
+    struct mni_thread *free;
+    uint64_t max;
+} table = {.lock = LOCK_INIT(RANK_REGISTRY)};
+
+int mni_table_start(uint64_t max_threads) {
+    table.max = max_threads;
+    table.most = (uint32_t)((max_threads + SEGMENT - 1) / SEGMENT);
+    size_t bytes = table.most * sizeof(struct mni_thread *);
+    void *p = fault("mmap") ? MAP_FAILED
+                            : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return -ENOMEM;
+    table.segments = p;
+    table.used = table.fresh = 0;
+    table.free = NULL;
+    return 0;
+}
+
+void mni_table_end(void) {
+    for (uint32_t i = 0; i < table.used; i++)
+        munmap(table.segments[i], SEGMENT * sizeof(struct mni_thread));
+    munmap(table.segments, table.most * sizeof(struct mni_thread *));
+    table.segments = NULL;
+    a32_store(&table.used, 0);
+}
+
+static int add_segment(void) {
+    if (table.used == table.most)
+        return -EAGAIN;
+    void *p = fault("mmap") ? MAP_FAILED
+                            : mmap(NULL, SEGMENT * sizeof(struct mni_thread), PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return -ENOMEM;
+    table.segments[table.used] = p;
+    /* Release: pairs with the acquire of mni_thread_find and mni_table_each. */
+    a32_store_release(&table.used, table.used + 1);
+    return 0;
+}
+
+/* Takes up to n descriptors as a chain; 0 or a negative errno, when there is not even one. */
+static int take_batch(unsigned n, struct mni_thread **chain, unsigned *count) {
+    int r = 0;
+    *chain = NULL;
+    *count = 0;
+    lock_take(&table.lock);
+    while (*count < n) {
+        struct mni_thread *t = table.free;
+        if (t) {
+            table.free = t->next;
+        } else {
+            if (table.fresh >= table.max) {
+                r = -EAGAIN;
+                break;
+            }
+            if (table.fresh == table.used * SEGMENT && (r = add_segment()) < 0)
+                break;
+            t = &table.segments[table.fresh / SEGMENT][table.fresh % SEGMENT];
+            t->index = table.fresh++;
+            t->park.owner = t->index + 1;
+            a32_store(&t->generation, 1);
+        }
+        t->next = *chain;
+        *chain = t;
+        ++*count;
+    }
+    lock_drop(&table.lock);
+    return *count ? 0 : r;
+}
+
+int mni_thread_refill(struct mni_cpu *c) {
+    unsigned n;
+    int r = take_batch(BATCH, &c->free, &n);
+    c->free_count = n;
+    return r;
+}
+
+struct mni_thread *mni_thread_take_shared(int *error) {
+    struct mni_thread *t;
+    unsigned n;
+    *error = take_batch(1, &t, &n);
+    return *error < 0 ? NULL : t;
+}
+
+/* Half of a cpu's free descriptors, or all, go back. */
+void mni_thread_flush(struct mni_cpu *c, bool all) {
+    unsigned n = all ? c->free_count : c->free_count / 2;
+    if (!n)
+        return;
+    struct mni_thread *first = c->free, *last = first;
+    for (unsigned i = 1; i < n; i++)
+        last = last->next;
+    c->free = last->next;
+    c->free_count -= n;
+    lock_take(&table.lock);
+    last->next = table.free;
+    table.free = first;
+    lock_drop(&table.lock);
+}
+
+void mni_thread_give_shared(struct mni_thread *t) {
+    mni_thread_retire(t);
+    lock_take(&table.lock);
+    t->next = table.free;
+    table.free = t;
+    lock_drop(&table.lock);
+}
+
+struct mni_thread *mni_thread_find(mn_thread handle) {
+    uint32_t index = (uint32_t)handle - 1;
+    /* Acquire: pairs with add_segment. */
+    if ((uint32_t)handle == 0 || index / SEGMENT >= a32_load_acquire(&table.used))
+        return NULL;
+    struct mni_thread *t = &table.segments[index / SEGMENT][index % SEGMENT];
+    /* Acquire: pairs with the release of mni_thread_retire. */
+    return a32_load_acquire(&t->generation) == (uint32_t)(handle >> 32) ? t : NULL;
+}
+
+void mni_table_each(bool (*visit)(struct mni_thread *t, void *arg), void *arg) {
+    uint32_t used = a32_load_acquire(&table.used);
+    for (uint32_t s = 0; s < used; s++)
+        for (uint32_t i = 0; i < SEGMENT; i++) {
+            struct mni_thread *t = &table.segments[s][i];
+            if (a32_load_acquire(&t->generation) == 0)
+                return; /* never used, nor those after it */
+            if (t->state != MNI_FREE && !visit(t, arg))
+                return;
+        }
+}
+
+void mni_table_forget(void) {
+    lock_reset(&table.lock);
+    table.segments = NULL;
+    table.free = NULL;
+    a32_store(&table.used, 0);
+}

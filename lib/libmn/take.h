@@ -1,0 +1,42 @@
+/* take: taking threads, or the cpu, from a worker; see take.c and enter.h. */
+#ifndef MNI_TAKE_H
+#define MNI_TAKE_H
+
+#include "enter.h"
+
+/* What a searcher remembers of its victims from one look to the next. */
+struct mni_search {
+    const struct mni_cpu *victim;
+    uint64_t switches;
+    int64_t since;
+};
+
+/* The other side of mni_fence_light: every running LWP of the process has executed a full barrier. */
+void mni_heavy_barrier(void);
+/* Whether the kernel has membarrier for us; registers for it. */
+bool mni_heavy_barrier_start(void);
+
+/* Somebody wants threads of this cpu: the owner hands over what it can spare. */
+void mni_give(struct mni_cpu *c);
+
+/* Tries to get threads from another cpu; true: there are some in c's queues now. */
+bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now);
+
+/*
+ * Gives the cpu to another worker, if its own is outside the runtime at this moment; that one keeps the thread that it runs,
+ * and gives it up when it enters the runtime.
+ *   0 done;  -EBUSY the worker is inside, or somebody else takes it;  -ENOENT it runs no thread;  -EAGAIN no LWP
+ * Contexts: foreign LWPs.
+ */
+int mni_hand_off(struct mni_cpu *c);
+
+/* Clears a mark, and wakes the worker that waits for it. */
+void mni_unmark(struct mni_worker *w, uint32_t how);
+
+/* A worker's own loop comes back from a wait: NULL, when its cpu was taken away. */
+struct mni_cpu *mni_enter_loop(struct mni_worker *w);
+
+/* Waits until each worker has been outside the runtime once (foreign.c). */
+void mni_wait_outside(void);
+
+#endif
