@@ -21,6 +21,14 @@ int backtrace_prepare(void);
  */
 int backtrace_take(void **pcs, int max, int skip);
 
+/*
+ * The same for a context that does not run, or that a signal interrupted: a ucontext_t whose registers that survive calls,
+ * stack pointer and program counter count.  interrupted: the program counter is that of the next instruction and not a
+ * return address.  The first address is the context's own.  Memory is looked at before it is read, so a context that makes
+ * no sense gives nonsense and no fault.
+ */
+int backtrace_take_from(const void *ucontext, int interrupted, void **pcs, int max);
+
 /* Writes a line for each address to fd: its number, the address, the nearest symbol and the object it lies in.  With
  * n == 0, a line that says why there is none.  Takes the loader's lock. */
 void backtrace_print(int fd, void *const *pcs, int n);

@@ -1,0 +1,19 @@
+/* What a parked context's stack pointer points to (ctx.S), as the unwinder wants it: as if the switch just returned. */
+#ifndef MNI_ARCH_CTX_FRAME_H
+#define MNI_ARCH_CTX_FRAME_H
+
+#include <stdint.h>
+#include <string.h>
+#include <ucontext.h>
+
+static inline void mni_ctx_unpack(const void *sp, ucontext_t *uc) {
+    const uint64_t *saved = sp;
+    memset(uc, 0, sizeof *uc);
+    for (int i = 0; i < 10; i++)
+        uc->uc_mcontext.regs[19 + i] = saved[2 + i];
+    uc->uc_mcontext.regs[29] = saved[0];
+    uc->uc_mcontext.pc = uc->uc_mcontext.regs[30] = saved[1];
+    uc->uc_mcontext.sp = (uint64_t)(uintptr_t)(saved + 20);
+}
+
+#endif
