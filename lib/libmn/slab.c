@@ -419,10 +419,10 @@ void mni_stack_slab_end(void) {
     a32_store(&nsteps, 0); /* relaxed: nobody else is left */
     for (unsigned i = 0; i < n; i++)
         munmap(steps[i].base, steps[i].bytes);
-    mni_stack_slab_forget();
+    mni_stack_slab_forked();
 }
 
-void mni_stack_slab_forget(void) {
+void mni_stack_slab_forked(void) {
     lock_reset(&lock);
     a32_store(&nsteps, 0); /* relaxed: there is one thread */
     a32_store(&mni_stack_watch, 0);

@@ -136,7 +136,7 @@ int mni_stack_slab_start(enum mn_stack default_class);
 void mni_stack_slab_end(void);
 
 /* In a fork's child: the parent's stacks stay mapped, the caller may run on one, and are forgotten. */
-void mni_stack_slab_forget(void);
+void mni_stack_slab_forked(void);
 
 /* For threads that a foreign LWP starts: reserves and takes from the slab itself; NULL: -ENOMEM.  Any caller. */
 char *mni_stack_take_shared(unsigned class);
