@@ -65,6 +65,18 @@ static void release(struct mni_runtime *rt) {
     free(rt);
 }
 
+/* What neither the caller nor the environment said (mn/run.h). */
+static void defaults(struct mn_config *c) {
+    if (!c->stack)
+        c->stack = MN_STACK_64K;
+    if (!c->slice_us)
+        c->slice_us = 1000;
+    if (!c->spin_us)
+        c->spin_us = 20;
+    if (!c->max_threads)
+        c->max_threads = 16000000;
+}
+
 /* Everything but the LWPs. */
 static int make(struct mni_runtime **out, const struct mn_config *config) {
     struct mni_runtime *rt = aligned(sizeof *rt);
@@ -78,6 +90,7 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
         free(rt);
         return r;
     }
+    defaults(&rt->config);
     if ((r = mni_topo_decide(&rt->topo, &rt->config)) < 0) {
         free(rt);
         return r;
