@@ -105,8 +105,11 @@ int mni_foreign_wait(struct mni_olock *lock, const uint32_t *permit, int64_t dea
     /* Acquire: pairs with the release of mni_foreign_wake. */
     while (a32_load_acquire(&p->foreign) == MNI_ASLEEP) {
         int r = umtx_wait(&p->foreign, MNI_ASLEEP, deadline == MN_FOREVER ? NULL : &until, CLOCK_MONOTONIC, UMTX_PRIVATE);
-        if (r == -ETIMEDOUT && mni_claim(p, -ETIMEDOUT))
-            break;
+        if (r == -ETIMEDOUT) {
+            if (mni_claim(p, -ETIMEDOUT))
+                break;
+            deadline = MN_FOREVER; /* it was claimed before, and the wake-up may take its time */
+        }
     }
     a32_store(&p->foreign, MNI_AWAKE);
     do

@@ -1,0 +1,77 @@
+/*
+ * mn/mutex.h: mutexes.
+ *
+ * A mutex that is {0} or MN_MUTEX_INIT is ready for use.  It is meant for sections that are short or rarely fought for:
+ * who asks for a held one waits in a queue, but threads that run may overtake the queue for about 100 microseconds,
+ * after which the mutex is handed to the thread that has waited longest.
+ *
+ * A cancelled thread (mn/cancel.h) gets -ECANCELED from every lock call, also of a mutex that is free: code that has to
+ * lock while it tidies up does so shielded, or in a deferred function, which is.  Unlock and trylock never fail for that.
+ */
+#ifndef MN_MUTEX_H
+#define MN_MUTEX_H
+
+#include <mn/object.h>
+#include <mn/time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The members are the library's.  The object must not move while it is in use. */
+struct mn_mutex {
+    uint32_t word, owner, lock, turn;
+    struct mn_waiters queue;
+    int64_t began, looked;
+    uint32_t step, waiting;
+};
+
+#define MN_MUTEX_INIT {0, 0, 0, 0, {0, 0}, 0, 0, 0, 0}
+
+/* Makes a mutex that is free.  Contexts: any. */
+void mn_mutex_init(struct mn_mutex *mutex);
+
+/* -EBUSY: it is held, or threads wait for it; it stays valid.  Contexts: any. */
+int mn_mutex_destroy(struct mn_mutex *mutex);
+
+/*
+ * Returns when the caller holds the mutex.
+ *   -EDEADLK     the caller holds it already
+ *   -ETIMEDOUT   the deadline passed first
+ *   -ECANCELED
+ * Contexts: any.
+ */
+int mn_mutex_lock(struct mn_mutex *mutex);
+int mn_mutex_lock_until(struct mn_mutex *mutex, int64_t deadline);
+
+/* -EBUSY: it is held, perhaps by the caller.  Contexts: any. */
+int mn_mutex_trylock(struct mn_mutex *mutex);
+
+/*
+ * Never blocks.  The mutex is not touched once it is free: the thread that gets it next may destroy it.
+ *   -EPERM   the caller does not hold it
+ * Contexts: any.
+ */
+int mn_mutex_unlock(struct mn_mutex *mutex);
+
+/* A recursive mutex: its owner may lock it again, and unlocks it as often as it locked it. */
+struct mn_rmutex {
+    struct mn_mutex mutex;
+    uint32_t again;
+};
+
+#define MN_RMUTEX_INIT {MN_MUTEX_INIT, 0}
+
+/* As the functions above, except that lock and trylock by the owner succeed; -EAGAIN: it was locked 2^32 - 1 times. */
+void mn_rmutex_init(struct mn_rmutex *mutex);
+int mn_rmutex_destroy(struct mn_rmutex *mutex);
+int mn_rmutex_lock(struct mn_rmutex *mutex);
+int mn_rmutex_lock_until(struct mn_rmutex *mutex, int64_t deadline);
+int mn_rmutex_trylock(struct mn_rmutex *mutex);
+int mn_rmutex_unlock(struct mn_rmutex *mutex);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * mn/rwlock.h: read-write locks.
+ *
+ * One that is {0} or MN_RWLOCK_INIT is ready for use.  While a writer waits, new readers queue; when a writer leaves, all
+ * readers that wait go in, and when they have left, the next writer: neither kind starves.  So a thread must not take a
+ * read lock again while it holds one: a writer may have come in between.
+ */
+#ifndef MN_RWLOCK_H
+#define MN_RWLOCK_H
+
+#include <mn/object.h>
+#include <mn/time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mn_rwlock {
+    uint32_t word, owner, lock, spare;
+    struct mn_waiters readers, writers;
+};
+
+#define MN_RWLOCK_INIT {0, 0, 0, 0, {0, 0}, {0, 0}}
+
+void mn_rwlock_init(struct mn_rwlock *rwlock);
+
+/* -EBUSY: it is held, or threads wait for it; it stays valid.  Contexts: any. */
+int mn_rwlock_destroy(struct mn_rwlock *rwlock);
+
+/*
+ * Return when the caller holds the lock, for reading or writing.
+ *   -EDEADLK     the caller holds it for writing
+ *   -EAGAIN      there are 2^30 - 1 readers
+ *   -ETIMEDOUT   the deadline passed first
+ *   -ECANCELED   (also when the lock is free)
+ * Contexts: any.
+ */
+int mn_rwlock_rdlock(struct mn_rwlock *rwlock);
+int mn_rwlock_rdlock_until(struct mn_rwlock *rwlock, int64_t deadline);
+int mn_rwlock_wrlock(struct mn_rwlock *rwlock);
+int mn_rwlock_wrlock_until(struct mn_rwlock *rwlock, int64_t deadline);
+
+/* -EBUSY: the caller would have to wait.  -EAGAIN: as above.  Contexts: any. */
+int mn_rwlock_tryrdlock(struct mn_rwlock *rwlock);
+int mn_rwlock_trywrlock(struct mn_rwlock *rwlock);
+
+/*
+ * Gives back what the caller holds.  It never blocks, and the lock is not touched once it is free.
+ *   -EPERM   another thread holds it for writing, or nobody holds it.  That a reader holds it is not checked.
+ * Contexts: any.
+ */
+int mn_rwlock_unlock(struct mn_rwlock *rwlock);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
