@@ -2,7 +2,7 @@
  * The context switch: what must live through it does, contexts start at their entry with an aligned stack, and a jump
  * leaves for good.  Also compiled for other architectures and run under qemu (ctx_aarch64.sh).
  */
-/* models: mn-1 */
+/* workers: 1 */
 #include "ctx.h"
 
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The context switch for aarch64, built by the cross compiler and run under qemu, with its unwinding.
-# models: mn-1
+# workers: 1
 T=$(mktemp -d "${TMPDIR:-/tmp}/odonata-ctx.XXXXXX") || exit 1
 trap 'rm -rf "$T"' EXIT
 SRC=${ODONATA_SRC:-$(cd "$(dirname "$0")/../.." && pwd -P)}

@@ -5,7 +5,7 @@
  * interrupted.  While the stack is changed, that may be of the context that is left or of the one that is entered, but
  * always of one of the two, whole, and with the values of the registers that its function relies on.
  */
-/* models: mn-1 */
+/* workers: 1 */
 /* not under: asan, tsan, clang */
 #include "ctx.h"
 
