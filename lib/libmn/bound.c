@@ -29,9 +29,9 @@ struct mni_thread *mni_bound_self(void) {
 }
 
 static void ended(struct mni_thread *t, void *result) {
+    t->arg = result; /* a deferred function may look at it (future.c) */
     mni_thread_cleanup(t);
     self = NULL;
-    t->arg = result;
     t->state = MNI_DONE;
     /* Before it can be joined: mn_run may be waiting for the last end. */
     a64_add_release(&ends, 1);

@@ -8,6 +8,7 @@
 #include "fault.h"
 #include "foreign.h"
 #include "sched.h"
+#include "select.h"
 
 struct mni_defer {
     struct mni_defer *next;
@@ -106,9 +107,13 @@ MN_EXPORT int mn_undefer(bool run) {
 
 /* Called outside the runtime, as the thread itself. */
 void mni_thread_cleanup(struct mni_thread *t) {
-    if (!t->defers)
-        return;
-    mn_shield(true);
-    while (t->defers)
-        run_latest(t, true);
+    if (t->defers) {
+        mn_shield(true);
+        while (t->defers)
+            run_latest(t, true);
+    }
+    if (t->select) {
+        mni_select_release(t->select);
+        t->select = NULL;
+    }
 }

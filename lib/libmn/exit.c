@@ -37,9 +37,9 @@ static bool local(const struct mni_cpu *c, const struct mni_parker *p) {
 
 void mni_thread_end(void *result) {
     struct mni_thread *t = mni_cpu_self()->current;
+    t->arg = result; /* a deferred function may look at it (future.c) */
     mni_thread_cleanup(t);
     struct mni_cpu *c = mni_enter();
-    t->arg = result;
     t->state = MNI_DONE;
     a64_store(&c->count.ends, c->count.ends + 1);
     struct mni_parker *joiner = NULL;
