@@ -33,9 +33,9 @@ static void ended(struct mni_thread *t, void *result) {
     mni_thread_cleanup(t);
     self = NULL;
     t->state = MNI_DONE;
-    /* Before it can be joined: mn_run may be waiting for the last end. */
-    a64_add_release(&ends, 1);
     mni_join_ended(NULL, t);
+    /* Last: once all ends are counted, the runtime's memory goes. */
+    a64_add_release(&ends, 1);
 }
 
 static void *lwp_main(void *arg) {

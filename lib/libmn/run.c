@@ -225,7 +225,8 @@ MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *
         return -EBUSY;
     lock_take(&start_lock);
     int r = mni_rt ? -EBUSY : start(config, 1);
-    by_run = r == 0;
+    if (r == 0)
+        by_run = true;
     lock_drop(&start_lock);
     if (r < 0)
         return r;

@@ -135,7 +135,7 @@ void mni_thread_give_shared(struct mni_thread *t) {
 struct mni_thread *mni_thread_find(mn_thread handle) {
     uint32_t index = (uint32_t)handle - 1;
     /* Acquire: pairs with add_segment. */
-    if ((uint32_t)handle == 0 || index / SEGMENT >= a32_load_acquire(&table.used))
+    if ((uint32_t)handle == 0 || handle >> 32 == 0 || index / SEGMENT >= a32_load_acquire(&table.used))
         return NULL;
     struct mni_thread *t = &table.segments[index / SEGMENT][index % SEGMENT];
     /* Acquire: pairs with the release of mni_thread_retire. */
