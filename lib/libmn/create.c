@@ -119,8 +119,6 @@ static inline int go(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *
         *out = mni_thread_handle(t);
     a64_store(&c->count.spawns, c->count.spawns + 1);
     if (__builtin_expect(a->flags & MN_CPU, 0) && a->cpu != c->index) {
-        /* Another cpu takes no slot of ours. */
-        t->stack = mni_stack_take(&c->stacks, class);
         mni_inbox_push(mni_rt->cpus[a->cpu], t);
     } else if (a->flags & MN_CHILD_FIRST) {
         struct mni_thread *parent = c->current;

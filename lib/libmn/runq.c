@@ -125,10 +125,6 @@ struct mni_thread *mni_runq_give(struct mni_cpu *c, bool hot, unsigned *count) {
         chain->next = NULL;
         n++;
     }
-    /* What never ran has a stack reserved here, and takes it along. */
-    for (struct mni_thread *t = chain; t; t = t->next)
-        if (!t->sp && !t->stack)
-            t->stack = mni_stack_take(&c->stacks, t->stack_class);
     *count = n;
     return chain;
 }

@@ -14,6 +14,7 @@
 
 #include "atomic.h"
 #include "fault.h"
+#include "overflow.h"
 #include "umtx.h"
 
 void mni_signals_block(sigset_t *old) {
@@ -26,9 +27,11 @@ void mni_signals_block(sigset_t *old) {
 }
 
 void mni_signals_worker_start(void) {
+    mni_overflow_worker_start();
 }
 
 void mni_signals_worker_end(void) {
+    mni_overflow_worker_end();
 }
 
 static struct {
@@ -46,6 +49,7 @@ static void *sleep_main(void *arg) {
 }
 
 int mni_signals_start(void) {
+    mni_overflow_start();
     a32_store(&self.stop, 0);
     int r = fault("clone") ? EAGAIN : pthread_create(&self.lwp, NULL, sleep_main, NULL);
     self.runs = r == 0;
@@ -53,6 +57,7 @@ int mni_signals_start(void) {
 }
 
 void mni_signals_stop(void) {
+    mni_overflow_end();
     if (!self.runs)
         return;
     a32_store_release(&self.stop, 1);

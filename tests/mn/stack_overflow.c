@@ -1,0 +1,180 @@
+/*
+ * A thread that runs out of stack: the report names it, then what the program had installed for SIGSEGV is done; faults of
+ * other kinds are passed on without a word.
+ */
+#include <mn.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "tap.h"
+
+/* External names: the report finds them only so (the program is linked with -rdynamic). */
+int deeper(int n);
+void *recursive_entry(void *arg);
+void *wild_entry(void *arg);
+
+static volatile int never = -1;
+static volatile char *wild;
+
+int __attribute__((noinline)) deeper(int n) {
+    volatile char frame[1000];
+    frame[n % 1000] = (char)n;
+    return n == never ? 0 : deeper(n + 1) + frame[n % 1000];
+}
+
+void *recursive_entry(void *arg) {
+    (void)arg;
+    mn_yield();
+    return (void *)(long)deeper(0);
+}
+
+void *wild_entry(void *arg) {
+    (void)arg;
+    *wild = 1;
+    return NULL;
+}
+
+static struct mn_attr attr;
+static void *(*entry)(void *);
+
+static int start(void *arg) {
+    mn_thread t;
+    (void)arg;
+    if (mn_go_attr(&t, &attr, entry, NULL) != 0)
+        _exit(99);
+    mn_join(t, NULL);
+    return 0;
+}
+
+static volatile int handled;
+
+static void leave(int sig, siginfo_t *info, void *context) {
+    (void)context;
+    handled = sig == SIGSEGV && info->si_code > 0;
+    _exit(handled ? 42 : 98);
+}
+
+static void plain(int sig) {
+    (void)sig;
+    /* Blocked, as it asked. */
+    sigset_t now;
+    sigprocmask(SIG_SETMASK, NULL, &now);
+    _exit(sigismember(&now, SIGUSR1) ? 43 : 97);
+}
+
+static void none(void) {
+}
+static void with_siginfo(void) {
+    struct sigaction a = {.sa_sigaction = leave, .sa_flags = SA_SIGINFO};
+    sigaction(SIGSEGV, &a, NULL);
+}
+static void with_plain(void) {
+    struct sigaction a = {.sa_handler = plain};
+    sigaddset(&a.sa_mask, SIGUSR1);
+    sigaction(SIGSEGV, &a, NULL);
+}
+static void ignored(void) {
+    signal(SIGSEGV, SIG_IGN);
+}
+
+static char text[65536];
+
+/* Runs it in a child; what it wrote on standard error is in text.  Returns its wait status. */
+static int run(void (*prepare)(void), void *(*fn)(void *), int (*first)(void *)) {
+    int fds[2], status;
+    if (pipe(fds) != 0)
+        exit(1);
+    entry = fn;
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        dup2(fds[1], 2);
+        alarm(60);
+        prepare();
+        _exit(mn_run(first, NULL, NULL) == 0 ? 0 : 96);
+    }
+    close(fds[1]);
+    size_t got = 0;
+    ssize_t n;
+    while (got < sizeof text - 1 && (n = read(fds[0], text + got, sizeof text - 1 - got)) > 0)
+        got += (size_t)n;
+    text[got] = 0;
+    close(fds[0]);
+    waitpid(child, &status, 0);
+    return status;
+}
+
+static bool died(int status, int sig) {
+    return WIFSIGNALED(status) && WTERMSIG(status) == sig;
+}
+static bool exited(int status, int code) {
+    return WIFEXITED(status) && WEXITSTATUS(status) == code;
+}
+
+static void a_report(const char *size) {
+    ok(strstr(text, "stack overflow: thread 0x") != NULL, "it is reported");
+    ok(strstr(text, "\"digger\"") != NULL, "with the thread's name");
+    ok(strstr(text, "entry function recursive_entry") != NULL, "and its entry function");
+    ok(strstr(text, size) != NULL, "its stack's size (%s)", size);
+    char *first = strstr(text, "#0 ");
+    ok(first && strstr(first, "deeper") && strstr(first, "deeper") < strchr(first, '\n'),
+       "the backtrace begins where it happened");
+    if (tap_failed)
+        fprintf(stderr, "# %s\n", text);
+}
+
+/* Sent, not caused. */
+static int kill_self(void *arg) {
+    (void)arg;
+    kill(getpid(), SIGSEGV);
+    mn_sleep(1000000000);
+    return 0;
+}
+
+static int again(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+int main(void) {
+    attr.name = "digger";
+    ok(died(run(none, recursive_entry, start), SIGSEGV), "without a handler the process dies of it");
+    a_report("64 KiB");
+    ok(strstr(text, "MN_STACK") != NULL, "a hint says how to get more");
+    attr.stack = MN_STACK_1M;
+    ok(died(run(none, recursive_entry, start), SIGSEGV), "the same with 1 MiB");
+    a_report("1024 KiB");
+    attr.stack = MN_STACK_16K;
+    ok(exited(run(with_siginfo, recursive_entry, start), 42), "the program's handler is called, with its three arguments");
+    a_report("16 KiB");
+    ok(exited(run(with_plain, recursive_entry, start), 43), "so is one with one argument, under its mask");
+    ok(died(run(ignored, recursive_entry, start), SIGSEGV), "a fault cannot be ignored");
+
+    attr.stack = MN_STACK_DEFAULT;
+    wild = (char *)16;
+    ok(died(run(none, wild_entry, start), SIGSEGV), "another fault has its default action");
+    is((long)strlen(text), 0, "and no report");
+    ok(exited(run(with_siginfo, wild_entry, start), 42), "or goes to the program's handler");
+    is((long)strlen(text), 0, "without a report");
+    wild = mmap(NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ok(died(run(none, wild_entry, start), SIGSEGV), "so it is for memory that is protected");
+    is((long)strlen(text), 0, "without a report");
+    ok(died(run(none, NULL, kill_self), SIGSEGV), "a SIGSEGV that was sent kills");
+    is((long)strlen(text), 0, "without a report");
+    ok(exited(run(ignored, NULL, again), 0), "an ordinary run");
+
+    struct sigaction a, b;
+    with_siginfo();
+    sigaction(SIGSEGV, NULL, &a);
+    mn_run(again, NULL, NULL);
+    sigaction(SIGSEGV, NULL, &b);
+    ok(a.sa_sigaction == b.sa_sigaction && a.sa_flags == b.sa_flags, "after the runtime, the handler is the program's");
+    stack_t s;
+    sigaltstack(NULL, &s);
+    ok(s.ss_flags & SS_DISABLE, "and there is no alternate stack");
+    return done();
+}
