@@ -32,7 +32,7 @@
 #include "symbol.h"
 #include "sys.h"
 
-enum { ALTERNATE = 128 << 10, FRAMES = 48, SIGNALS = 2 };
+enum { ALTERNATE = 128 << 10, FRAMES = 32, SIGNALS = 2 };
 
 static const int signals[SIGNALS] = {SIGSEGV, SIGBUS};
 static struct sigaction before[SIGNALS]; /* what was there; written while no worker runs */

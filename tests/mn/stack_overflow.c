@@ -12,14 +12,15 @@
 #include "tap.h"
 
 /* External names: the report finds them only so (the program is linked with -rdynamic). */
-int deeper(int n);
-void *recursive_entry(void *arg);
-void *wild_entry(void *arg);
+#define NAMED __attribute__((visibility("default"), noinline))
+NAMED int deeper(int n);
+NAMED void *recursive_entry(void *arg);
+NAMED void *wild_entry(void *arg);
 
 static volatile int never = -1;
 static volatile char *wild;
 
-int __attribute__((noinline)) deeper(int n) {
+int deeper(int n) {
     volatile char frame[1000];
     frame[n % 1000] = (char)n;
     return n == never ? 0 : deeper(n + 1) + frame[n % 1000];
@@ -131,7 +132,7 @@ static void a_report(const char *size) {
 static int kill_self(void *arg) {
     (void)arg;
     kill(getpid(), SIGSEGV);
-    mn_sleep(1000000000);
+    mn_park(NULL);
     return 0;
 }
 
