@@ -281,7 +281,7 @@ static char *pop_unused(struct pool *pool, unsigned class, unsigned *n, char **e
     if (*n > step->slots - step->used)
         *n = step->slots - step->used;
     uint32_t from = step->used;
-    step->used += *n;
+    a32_store(&step->used, from + *n); /* relaxed: note_living reads it, and may see it late */
     pool->used += *n;
     if (step->used > step->dumped) {
         uint32_t stride = (uint32_t)(DUMP_STRIDE / bytes) < 8 ? 8 : (uint32_t)(DUMP_STRIDE / bytes);
@@ -413,22 +413,26 @@ int mni_stack_slab_start(enum mn_stack default_class) {
     return r;
 }
 
-void mni_stack_slab_end(void) {
-    mni_stack_watch_end();
-    unsigned n = nsteps;
-    a32_store(&nsteps, 0); /* relaxed: nobody else is left */
-    for (unsigned i = 0; i < n; i++)
-        munmap(steps[i].base, steps[i].bytes);
-    mni_stack_slab_forked();
-}
-
-void mni_stack_slab_forked(void) {
-    lock_reset(&lock);
-    a32_store(&nsteps, 0); /* relaxed: there is one thread */
+static void forget(void) {
+    a32_store(&nsteps, 0); /* relaxed: there is no other thread */
     a32_store(&mni_stack_watch, 0);
     locked = false;
     for (unsigned class = 0; class < MNI_STACK_CLASSES; class++)
         pools[class] = (struct pool){0};
+}
+
+void mni_stack_slab_end(void) {
+    mni_stack_watch_end();
+    unsigned n = nsteps;
+    forget();
+    for (unsigned i = 0; i < n; i++)
+        munmap(steps[i].base, steps[i].bytes);
+}
+
+void mni_stack_slab_forked(void) {
+    lock_reset(&lock);
+    mni_stack_watch_forked();
+    forget();
 }
 
 void mni_stack_totals(unsigned class, struct mni_stack_totals *totals) {

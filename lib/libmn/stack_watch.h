@@ -17,4 +17,7 @@ enum {
 void mni_stack_watch_start(void);
 void mni_stack_watch_end(void);
 
+/* In a fork's child. */
+void mni_stack_watch_forked(void);
+
 #endif
