@@ -91,7 +91,8 @@ static int try_locked(struct mn_case *c, struct mni_queue *woken) {
     default:
         return MNI_CHAN_NOT_NOW;
     }
-    c->error = r < 0 ? r : 0;
+    if (r == MNI_CHAN_DONE || r < 0)
+        c->error = r < 0 ? r : 0;
     return r < 0 ? MNI_CHAN_DONE : r;
 }
 
