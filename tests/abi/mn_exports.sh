@@ -1,0 +1,95 @@
+#!/bin/sh
+# The dynamic symbols of libmn.so are mn_* and the two functions of C++'s run time that it has to stand in for; every one
+# is declared in include/mn/*.h and everything declared there is exported; the object needs the libc, hwloc and libgcc_s
+# alone (an initialiser of mn_once may be left by a C++ exception, which is the last one's).
+: "${ODONATA_SRC:=$(cd "$(dirname "$0")/../.." && pwd)}"
+: "${ODONATA_BUILD:=$ODONATA_SRC/build}"
+lib=$ODONATA_BUILD/.libs/libmn.so
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0
+failed=0
+
+ok() { # status name
+    n=$((n + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        failed=1
+    fi
+}
+
+empty() { # file name: passes when the file is empty, else shows it
+    if [ -s "$1" ]; then
+        ok 1 "$2"
+        sed 's/^/#   /' "$1"
+    else
+        ok 0 "$2"
+    fi
+}
+
+if ! command -v nm >/dev/null || ! command -v readelf >/dev/null || ! command -v gcc >/dev/null; then
+    echo "1..0 # SKIP needs binutils and gcc"
+    exit 0
+fi
+
+nm -D --defined-only --with-symbol-versions "$lib" >"$tmp/nm"
+ok $? "nm reads $lib"
+awk '{sub(/@.*/, "", $3); print $3}' "$tmp/nm" | sort -u >"$tmp/exported"
+[ "$(grep -c '^mn_' "$tmp/exported")" -ge 25 ]
+ok $? "it exports $(grep -c '^mn_' "$tmp/exported") functions"
+grep -v -E '^mn_|^__cxa_get_globals(_fast)?$' "$tmp/exported" >"$tmp/extra"
+case " ${ODONATA_SANITIZERS:-} " in
+"  ")
+    empty "$tmp/extra" "nothing else is exported but what C++ needs"
+    awk '$2 != "T" {print}' "$tmp/nm" >"$tmp/data"
+    empty "$tmp/data" "only functions are exported: no data, nothing weak"
+    ;;
+*)
+    ok 0 "nothing else is exported # SKIP a sanitizer adds some"
+    ok 0 "only functions are exported # SKIP a sanitizer adds some"
+    ;;
+esac
+grep '@' "$tmp/nm" >"$tmp/versioned"
+empty "$tmp/versioned" "no symbol has a version"
+
+# gcc lists every function that the headers declare, with where.
+: >"$tmp/declared"
+for h in "$ODONATA_SRC/include/mn.h" "$ODONATA_SRC"/include/mn/*.h; do
+    gcc -I"$ODONATA_SRC/include" -aux-info "$tmp/aux" -fsyntax-only "$h" -x c 2>"$tmp/err" || ok 1 "gcc reads $h"
+    grep -F "/include/mn" "$tmp/aux" | grep -v ' static ' | grep -o '\bmn_[a-z0-9_]* *(' | tr -d ' (' >>"$tmp/declared"
+done
+sort -u -o "$tmp/declared" "$tmp/declared"
+grep '^mn_' "$tmp/exported" | comm -23 - "$tmp/declared" >"$tmp/undeclared"
+empty "$tmp/undeclared" "every function that is exported is declared in a public header"
+comm -13 "$tmp/exported" "$tmp/declared" >"$tmp/undefined"
+empty "$tmp/undefined" "and every function that is declared is exported"
+for h in "$ODONATA_SRC"/include/mn/*.h; do
+    [ "${h##*/}" = object.h ] || grep -q "include/mn/${h##*/}" "$ODONATA_SRC/lib/libmn/Makefile.inc" || echo "$h"
+done >"$tmp/forgotten"
+empty "$tmp/forgotten" "every header is installed"
+
+readelf -dW "$lib" >"$tmp/dynamic"
+awk '/\(NEEDED\)/ {gsub(/[][]/, "", $NF); print $NF}' "$tmp/dynamic" |
+    grep -v -E '^(libc\.so\.6|libm\.so\.6|libgcc_s\.so\.1|ld-linux.*|libhwloc\.so\..*)$' >"$tmp/needed"
+case " ${ODONATA_SANITIZERS:-} " in
+"  ") empty "$tmp/needed" "the library needs libc, libgcc_s and hwloc alone" ;;
+*) ok 0 "the library needs libc, libgcc_s and hwloc alone # SKIP and a sanitizer's own" ;;
+esac
+grep -q '(SONAME).*\[libmn\.so\.0\]' "$tmp/dynamic"
+ok $? "its soname is libmn.so.0"
+! grep -q TEXTREL "$tmp/dynamic"
+ok $? "it has no text relocations"
+grep -qE 'BIND_NOW|FLAGS_1.*NOW' "$tmp/dynamic"
+ok $? "it is bound at load time"
+! grep -q -E 'R(UN)?PATH' "$tmp/dynamic"
+ok $? "it has no run path"
+readelf -lW "$lib" | awk '/GNU_STACK/ {print $7}' | grep -q '^RW$'
+ok $? "it asks for no executable stack"
+tls=$(readelf -lW "$lib" | awk '$1 == "TLS" {print $6}')
+[ $((tls)) -gt 0 ] && [ $((tls)) -le 4096 ]
+ok $? "its thread-local storage is $((tls)) bytes, 4096 at most: it can be loaded late"
+
+echo "1..$n"
+exit $failed

@@ -1,0 +1,77 @@
+#!/bin/sh
+# libmn as it is installed: headers, library and manual are there, the .pc file builds a C and a C++ program that run,
+# and nothing is left by uninstall.
+: "${ODONATA_SRC:=$(cd "$(dirname "$0")/../.." && pwd)}"
+: "${ODONATA_BUILD:=$ODONATA_SRC/build}"
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0
+failed=0
+try() { # name command...
+    name=$1
+    shift
+    n=$((n + 1))
+    if "$@" >"$tmp/out" 2>&1; then
+        echo "ok $n - $name"
+    else
+        echo "not ok $n - $name"
+        sed 's/^/#   /' "$tmp/out" | tail -20
+        failed=1
+    fi
+}
+# The end of everything that this script started with is a plain program: a sanitizer's library has to be linked in.
+case "${ODONATA_SANITIZERS:-}" in
+*[a-z]*)
+    echo "1..0 # SKIP a sanitizer build"
+    exit 0
+    ;;
+esac
+if ! command -v pkg-config >/dev/null; then
+    echo "1..0 # SKIP needs pkg-config"
+    exit 0
+fi
+
+unset MAKEFLAGS MFLAGS MAKELEVEL DESTDIR
+try "make install" make -s -C "$ODONATA_BUILD" install DESTDIR="$tmp/root"
+pc=$(find "$tmp/root" -name libmn.pc)
+try "it installs libmn.pc" test -n "$pc"
+dir=$(dirname "$(dirname "$pc")")
+for h in mn.h mn/run.h mn/thread.h mn/sync.h mn/chan.h; do
+    try "it installs $h" test -n "$(find "$tmp/root" -path "*/include/$h")"
+done
+# What the headers include among themselves is there as well.
+find "$ODONATA_SRC/include/mn" -name '*.h' | while read -r h; do
+    [ -n "$(find "$tmp/root" -path "*/include/mn/${h##*/}")" ] || echo "$h"
+done >"$tmp/missing"
+try "it installs every header of include/mn" test ! -s "$tmp/missing"
+
+cat >"$tmp/hello.c" <<'END'
+#include <mn.h>
+static void *work(void *arg) {
+    return arg;
+}
+static int hello(void *arg) {
+    mn_thread t;
+    void *result;
+    return mn_go(&t, work, arg) == 0 && mn_join(t, &result) == 0 && result == arg ? 0 : 1;
+}
+int main(void) {
+    int word;
+    return mn_run(hello, &word, 0);
+}
+END
+cp "$tmp/hello.c" "$tmp/hello.cc"
+export PKG_CONFIG_PATH="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$tmp/root"
+flags=$(pkg-config --cflags --libs libmn)
+try "pkg-config knows libmn" test -n "$flags"
+# shellcheck disable=SC2086
+try "a C program is built" cc -std=c11 -Wall -Wextra -Wpedantic -Werror -o "$tmp/hello" "$tmp/hello.c" $flags
+try "and runs" env LD_LIBRARY_PATH="$dir" timeout 30 "$tmp/hello"
+# shellcheck disable=SC2086
+try "a C++17 program is built" c++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -o "$tmp/hellocc" "$tmp/hello.cc" $flags
+try "and runs" env LD_LIBRARY_PATH="$dir" timeout 30 "$tmp/hellocc"
+try "make uninstall" make -s -C "$ODONATA_BUILD" uninstall DESTDIR="$tmp/root"
+find "$tmp/root" -type f -o -type l >"$tmp/left"
+try "leaves nothing" test ! -s "$tmp/left"
+echo "1..$n"
+exit $failed
