@@ -17,7 +17,7 @@ static void thread_main(void) {
     struct mni_thread *t = c->current;
     mni_leave(c);
     void *result = mni_call_entry(t);
-    mni_thread_end(result);
+    mni_ctx_jump_inline(mni_thread_end(t, result));
 }
 
 void mni_first_frame(struct mni_cpu *c, struct mni_thread *t) {

@@ -35,8 +35,7 @@ static bool local(const struct mni_cpu *c, const struct mni_parker *p) {
     return !(t->flags & MNI_PINNED) || t->cpu == c->index;
 }
 
-void mni_thread_end(void *result) {
-    struct mni_thread *t = mni_cpu_self()->current;
+void *mni_thread_end(struct mni_thread *t, void *result) {
     t->arg = result; /* a deferred function may look at it (future.c) */
     mni_thread_cleanup(t);
     struct mni_cpu *c = mni_enter();
@@ -55,12 +54,12 @@ void mni_thread_end(void *result) {
     c->after_parker = joiner;
     c->after = after_end;
     c->after_thread = t;
-    if (next) {
-        mni_prepare(c, next);
-        mni_ctx_jump(next->sp);
+    if (!next) {
+        c->current = NULL;
+        return c->worker->sp;
     }
-    c->current = NULL;
-    mni_ctx_jump(c->worker->sp);
+    mni_prepare(c, next);
+    return next->sp;
 }
 
 MN_EXPORT void mn_exit(void *result) {
@@ -68,5 +67,8 @@ MN_EXPORT void mn_exit(void *result) {
         mni_bound_exit(result);
     if (!mni_worker_self())
         panic("mn_exit in a foreign LWP", 0);
-    mni_thread_end(result);
+    struct mni_cpu *c = mni_enter();
+    struct mni_thread *t = c->current;
+    mni_leave(c);
+    mni_ctx_jump(mni_thread_end(t, result));
 }

@@ -9,8 +9,8 @@ struct mni_cpu;
 /* Runs the thread's function; a C++ exception that leaves it ends the program (entry.c). */
 void *mni_call_entry(struct mni_thread *t);
 
-/* The current thread has returned: cleans up, wakes who joins it, and runs the next. */
-_Noreturn void mni_thread_end(void *result);
+/* The calling thread, outside the runtime, has returned: cleans up, wakes who joins it.  Returns the context that the caller is to jump to. */
+void *mni_thread_end(struct mni_thread *t, void *result);
 
 /* What has to be done by the thread itself before it ends: deferred functions, values of thread-local keys. */
 void mni_thread_cleanup(struct mni_thread *t);

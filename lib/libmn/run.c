@@ -16,6 +16,7 @@
 #include "lock.h"
 #include "panic.h"
 #include "sched.h"
+#include "shake.h"
 #include "signals.h"
 #include "table.h"
 #include "take.h"
@@ -144,6 +145,8 @@ static int start(const struct mn_config *config, unsigned first) {
     for (unsigned i = first; r == 0 && i < rt->ncpus; i++)
         r = mni_worker_start(rt->cpus[i]);
     if (r == 0)
+        r = mni_shake_start();
+    if (r == 0)
         return 0;
     mni_workers_stop();
     mni_workers_join();
@@ -155,6 +158,7 @@ static int start(const struct mn_config *config, unsigned first) {
 
 static void finish(void) {
     struct mni_runtime *rt = mni_rt;
+    mni_shake_stop();
     mni_workers_join();
     mni_signals_stop();
     a32_store(&mni_solo_word, 0);

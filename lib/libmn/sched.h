@@ -8,6 +8,7 @@
 #ifndef MNI_SCHED_H
 #define MNI_SCHED_H
 
+#include "ctx_inline.h"
 #include "enter.h"
 #include "runq.h"
 
@@ -50,10 +51,10 @@ static inline struct mni_cpu *mni_switch(struct mni_cpu *c, struct mni_thread *f
     c->after_thread = from;
     if (__builtin_expect(to != NULL, 1)) {
         mni_prepare(c, to);
-        mni_ctx_switch(&from->sp, to->sp);
+        mni_ctx_switch_inline(&from->sp, to->sp);
     } else {
         c->current = NULL;
-        mni_ctx_switch(&from->sp, c->worker->sp);
+        mni_ctx_switch_inline(&from->sp, c->worker->sp);
     }
     return mni_arrive();
 }

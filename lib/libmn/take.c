@@ -73,12 +73,13 @@ void mni_unmark(struct mni_worker *w, uint32_t how) {
         umtx_wake(&w->taken, 1, UMTX_PRIVATE);
 }
 
-/* The worker waits, outside, until the mark has been cleared. */
+/* The worker waits, outside, until the mark has been cleared, or its cpu is gone. */
 static void wait_unmarked(struct mni_worker *w, uint32_t taken) {
     a32_store_release(&w->inside, 0);
     for (int i = 0; i < 100 && a32_load(&w->taken) == taken; i++)
         cpu_relax();
-    if (a32_load(&w->taken) == taken && a32_cas_full(&w->taken, taken, taken | MNI_TAKEN_WAITED))
+    /* Full: pairs with the and of whoever clears the mark, or has handed the cpu off: then cpu is NULL already. */
+    if (a32_load(&w->taken) == taken && a32_cas_full(&w->taken, taken, taken | MNI_TAKEN_WAITED) && aptr_load(&w->cpu))
         umtx_wait(&w->taken, taken | MNI_TAKEN_WAITED, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
     a32_store(&w->inside, 1);
     fence_full();

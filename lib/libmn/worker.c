@@ -76,7 +76,7 @@ static bool run(struct mni_worker *w) {
         }
         c->after = mni_after_nothing;
         mni_prepare(c, t);
-        mni_ctx_switch(&w->sp, t->sp);
+        mni_ctx_switch_inline(&w->sp, t->sp);
         c = w->cpu;
         if (!c)
             return false;
