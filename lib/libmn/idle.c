@@ -33,6 +33,7 @@
 #include "cpu.h"
 #include "runq.h"
 #include "sched.h"
+#include "slab.h"
 #include "take.h"
 #include "umtx.h"
 
@@ -143,6 +144,7 @@ bool mni_idle(struct mni_worker *w) {
     }
     int64_t nap = WATCH_FIRST_NS;
     for (;;) {
+        int64_t decay = mni_slab_decay();
         uint32_t sleep = a32_load(&w->sleep);
         /* Full: pairs with the full operation of an inbox push, whose pusher then looks at idle. */
         a32_swap_full(&c->remote.idle, 1);
@@ -154,6 +156,8 @@ bool mni_idle(struct mni_worker *w) {
             break;
         }
         int64_t until = mni_timers_next(c->timers);
+        if (until > decay)
+            until = decay;
         /* Acquire, and released below: one at a time; nothing is guarded by it. */
         bool naps = rt->ncpus > 1 && anyone_busy() && a32_cas_acquire(&watching, 0, 1);
         if (naps && until > (int64_t)clock_now_ns() + nap)

@@ -42,6 +42,7 @@
 #include <unistd.h>
 
 #include "atomic.h"
+#include "clock.h"
 #include "fault.h"
 #include "guard.h"
 #include "lock.h"
@@ -64,6 +65,8 @@ struct pool {
     uint64_t mapped, promised, held; /* slots; see above */
     uint64_t used;                   /* handed out at least once */
     uint64_t nwarm, ncold, ntrimmed, nbare;
+    uint64_t low;     /* the least that nwarm was since the last look */
+    uint64_t surplus; /* warm slots that were not needed between the last two looks, less those trimmed since */
     char *warm;       /* the first batch */
     uint32_t cold;    /* the first cold slot's number, 0: none */
     uint32_t batch;   /* how many slots move at a time */
@@ -229,6 +232,8 @@ static char *pop_batch(struct pool *pool, unsigned class, unsigned *n) {
     unsigned length = (unsigned)(word % mni_stack_bytes(MN_STACK_16K));
     pool->warm = (char *)(word - length);
     pool->nwarm -= length;
+    if (pool->nwarm < pool->low)
+        pool->low = pool->nwarm;
     if (*n < length) { /* the rest is a shorter batch */
         char *slot = list;
         for (unsigned i = 1; i < *n; i++)
@@ -381,6 +386,47 @@ int mni_slab_trim(unsigned class, unsigned max, unsigned most) {
         done += n;
     }
     return (int)done;
+}
+
+/*
+ * Which slots to trim when.  A burst that comes again every second must find its stacks warm; a burst that is over should
+ * not keep its memory.  So what counts is the low-water mark: recycled slots that nobody took during a whole second are
+ * surplus, except for a few thousand.  The surplus goes in small pieces, by workers that are about to sleep.
+ */
+int64_t mni_slab_decay(void) {
+    enum { KEEP = 4096, PIECE = 64 };
+    static const int64_t interval = 1000000000;
+    static int64_t looked; /* under the lock */
+    bool many = false;
+    for (unsigned class = 1; class < MNI_STACK_CLASSES; class++)
+        many |= a64_load(&pools[class].nwarm) > KEEP; /* relaxed: a hint */
+    if (!many)
+        return INT64_MAX;
+    int64_t now = (int64_t)clock_now_ns();
+    uint64_t max[MNI_STACK_CLASSES] = {0};
+    unsigned piece = 0;
+    lock_take(&lock);
+    bool look = now - looked >= interval;
+    if (look)
+        looked = now;
+    int64_t next = looked + interval;
+    for (unsigned class = 1; class < MNI_STACK_CLASSES; class++) {
+        struct pool *pool = &pools[class];
+        if (look) {
+            pool->surplus = pool->low > KEEP ? pool->low - KEEP : 0;
+            pool->low = pool->nwarm;
+        }
+        if (!piece && pool->surplus > 0 && pool->nwarm > KEEP) {
+            uint64_t n = pool->surplus < PIECE ? pool->surplus : PIECE;
+            pool->surplus -= n;
+            piece = class;
+            max[class] = pool->nwarm > n ? pool->nwarm - n : 0;
+        }
+    }
+    lock_drop(&lock);
+    if (!piece)
+        return next;
+    return mni_slab_trim(piece, (unsigned)max[piece], PIECE) > 0 ? now : next;
 }
 
 /* ---- start and end ---- */

@@ -41,6 +41,12 @@ void mni_slab_give_cold(unsigned class, char *from, char *end);
 /* Trims at most `most` slots, while there are more than max: how many. */
 int mni_slab_trim(unsigned class, unsigned max, unsigned most);
 
+/*
+ * A worker that is about to sleep calls this: trims a few of the slots that nobody needed for a second (some 50 us), if
+ * there are.  Returns when to call again: a time not after now if there is more, INT64_MAX if there will be nothing.
+ */
+int64_t mni_slab_decay(void);
+
 /* The step that an address lies in, or NULL.  Steps by number, NULL: no more.  Signal safe. */
 struct mni_step *mni_slab_step(const void *address);
 struct mni_step *mni_slab_step_at(unsigned number);

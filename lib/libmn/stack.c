@@ -18,7 +18,7 @@
 #include "panic.h"
 #include "slab.h"
 
-enum { TRIM_MOST = 256 };
+enum { TRIM_MOST = 128 };
 
 uint32_t mni_stack_watch;
 

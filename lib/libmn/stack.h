@@ -126,8 +126,9 @@ static inline void mni_stack_give(struct mni_stacks *s, unsigned class, char *sl
 void mni_stacks_flush(struct mni_stacks *s);
 
 /*
- * When a CPU is idle: of the recycled slots in this cache and the slab, those beyond `max` in each class lose their pages.
- * Does a bounded piece of the work (some 100 us); returns how many slots it did, 0: nothing is left to do.
+ * Of the recycled slots in this cache and the slab, those beyond `max` in each class lose their pages, needed or not
+ * (mni_slab_decay chooses better).  Does a bounded piece of the work (some 100 us); returns how many slots it did, 0:
+ * nothing is left to do.
  */
 int mni_stack_trim(struct mni_stacks *s, unsigned max);
 

@@ -349,6 +349,32 @@ Test(mn_stack, trim) {
     all_is_back();
 }
 
+Test(mn_stack, decay) {
+    enum { N = 6000 };
+    static char *slots[N];
+    start();
+    cr_assert_eq(mni_slab_decay(), INT64_MAX, "nothing to do, ever");
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < N; i++) {
+            cr_assert_eq(mni_stack_reserve(&a, MN_STACK_64K), 0);
+            slots[i] = mni_stack_take(&a, MN_STACK_64K);
+            slots[i][65000] = 1;
+        }
+        for (int i = 0; i < N; i++)
+            mni_stack_give(&a, MN_STACK_64K, slots[i]);
+        cr_assert(mni_slab_decay() != INT64_MAX);
+    }
+    usleep(1100000);
+    cr_assert(mni_slab_decay() != INT64_MAX);
+    cr_assert_eq(totals(MN_STACK_64K).trimmed, 0, "all were in use after the last look");
+    usleep(1100000);
+    while (mni_slab_decay() != INT64_MAX)
+        ;
+    uint64_t left = totals(MN_STACK_64K).warm;
+    cr_assert(left > 4096 - 64 && left <= 4096, "%lu are left", (unsigned long)left);
+    all_is_back();
+}
+
 /* ---- many at once */
 
 enum { HANDS = 64, BOARD = 512 };
