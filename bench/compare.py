@@ -17,7 +17,8 @@ from jobs import JOBS
 from running import Load, Run, Trouble
 
 # What changes a library's behaviour: left to it, and shown.
-SETTINGS = ("ODONATA_LWP", "ODONATA_DISABLE", "ODONATA_VERBOSE", "ODONATA_FAULT")
+SETTINGS = ("ODONATA_LWP", "ODONATA_DISABLE", "ODONATA_VERBOSE", "ODONATA_FAULT", "MN_CPUS", "MN_STACK", "MN_SLICE_US",
+            "MN_SPIN_US", "MN_PIN", "MN_SHAKE", "MN_VERBOSE")
 SRC = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -32,6 +33,8 @@ def options():
     p.add_argument("--only", metavar="JOB", action="append", help="this job; may be given several times")
     p.add_argument("--model", metavar="NAME", action="append",
                    help="this model beside libc instead of all default ones; may be given several times")
+    p.add_argument("--peers", action="store_true",
+                   help="also the runtimes from elsewhere; what Debian has of them is installed")
     p.add_argument("--vs-self", action="store_true", help="libc against libc: what equal models differ by")
     p.add_argument("--rounds", type=int, metavar="N", help="rounds (an odd number); 11, with --quick 5")
     p.add_argument("--seconds", type=float, metavar="S",
@@ -59,7 +62,8 @@ def show_list():
         print("  %-26s %s" % (job.name, job.about))
     print("models:")
     for model in all_models.known():
-        print("  %-26s %s%s" % (model.name, model.about, "" if model.default else " (with --model)"))
+        how = "" if model.default else " (with --peers)" if model.peer else " (with --model)"
+        print("  %-26s %s%s" % (model.name, model.about, how))
 
 
 def choose_models(args):
@@ -68,11 +72,13 @@ def choose_models(args):
         wanted = [all_models.BASELINE, "libc-again"]
     elif args.model:
         wanted = [all_models.BASELINE] + args.model
+        if args.peers:
+            wanted += [m.name for m in all_models.known() if m.peer]
     else:
         wanted = None
     chosen = []
     for model in all_models.known():
-        if model.name in wanted if wanted else model.default:
+        if model.name in wanted if wanted else model.default or (model.peer and args.peers):
             missing = model.locate(args.build)
             if missing and wanted:
                 sys.exit("compare: model %s: %s" % (model.name, missing))
@@ -129,6 +135,8 @@ class Progress:
 def one_round(run, job, series, number, order, progress):
     """Every model once, one right after the other, between two probes."""
     title = "round %d  %s" % (number + 1, job.name)
+    if not series:
+        return
     before = run.probe()[0] if job.two_cpus else None
     for one in order:
         if one.trouble:
@@ -156,8 +164,9 @@ def measure(run, jobs, rounds, progress):
     Rounds are the outer loop: a slow minute of the machine then costs each job a round, and not one job all of
     them.  Within a round the models follow each other directly, and take turns in who is first.
     """
-    series = {job.name: [report.Series(job, model) for model in run.models] for job in jobs}
+    series = {job.name: [report.Series(job, model) for model in run.models if job.runs_under(model)] for job in jobs}
     for number in range(rounds):
+        run.new_round()
         for job in jobs:
             if number < job.rounds_of(rounds, run.quick):
                 order = series[job.name][::-1] if number % 2 else series[job.name]
@@ -184,19 +193,19 @@ def main():
         "; " + " ".join(settings) if settings else ""), flush=True)
 
     run.steps_per_us = max(run.probe()[1] for _ in range(5))
-    progress = Progress(sum(j.rounds_of(args.rounds, args.quick) for j in jobs) * len(chosen))
+    progress = Progress(sum(j.rounds_of(args.rounds, args.quick) * sum(map(j.runs_under, chosen)) for j in jobs))
     began, load = time.monotonic(), Load()
     series = measure(run, jobs, args.rounds, progress)
     progress.end()
 
     entries, troubles = [], []
     for job in jobs:
-        base = series[job.name][0]
+        base = next((s for s in series[job.name] if s.model.name == all_models.BASELINE and s.samples), None)
         for one in series[job.name]:
             if one.trouble:
                 troubles.append("%s under %s: %s" % (job.name, one.model.name, one.trouble))
             elif one.samples:
-                entries.append(report.entry(one, base if base.samples else None))
+                entries.append(report.entry(one, base, series[job.name]))
     if args.markdown:
         print(report.markdown(entries, command, machine()))
     else:
@@ -209,7 +218,7 @@ def main():
         ": figures are off, measure on a quiet machine" if others + stolen > 5 else ""))
     for text in troubles:
         print("FAILED  " + text)
-    missed = [e["job"] for e in entries if not e.get("bar_met", True) or not e.get("share_bar_met", True)]
+    missed = ["%s (%s)" % (e["job"], e["model"]) for e in entries if report.missed(e)]
     if args.bars and missed:
         print("bars missed: " + ", ".join(missed))
     return 1 if troubles or not entries or (args.bars and missed) else 0

@@ -1,72 +1,8 @@
-"""The jobs: what is measured, under which name, and what is expected of it.
-
-A job's measure(run, model) makes one figure and returns a Sample, or raises Trouble: a wrong result is no
-figure.
-"""
-import shlex
-
+"""The jobs: pthread functions, which every 1:1 model provides; those of green threads are in mn_jobs.py."""
+from job import FunctionJob, ProgramJob
+from mn_jobs import MN_JOBS
 from pigz_file import measure_pigz
 from redis_ops import measure_redis
-from running import Sample, Trouble
-
-
-class Job:
-    def __init__(self, name, about, unit="ns", better="lower", bar=None, most=None, share=False, two_cpus=False,
-                 rounds=None, quick_rounds=None):
-        self.name, self.about, self.unit, self.better = name, about, unit, better
-        self.bar = bar            # the ratio to libc that 1to1 is to stay within
-        self.most = most          # or the figure itself
-        self.share = share        # prints the smallest thread's share
-        self.two_cpus = two_cpus  # depends on the distance between CPUs: gets a probe beside it
-        self.rounds, self.quick_rounds = rounds, quick_rounds  # not more than so many
-
-    def rounds_of(self, wanted, quick):
-        limit = self.quick_rounds if quick and self.quick_rounds else self.rounds
-        return min(wanted, limit) if limit else wanted
-
-
-class ProgramJob(Job):
-    """A program of bench/ that prints one line (bench.h)."""
-
-    def __init__(self, name, about, program, args=(), quick_args=None, seconds=1, work=False, limit=None,
-                 **more):
-        super().__init__(name, about, **more)
-        self.program, self.args = program, list(args)
-        self.quick_args = quick_args  # instead of args with --quick
-        self.seconds = seconds        # takes --seconds, so many times the usual; 0: does not
-        self.work = work              # takes --steps-per-us
-        self.limit = limit            # seconds until it is given up
-
-    def measure(self, run, model):
-        args = list(self.quick_args if run.quick and self.quick_args else self.args)
-        if self.seconds:
-            args += ["--seconds", "%g" % (run.seconds * self.seconds)]
-        if self.work:
-            args += ["--steps-per-us", "%g" % run.steps_per_us]
-        argv = model.argv(self.program, args, run.build)
-        if argv is None:
-            return None
-        words = run.output(argv, model.environment(), self.limit).split()
-        if len(words) < 3 or words[0] != self.name or words[2] != self.unit:
-            raise Trouble("expected '%s FIGURE %s ...', got: %s" % (
-                self.name, self.unit, " ".join(words)[:200]))
-        keys = dict(word.partition("=")[::2] for word in words[3:])
-        wrong = model.check_provider(keys.get("model", "nowhere"))
-        if wrong:
-            raise Trouble(wrong)
-        env = ["%s=%s" % pair for pair in sorted(model.shown_environment().items())]
-        return Sample(float(words[1]), shlex.join(env + argv), keys)
-
-
-class FunctionJob(Job):
-    """A real program, run and checked by a function."""
-
-    def __init__(self, name, about, function, **more):
-        super().__init__(name, about, **more)
-        self.function = function
-
-    def measure(self, run, model):
-        return self.function(run, model)
 
 
 def mutex_jobs():
@@ -111,4 +47,5 @@ JOBS = [
                "create_join_leak", ["--threads", "1000000", "--base", "10000"],
                quick_args=["--threads", "60000", "--base", "10000"], seconds=0, limit=600, unit="KiB",
                most=256, rounds=1),
+    *MN_JOBS,
 ]

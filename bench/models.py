@@ -1,7 +1,7 @@
 """The models: what can stand behind the pthread functions that a job calls.
 
 A model says whether it is there, how a program is started under it, and how a program that ran proves it.  The
-same unmodified programs run under every model; a model whose programs are different ones (another language,
+same unmodified programs run under every model of a kind; a model whose programs are different ones (another language,
 another API) overrides argv() and returns None for a job that it does not have.
 """
 import os
@@ -13,6 +13,11 @@ BASELINE = "libc"
 
 class Model:
     """A thread library that is preloaded; without one, the libc's own threads."""
+
+    groups = ("pthread", "mn")  # the kinds of jobs that it has
+    peer = False                # from elsewhere: measured with --peers
+    ours = False                # is to meet the bars of the jobs for green threads
+    set = None                  # what it is compared with: models of the same set, "1 CPU" or "all CPUs"
 
     def __init__(self, name, about, library=None, env=None, default=True):
         self.name, self.about = name, about
@@ -31,9 +36,11 @@ class Model:
                 return "LD_PRELOAD cannot name %s" % self.path
         return None
 
-    def argv(self, program, args, build):
+    def argv(self, group, program, args, build):
         """The command for a program of bench/, or None where this model does not have it."""
-        return [os.path.join(build, "bench", program)] + args
+        if group == "pthread":
+            return [os.path.join(build, "bench", program)] + args
+        return [os.path.join(build, "bench", "posix", program)] + args if program in POSIX_PROGRAMS else None
 
     def environment(self):
         """The environment of a program under this model.  ODONATA_* settings of the caller stay."""
@@ -67,11 +74,41 @@ class Model:
         return None
 
 
+def on_cpus(which):
+    """What puts a program on one CPU: the last one, which serves the fewest interrupts."""
+    return ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if which == "1 CPU" else []
+
+
+class Mn(Model):
+    """libmn, with a number of workers (0: one a CPU)."""
+
+    groups = ("mn",)
+    ours = True
+
+    def __init__(self, name, about, workers):
+        super().__init__(name, about, env={"MN_WORKERS": str(workers)} if workers else {})
+        self.set = "1 CPU" if workers == 1 else "all CPUs"
+
+    def locate(self, build):
+        return None if os.path.isfile(os.path.join(build, ".libs/libmn.so")) else "libmn.so is not built"
+
+    def argv(self, group, program, args, build):
+        if self.set == "1 CPU" and "--cross" in args:
+            return None
+        return on_cpus(self.set) + [os.path.join(build, "bench", "mn", program)] + args
+
+    def check_provider(self, name):
+        return None if name.startswith("libmn.so") else "the function under test came from %s" % name
+
+
 LIBRARY = ".libs/libthread_1to1.so"
+# What bench/posix has of the jobs for green threads.
+POSIX_PROGRAMS = ("mutex", "pingpong", "ring", "spawn_join", "yield")
 
 
 def known():
     """All models, new objects.  A new model is a line here."""
+    from peers import peers  # which needs what is above
     return [
         Model("libc", "the libc's own threads"),
         Model("1to1", "libthread_1to1, preloaded", LIBRARY),
@@ -79,5 +116,8 @@ def known():
         Model("1to1-libc", "the same, LWPs from the libc", LIBRARY, {"ODONATA_LWP": "libc"}, default=False),
         Model("1to1-own", "the same, LWPs of its own", LIBRARY, {"ODONATA_LWP": "own"}, default=False),
         Model("1to1-reuse", "the same, LWPs reused", LIBRARY, {"ODONATA_LWP": "reuse"}, default=False),
+        Mn("mn-1", "libmn with one worker, on one CPU", 1),
+        Mn("mn", "libmn with one worker a CPU", 0),
+        *peers(),
         Model("libc-again", "the libc once more: what two equal models differ by", default=False),
     ]

@@ -5,6 +5,8 @@ import statistics
 
 from models import BASELINE
 
+RECORD_PROBE = 110  # ns: the probe of the machine that the records are from, which moved between 55 and 215
+
 
 class Series:
     """The figures of one job under one model, by round; a round that failed is missing."""
@@ -38,6 +40,13 @@ def paired_ratios(series, base):
 def verdict(series, base):
     """(bar, whether it is met) or None."""
     job = series.job
+    if series.model.name in job.bars and series.samples:
+        most = job.bars[series.model.name]
+        if callable(most):
+            if not series.probes:
+                return None
+            most = most(statistics.median(series.probes))
+        return "<=%g %s" % (round(most, 3), job.unit), statistics.median(series.values()) <= most
     if series.model.name != "1to1" or not series.samples:
         return None
     if job.most is not None:
@@ -49,7 +58,9 @@ def verdict(series, base):
 
 
 def share_verdict(series, base):
-    """Whether the smallest share is at most 0.1 below the baseline's; None where that is not asked."""
+    """Whether the smallest share is what the job asks, or at most 0.1 below the baseline's; None where neither is."""
+    if series.job.fair and series.model.ours and series.samples:
+        return statistics.median(series.values("share")) >= series.job.fair
     if not series.job.share or series.model.name != "1to1" or not series.samples:
         return None
     if not base or not base.samples:
@@ -57,8 +68,42 @@ def share_verdict(series, base):
     return statistics.median(series.values("share")) >= statistics.median(base.values("share")) - 0.1
 
 
-def entry(series, base):
-    """One object of the JSON report."""
+def fastest(series):
+    return min(series, key=lambda o: statistics.median(o.values()))
+
+
+def against_peers(series, others):
+    """
+    The keys of the report that compare with peers that had as many CPUs: the fastest one; and of those whose figure is
+    on record, the fastest: bar / record is the ratio to it that the bar implies.
+    """
+    if not series.model.ours or not series.samples:
+        return {}
+    peers = [o for o in others if o.model.peer and o.model.set == series.model.set and paired_ratios(series, o)]
+    if not peers:
+        return {}
+    best = fastest(peers)
+    e = {"best_peer": best.model.name, "peer_ratio": statistics.median(paired_ratios(series, best))}
+    bar = series.job.bars.get(series.model.name)
+    if callable(bar):
+        bar = bar(RECORD_PROBE)
+    recorded = [o for o in peers if o.model.name in series.job.records]
+    if bar and recorded:
+        best = fastest(recorded)
+        e["recorded_peer"] = best.model.name
+        e["recorded_peer_ratio"] = statistics.median(paired_ratios(series, best))
+        e["peer_bar"] = bar / series.job.records[best.model.name]
+        e["peer_bar_met"] = e["recorded_peer_ratio"] <= e["peer_bar"]
+    return e
+
+
+def missed(e):
+    """Whether a bar was missed: the one relative to a peer of the same run, where there is one, decides."""
+    return not e.get("peer_bar_met", e.get("bar_met", True)) or not e.get("share_bar_met", True)
+
+
+def entry(series, base, others=()):
+    """One object of the JSON report.  others: all series of the job."""
     values = series.values()
     median = statistics.median(values)
     last = series.samples[max(series.samples)]
@@ -80,7 +125,7 @@ def entry(series, base):
         e["ratio"] = statistics.median(ratios)
         e["ratio_min"], e["ratio_max"] = min(ratios), max(ratios)
         e["ratio_of_medians"] = median / statistics.median(base.values())
-    if series.job.share:
+    if series.job.share and series.values("share"):
         shares = series.values("share")
         e["smallest_share"] = statistics.median(shares)
         e["smallest_share_min"], e["smallest_share_max"] = min(shares), max(shares)
@@ -90,6 +135,7 @@ def entry(series, base):
     bar = verdict(series, base)
     if bar:
         e["bar"], e["bar_met"] = bar
+    e.update(against_peers(series, others))
     fair = share_verdict(series, base)
     if fair is not None:
         e["share_bar_met"] = fair
@@ -112,12 +158,12 @@ def number(value):
 
 
 HEADINGS = ("job", "model", "unit", "median", "min", "max", "+-%", "ratio", "(min-max)", "bar", "share",
-            "probe ns")
+            "best peer", "probe ns")
 LEFT = (0, 1, 2)
 
 
 def row(e):
-    ratio = between = bar = share = probe = ""
+    ratio = between = bar = share = peer = probe = ""
     if "ratio" in e:
         ratio = "%.3f" % e["ratio"]
         if e["model"] != BASELINE:
@@ -126,15 +172,23 @@ def row(e):
         bar = e["bar"] + (" ok" if e["bar_met"] else " MISSED")
     if "smallest_share" in e:
         share = "%.2f" % e["smallest_share"] + ("" if e.get("share_bar_met", True) else " LOW")
+    if "best_peer" in e:
+        peer = "%s %.3f" % (e["best_peer"], e["peer_ratio"])
+        if "peer_bar" in e:
+            if e["recorded_peer"] != e["best_peer"]:
+                peer += ", %s %.3f" % (e["recorded_peer"], e["recorded_peer_ratio"])
+            peer += " (<=%.3f %s)" % (e["peer_bar"], "ok" if e["peer_bar_met"] else "MISSED")
     if "probe" in e:
         probe = "%.0f (%.0f-%.0f)" % (e["probe"]["median"], e["probe"]["min"], e["probe"]["max"])
     spread_percent = e["spread_percent"]
     return (e["job"], e["model"], e["unit"], number(e["median"]), number(e["min"]), number(e["max"]),
-            "" if spread_percent is None else "%.1f" % spread_percent, ratio, between, bar, share, probe)
+            "" if spread_percent is None else "%.1f" % spread_percent, ratio, between, bar, share,
+            peer, probe)
 
 
 NOTES = """median, min, max over rounds; +-%: half the distance of the quartiles.  ratio: median of the ratios
 to libc of the same round (below 1 is better, except for ops/s).  share: the smallest thread's part of the mean.
+best peer: the fastest of the peers with as many CPUs and the ratio to it; of one on record, what the bar implies.
 probe: core-to-core latency one way, before and after each round."""
 
 
@@ -145,7 +199,9 @@ def table(entries):
         cells = row(e)
         rows.append(cells if e["job"] != previous else ("",) + cells[1:])
         previous = e["job"]
-    widths = [max(len(r[i]) for r in rows) for i in range(len(HEADINGS))]
+    used = [i for i in range(len(HEADINGS)) if i != HEADINGS.index("best peer") or any(r[i] for r in rows[1:])]
+    rows = [tuple(r[i] for i in used) for r in rows]
+    widths = [max(len(r[i]) for r in rows) for i in range(len(used))]
     lines = []
     for r in rows:
         cells = [c.ljust(w) if i in LEFT else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths))]
@@ -156,7 +212,7 @@ def table(entries):
 def markdown(entries, command, machine):
     """A table for README.md: one row a job, one column a model."""
     names = list(dict.fromkeys(e["model"] for e in entries))
-    others = [n for n in names if n != BASELINE]
+    others = [n for n in names if n != BASELINE and any("ratio" in e for e in entries if e["model"] == n)]
     head = ["job"] + ["%s" % n for n in names] + ["%s/%s" % (n, BASELINE) for n in others]
     lines = ["`%s` printed, on %s:" % (command, machine), "", "| " + " | ".join(head) + " |",
              "|" + "---|" + "---:|" * (len(head) - 1)]

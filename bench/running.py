@@ -74,6 +74,7 @@ class Run:
     def __init__(self, build, models, quick, seconds):
         self.build, self.models, self.quick, self.seconds = build, models, quick, seconds
         self.steps_per_us = 0.0
+        self.round_output = {}  # what programs printed in this round
         self.kept = os.path.join(build, "bench")  # what later runs use again
         self.scratch = tempfile.TemporaryDirectory(prefix="odonata-compare.")
 
@@ -94,6 +95,22 @@ class Run:
             how = "died of signal %d" % -status if status < 0 else "exit code %d" % status
             raise Trouble("%s: %s%s" % (shlex.join(argv), how, tail(got.stderr)))
         return got.stdout.decode(errors="replace")
+
+    def new_round(self):
+        self.round_output = {}
+
+    def printed(self, argv, model, limit=None):
+        """The lines that a program printed, as words.  Within a round, the same command is run once."""
+        key = (model.name, tuple(argv))
+        if key not in self.round_output:
+            try:
+                text = self.output(argv, model.environment(), limit)
+                self.round_output[key] = [line.split() for line in text.splitlines()]
+            except Trouble as trouble:
+                self.round_output[key] = trouble
+        if isinstance(self.round_output[key], Trouble):
+            raise self.round_output[key]
+        return self.round_output[key]
 
     def probe(self):
         """(core-to-core latency in ns one way, steps of work a microsecond), measured on the libc's threads."""

@@ -18,7 +18,9 @@ result $? './compare --list'
 missing=
 for job in create_join create_join_batch create_join_leak mutex_uncontended mutex_uncontended_single \
     mutex_contended_2 mutex_contended_4 mutex_contended_16 mutex_contended_mid_2 mutex_contended_mid_4 \
-    mutex_contended_mid_16 cond_pingpong sem_pingpong rwlock_read_2 barrier_4 tsd_get pigz_file redis_ops; do
+    mutex_contended_mid_16 cond_pingpong sem_pingpong rwlock_read_2 barrier_4 tsd_get pigz_file redis_ops \
+    yield_2 yield_1000 spawn_join spawn_batch_1m pingpong_same pingpong_cross ring_503 skynet_1m parked_1m forkjoin_fib \
+    mutex_mn_2 mutex_mn_64 chan_mpmc_16 timers_1m; do
     grep -q "^  $job " "$T/list" || missing="$missing $job"
 done
 check "it knows every job$missing" test -z "$missing"
@@ -41,6 +43,27 @@ assert got == [(j, m) for j in ("mutex_contended_2", "tsd_get") for m in ("1to1"
 PY
 python3 "$T/keys.py" "$T/json" 2>"$T/stderr"
 result $? 'its JSON has the keys and the models'
+
+# Green threads: one program that prints two jobs' lines is run once; POSIX threads beside it where they have the job.
+compare --build "$BUILD" --quick --rounds 1 --only spawn_join --only forkjoin_fib --only forkjoin_fib_parent \
+    --model mn-1 --json "$T/json" >"$T/table"
+result $? 'three jobs for green threads' || note <"$T/table"
+cat >"$T/keys.py" <<'PY'
+import json, sys
+entries = json.load(open(sys.argv[1], encoding="utf-8"))
+got = sorted((e["job"], e["model"]) for e in entries)
+assert got == [("forkjoin_fib", "mn-1"), ("forkjoin_fib_parent", "mn-1"), ("spawn_join", "libc"),
+               ("spawn_join", "mn-1")], got
+for e in entries:
+    assert e["median"] > 0, e
+    assert ("bar" in e) == (e["model"] == "mn-1" and e["job"] != "forkjoin_fib_parent"), e
+    assert ("ratio" in e) == (e["job"] == "spawn_join"), e
+    if e["model"] == "mn-1":
+        assert "MN_WORKERS=1 taskset -c" in e["command"], e["command"]
+assert len({e["command"] for e in entries if e["job"].startswith("forkjoin")}) == 1, entries
+PY
+python3 "$T/keys.py" "$T/json" 2>"$T/stderr"
+result $? 'their report has the bars of one worker'
 
 compare --build "$BUILD" --only no_such_job >"$T/table"
 check 'a job that does not exist' test $? -eq 2
@@ -90,4 +113,25 @@ int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), vo
 }
 int pthread_join(pthread_t t, void **result) { *result = (void *)t; return 0; }' create_join
 broken 'an error from join' 'int pthread_join(pthread_t t, void **result) { return 3; }' create_join --batch 64
+
+# The same for green threads: a function of libmn, preloaded broken.
+broken_mn() {
+    broken_name=$1
+    program=$BUILD/bench/mn/$3
+    printf '#include <stdint.h>\n#include <stddef.h>\n%s\n' "$2" >"$T/broken.c"
+    shift 3
+    "$CC" -w -shared -fPIC -o "$T/broken.so" "$T/broken.c" 2>"$T/stderr" || {
+        result 1 "$broken_name: compiles"
+        return
+    }
+    LD_PRELOAD="$T/broken.so" MN_WORKERS=2 timeout -k 5 20 "$program" "$@" >"$T/out" 2>"$T/stderr"
+    status=$?
+    [ $status -eq 1 ] && [ -s "$T/stderr" ] && [ ! -s "$T/out" ]
+    result $? "$broken_name is found out (status $status)"
+}
+broken_mn "a mutex of libmn's that does not exclude" 'int mn_mutex_lock(void *m) { return 0; }
+int mn_mutex_unlock(void *m) { return 0; }' mutex --threads 2 --seconds 0.1
+broken_mn 'a join that does not wait' 'int mn_join(uint64_t t, void **r) { if (r) *r = 0; return 0; }' forkjoin --seconds 0.05
+broken_mn 'a channel that loses messages' 'int mn_chan_send(void *c, const void *v) { return 0; }
+int mn_chan_recv(void *c, void *v) { return 0; }' pingpong --seconds 0.05
 finish

@@ -1,0 +1,132 @@
+// Jobs about what many goroutines share: a mutex, a channel.
+package main
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// mutex: --threads goroutines lock and unlock one mutex.  share: the smallest goroutine's part of the mean, in the
+// worst of the windows of 100 ms.
+func mutex() {
+	const span = 100 * time.Millisecond
+	var shared struct {
+		sync.Mutex
+		pairs uint64
+	}
+	counts := make([]struct {
+		n atomic.Uint64
+		_ [15]uint64
+	}, *threads)
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	wg.Add(*threads)
+	for i := range counts {
+		me := &counts[i].n
+		go func() {
+			mine := uint64(0)
+			for !stop.Load() {
+				shared.Lock()
+				shared.pairs++
+				shared.Unlock()
+				mine++
+				me.Store(mine)
+			}
+			wg.Done()
+		}()
+	}
+	time.Sleep(span / 5)
+	picture := func() []line {
+		now := make([]line, *threads)
+		for i := range counts {
+			now[i].n = counts[i].n.Load()
+		}
+		return now
+	}
+	windows := int(*seconds/span.Seconds() + 0.5)
+	if windows < 1 {
+		windows = 1
+	}
+	worst, units := 1e9, uint64(0)
+	from := time.Now()
+	before := picture()
+	for w := 0; w < windows; w++ {
+		time.Sleep(span)
+		after := picture()
+		part := make([]line, *threads)
+		for i := range part {
+			part[i].n = after[i].n - before[i].n
+			units += part[i].n
+		}
+		if s := share(part); s < worst {
+			worst = s
+		}
+		before = after
+	}
+	elapsed := time.Since(from)
+	stop.Store(true)
+	wg.Wait()
+	sum := uint64(0)
+	for i := range counts {
+		sum += counts[i].n.Load()
+	}
+	verify(sum == shared.pairs, "%d pairs, %d counted", sum, shared.pairs)
+	result(fmt.Sprintf("mutex_mn_%d", *threads), perUnit(elapsed, units), "ns", fmt.Sprintf("share=%.3f", worst))
+}
+
+// channel: 16 goroutines send, 16 receive, through one channel.
+func channel() {
+	const ends, capacity = 16, 128
+	ch := make(chan uint64, capacity)
+	var stop atomic.Bool
+	var senders, receivers sync.WaitGroup
+	sent, received, sums := make([]line, ends), make([]line, ends), make([]line, 2*ends)
+	senders.Add(ends)
+	receivers.Add(ends)
+	from := time.Now()
+	for i := 0; i < ends; i++ {
+		me, sum := &received[i], &sums[i]
+		go func() {
+			for v := range ch {
+				me.n++
+				sum.n += v
+			}
+			receivers.Done()
+		}()
+	}
+	for i := 0; i < ends; i++ {
+		me, sum := &sent[i], &sums[ends+i]
+		go func() {
+			for v := uint64(0); !stop.Load(); v++ {
+				ch <- v
+				me.n++
+				sum.n += v
+			}
+			senders.Done()
+		}()
+	}
+	time.Sleep(window())
+	stop.Store(true)
+	senders.Wait()
+	close(ch)
+	receivers.Wait()
+	elapsed := time.Since(from)
+	in, out, wrong := uint64(0), uint64(0), uint64(0)
+	for i := 0; i < ends; i++ {
+		in += sent[i].n
+		out += received[i].n
+		wrong += sums[ends+i].n - sums[i].n
+	}
+	verify(in == out && wrong == 0, "%d sent, %d received, sums differ by %d", in, out, wrong)
+	result("chan_mpmc_16", perUnit(elapsed, in), "ns",
+		fmt.Sprintf("share=%.3f capacity=%d", min(share(sent), share(received)), capacity))
+}
+
+func min(a, b float64) float64 {
+	if a < b {
+		return a
+	}
+	return b
+}
