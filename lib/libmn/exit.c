@@ -39,6 +39,7 @@ void *mni_thread_end(struct mni_thread *t, void *result) {
     t->arg = result; /* a deferred function may look at it (future.c) */
     mni_thread_cleanup(t);
     struct mni_cpu *c = mni_enter();
+    mni_exceptions_ended(t, c->exceptions);
     t->state = MNI_DONE;
     a64_store(&c->count.ends, c->count.ends + 1);
     struct mni_parker *joiner = NULL;
@@ -63,12 +64,7 @@ void *mni_thread_end(struct mni_thread *t, void *result) {
 }
 
 MN_EXPORT void mn_exit(void *result) {
-    if (mni_bound_self())
-        mni_bound_exit(result);
-    if (!mni_worker_self())
+    if (!mni_bound_self() && !mni_worker_self())
         panic("mn_exit in a foreign LWP", 0);
-    struct mni_cpu *c = mni_enter();
-    struct mni_thread *t = c->current;
-    mni_leave(c);
-    mni_ctx_jump(mni_thread_end(t, result));
+    mni_exit_unwind(result);
 }

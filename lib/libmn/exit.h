@@ -9,7 +9,13 @@ struct mni_cpu;
 /* Runs the thread's function; a C++ exception that leaves it ends the program (entry.c). */
 void *mni_call_entry(struct mni_thread *t);
 
-/* The calling thread, outside the runtime, has returned: cleans up, wakes who joins it.  Returns the context that the caller is to jump to. */
+/* Unwinds the current thread's frames, then ends it. */
+_Noreturn void mni_exit_unwind(void *result);
+
+/*
+ * The calling thread, outside the runtime, has returned: cleans up, wakes who joins it.  Returns the context that the
+ * caller is to jump to.
+ */
 void *mni_thread_end(struct mni_thread *t, void *result);
 
 /* What has to be done by the thread itself before it ends: deferred functions, values of thread-local keys. */

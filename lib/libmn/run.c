@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "create.h"
+#include "exceptions.h"
 #include "export.h"
 #include "fault.h"
 #include "foreign.h"
@@ -141,6 +142,7 @@ static int start(const struct mn_config *config, unsigned first) {
     a32_swap_full(&mni_solo_word, first == 1 && rt->ncpus == 1 && rt->membarrier);
     if (mni_foreign_seen())
         a32_store(&mni_solo_word, 0);
+    mni_exceptions_start();
     r = mni_signals_start();
     for (unsigned i = first; r == 0 && i < rt->ncpus; i++)
         r = mni_worker_start(rt->cpus[i]);
@@ -227,13 +229,16 @@ MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *
         return -EINVAL;
     if (mni_worker_self())
         return -EBUSY;
+    int saved = errno;
     lock_take(&start_lock);
     int r = mni_rt ? -EBUSY : start(config, 1);
     if (r == 0)
         by_run = true;
     lock_drop(&start_lock);
-    if (r < 0)
+    if (r < 0) {
+        errno = saved;
         return r;
+    }
     struct first f = {main_fn, arg, 0};
     r = mni_create_first(first_main, &f);
     if (r < 0 || (r = mni_worker_run_here(mni_rt->cpus[0])) < 0)
@@ -242,21 +247,25 @@ MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *
     finish();
     by_run = false;
     lock_drop(&start_lock);
+    errno = saved;
     return r < 0 ? r : f.result;
 }
 
 MN_EXPORT int mn_start(const struct mn_config *config) {
     if (mni_worker_self())
         return -EBUSY;
+    int saved = errno;
     lock_take(&start_lock);
     int r = mni_rt ? -EBUSY : start(config, 0);
     lock_drop(&start_lock);
+    errno = saved;
     return r;
 }
 
 MN_EXPORT int mn_stop(int64_t deadline) {
     if (mni_worker_self())
         return -EDEADLK;
+    int saved = errno;
     lock_take(&start_lock);
     int r = !mni_rt || by_run ? -EPERM : drain(NULL, deadline);
     if (r == 0) {
@@ -264,6 +273,7 @@ MN_EXPORT int mn_stop(int64_t deadline) {
         finish();
     }
     lock_drop(&start_lock);
+    errno = saved;
     return r;
 }
 

@@ -52,6 +52,7 @@ struct mni_cpu {
     uint32_t ticks;             /* what tick is set to */
     struct mni_worker *worker;  /* whose cpu this is; changed by a hand-off only */
     int *err;                   /* errno of the worker's LWP */
+    void **exceptions;          /* the worker's words of the C++ library, mostly NULL: exceptions.h */
     void (*after)(struct mni_cpu *c, struct mni_thread *from); /* what the next stack does first, for the one left */
     struct mni_thread *after_thread;
     struct mni_olock *after_lock;
@@ -84,6 +85,7 @@ struct mni_worker {
     struct mni_thread *lost;     /* given up by its detached worker, to be made ready */
     void *sp;                    /* its own loop's context */
     int *err;
+    void **exceptions;
     uint32_t sleep; /* futex: changes when there is something to do */
     uint32_t index;
     uint64_t random;

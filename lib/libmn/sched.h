@@ -10,6 +10,7 @@
 
 #include "ctx_inline.h"
 #include "enter.h"
+#include "exceptions.h"
 #include "runq.h"
 
 /* Every so many switches, or when somebody wrote to us: inbox, thieves, timers. */
@@ -22,6 +23,7 @@ void mni_first_frame(struct mni_cpu *c, struct mni_thread *t);
 static inline struct mni_cpu *mni_arrive(void) {
     struct mni_cpu *c = mni_cpu_self();
     *c->err = c->current->err;
+    mni_exceptions_restore(c->current, c->exceptions);
     c->after(c, c->after_thread);
     return c;
 }
@@ -47,6 +49,7 @@ static inline void mni_prepare(struct mni_cpu *c, struct mni_thread *to) {
 static inline struct mni_cpu *mni_switch(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
                                          void (*after)(struct mni_cpu *, struct mni_thread *)) {
     from->err = *c->err;
+    mni_exceptions_save(from, c->exceptions);
     c->after = after;
     c->after_thread = from;
     if (__builtin_expect(to != NULL, 1)) {

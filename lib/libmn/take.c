@@ -90,6 +90,7 @@ static struct mni_cpu *give_up(struct mni_worker *w) {
     struct mni_thread *t = w->detached;
     a32_store_release(&w->inside, 0);
     t->err = *w->err;
+    mni_exceptions_save(t, w->exceptions);
     t->state = MNI_READY;
     w->lost = t;
     mni_ctx_switch(&t->sp, w->sp);
@@ -237,6 +238,7 @@ int mni_hand_off(struct mni_cpu *c) {
     w->detached = c->current;
     c->current = NULL;
     c->err = spare->err;
+    c->exceptions = spare->exceptions;
     a64_store(&c->count.handoffs, c->count.handoffs + 1);
     /* Release, in this order: the old worker acts on cpu == NULL; marks of the new one need cpu and worker to agree. */
     spare->cpu = c;

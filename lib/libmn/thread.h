@@ -87,6 +87,7 @@ struct mni_thread {
     struct mn_scope *scope;     /* that it belongs to */
     struct list scope_link;     /* in it */
     void *exceptions[2];        /* what __cxa_get_globals points to in this thread */
+    void *unwind;               /* in its first frame, for mn_exit (entry.c) */
     void *fiber;                /* a sanitizer's idea of this thread (fiber.h) */
     void *select;               /* records of its last select */
 };

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "enter.h"
+#include "exceptions.h"
 #include "fault.h"
 #include "idle.h"
 #include "lock.h"
@@ -59,6 +60,7 @@ void mni_worker_detached(struct mni_worker *w) {
 static bool run(struct mni_worker *w) {
     struct mni_cpu *c = mni_enter_loop(w);
     c->err = w->err;
+    c->exceptions = w->exceptions;
     for (;;) {
         struct mni_thread *t = mni_next(c);
         if (!t) {
@@ -99,6 +101,7 @@ static bool wait_for_cpu(struct mni_worker *w) {
 static void loop(struct mni_worker *w) {
     mni_worker_tls = w;
     w->err = &errno;
+    w->exceptions = mni_exceptions_lwp();
     w->tid = (int)syscall(SYS_gettid);
     mni_signals_worker_start();
     for (;;) {
