@@ -59,6 +59,11 @@ static bool overflowed(const char *slot, unsigned class) {
     return false;
 }
 
+/* Of a slot in use. */
+static void *(*function_of(char *header))(void *) {
+    return (uintptr_t)header & 1 ? ((struct mni_thread *)(void *)(header - 1))->fn : NULL;
+}
+
 /* ---- marks */
 
 static struct mn_stack_use *find(struct marks *m, void *(*fn)(void *), unsigned class) {
@@ -103,10 +108,6 @@ static size_t depth_of(char *slot, unsigned class, const unsigned char *pages) {
     return 0;
 }
 
-static void *(*function_of(char *header))(void *) {
-    return (uintptr_t)header & 1 ? ((struct mni_thread *)(void *)(header - 1))->fn : NULL;
-}
-
 static void measure(char *slot, unsigned class) {
     unsigned char pages[(1 << 20) / PAGE];
     void *(*fn)(void *) = function_of(*mni_stack_header(slot, class));
@@ -131,8 +132,15 @@ void mni_stack_watched_give(char *slot, unsigned class) {
     if (watch & MNI_WATCH_BARE) {
         struct mni_step *step = mni_slab_step(slot);
         size_t place = (size_t)(slot - step->base) / mni_stack_bytes(class);
-        if ((a32_load(&step->note[place]) & MNI_NOTE_BARE) && overflowed(slot, class))
-            panic("a thread has overflowed its stack, which has no guard zone; its size is", mni_stack_bytes(class));
+        if ((a32_load(&step->note[place]) & MNI_NOTE_BARE) && overflowed(slot, class)) {
+            char symbol[300] = "?";
+            void *(*fn)(void *) = function_of(*mni_stack_header(slot, class));
+            if (fn)
+                mni_symbol((void *)(uintptr_t)fn, symbol, sizeof symbol);
+            notice("stack overflow, noticed as the thread ends: entry function %s, stack of %zu KiB", symbol,
+                   mni_stack_bytes(class) >> 10);
+            panic("memory beyond a stack without a guard zone may be overwritten", class);
+        }
     }
     if (watch & MNI_WATCH_MARKS)
         measure(slot, class);

@@ -1,0 +1,205 @@
+/*
+ * Stacks where the system gives less than usual: a limit on address space, locked memory, a kernel without guard regions.
+ * Spawning fails cleanly, nothing is lost, and what runs is guarded or said not to be.
+ */
+/* not under: asan tsan */
+#include <errno.h>
+#include <mn.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "tap.h"
+
+static char text[65536];
+
+/* Runs body in a child; what it wrote on standard error is in text.  Returns its wait status. */
+static int run(int (*body)(void)) {
+    int fds[2], status;
+    if (pipe(fds) != 0)
+        exit(1);
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        dup2(fds[1], 2);
+        alarm(100);
+        _exit(body());
+    }
+    close(fds[1]);
+    size_t got = 0;
+    ssize_t n;
+    while (got < sizeof text - 1 && (n = read(fds[0], text + got, sizeof text - 1 - got)) > 0)
+        got += (size_t)n;
+    text[got] = 0;
+    close(fds[0]);
+    waitpid(child, &status, 0);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        printf("# timed out\n");
+    return status;
+}
+
+static bool exited(int status, int code) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == code)
+        return true;
+    printf("# status %#x\n# %s\n", (unsigned)status, text);
+    return false;
+}
+static bool died(int status, int sig) {
+    return WIFSIGNALED(status) && WTERMSIG(status) == sig;
+}
+
+/* ---- as many threads as there are stacks for */
+
+enum { MOST = 200000 };
+static mn_thread threads[MOST];
+static struct mn_attr attr;
+
+static void *parks(void *arg) {
+    volatile char frame[2000];
+    frame[0] = 1;
+    mn_park("the end");
+    return frame[0] ? arg : NULL;
+}
+
+/* Returns how many could be started; all of them run, end and are joined. */
+static int fill(int most, int *error) {
+    int n = 0;
+    *error = 0;
+    while (n < most && (*error = mn_go_attr(&threads[n], &attr, parks, &threads[n])) == 0)
+        if (++n % 64 == 0)
+            mn_yield();
+    for (int i = 0; i < n; i++)
+        mn_unpark(threads[i]);
+    for (int i = 0; i < n; i++) {
+        void *result;
+        if (mn_join(threads[i], &result) != 0 || result != &threads[i])
+            _exit(90);
+    }
+    return n;
+}
+
+static int until_full(void *arg) {
+    int error, first = fill(MOST, &error);
+    (void)arg;
+    if (error != -ENOMEM || first < 100)
+        return error == -ENOMEM ? 91 : 92;
+    for (int round = 0; round < 3; round++) {
+        int n = fill(MOST, &error);
+        if (error != -ENOMEM || n < first - first / 10 - 4096 * (int)mn_workers()) /* so many free descriptors a CPU keeps */ {
+            fprintf(stderr, "%d threads, before %d, error %d\n", n, first, error);
+            return 93;
+        }
+    }
+    fprintf(stderr, "%d threads\n", first);
+    return 0;
+}
+
+static int address_space(void) {
+    attr.stack = MN_STACK_64K;
+    struct rlimit limit = {(rlim_t)4 << 30, (rlim_t)4 << 30};
+    setrlimit(RLIMIT_AS, &limit);
+    return mn_run(until_full, NULL, NULL);
+}
+
+static int no_room(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+static int no_address_space(void) {
+    struct rlimit limit = {(rlim_t)32 << 20, (rlim_t)32 << 20};
+    setrlimit(RLIMIT_AS, &limit);
+    int r = mn_run(no_room, NULL, NULL);
+    return r == 0 || r == -ENOMEM || r == -EAGAIN ? 0 : 94;
+}
+
+static int some(void *arg) {
+    int error;
+    (void)arg;
+    return fill(500, &error) == 500 ? 0 : 95;
+}
+
+static int locked(void) {
+    attr.stack = MN_STACK_16K;
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
+        return 77;
+    return mn_run(some, NULL, NULL);
+}
+
+/* ---- overflows */
+
+static volatile int never = -1;
+
+static int __attribute__((noinline)) deeper(int n) {
+    volatile char frame[500];
+    frame[n % 500] = (char)n;
+    return n == never ? 0 : deeper(n + 1) + frame[n % 500];
+}
+
+static void *overflows(void *arg) {
+    (void)arg;
+    return (void *)(long)deeper(0);
+}
+
+/* Over the end of its stack by some hundred bytes, then back. */
+static void *slightly(void *arg) {
+    volatile char *low = (char *)__builtin_frame_address(0);
+    size_t left = (uintptr_t)low % 16384 - 4096;
+    volatile char *frame = __builtin_alloca(left + 1000);
+    for (size_t i = 0; i < 1200; i++)
+        frame[i] = 1;
+    return arg;
+}
+
+static int overflow(void *arg) {
+    mn_thread t;
+    (void)arg;
+    mn_go_attr(&t, &attr, overflows, NULL);
+    mn_join(t, NULL);
+    return 0;
+}
+
+static int without_regions(void) {
+    attr.stack = MN_STACK_16K;
+    setenv("ODONATA_DISABLE", "guard,process_madvise,membarrier", 1);
+    return mn_run(overflow, NULL, NULL);
+}
+
+static int overflow_after_many(void *arg) {
+    int n = 0;
+    (void)arg;
+    while (n < 30000 && mn_go_attr(&threads[n], &attr, parks, NULL) == 0)
+        if (++n % 64 == 0)
+            mn_yield();
+    mn_thread t;
+    if (mn_go_attr(&t, &attr, slightly, NULL) != 0)
+        return 96;
+    mn_join(t, NULL);
+    return 0;
+}
+
+static int beyond_the_guards(void) {
+    attr.stack = MN_STACK_16K;
+    setenv("ODONATA_DISABLE", "guard", 1);
+    return mn_run(overflow_after_many, NULL, NULL);
+}
+
+int main(void) {
+    ok(exited(run(address_space), 0), "a limit on address space: spawning fails, and works again");
+    printf("# %s", text);
+    ok(exited(run(no_address_space), 0), "no room at all is an error, or enough for a little");
+    int status = run(locked);
+    if (exited(status, 77))
+        skip("memory cannot be locked here");
+    else
+        ok(exited(status, 0), "in locked memory");
+    ok(died(run(without_regions), SIGSEGV), "without guard regions an overflow is a fault");
+    ok(strstr(text, "stack overflow: thread") != NULL, "and is reported");
+    ok(died(run(beyond_the_guards), SIGABRT), "where there was no guard, it is noticed at the thread's end");
+    ok(strstr(text, "no more guard zones") != NULL, "it was said that there is none");
+    ok(strstr(text, "stack overflow, noticed") != NULL, "and whose stack it was");
+    return done();
+}
