@@ -20,13 +20,13 @@ extern "C" {
 
 /* The members are the library's.  The object must not move while it is in use. */
 struct mn_mutex {
-    uint32_t word, owner, lock, turn;
+    uint64_t word;
+    uint32_t lock, turn, step, waiting, handed, brisk;
     struct mn_waiters queue;
     int64_t began, looked;
-    uint32_t step, waiting;
 };
 
-#define MN_MUTEX_INIT {0, 0, 0, 0, {0, 0}, 0, 0, 0, 0}
+#define MN_MUTEX_INIT {0, 0, 0, 0, 0, 0, 0, {0, 0}, 0, 0}
 
 /* Makes a mutex that is free.  Contexts: any. */
 void mn_mutex_init(struct mn_mutex *mutex);

@@ -6,44 +6,52 @@
  *
  * The naive designs.  "First come, first served": every section waits for a switch, or for a sleeping CPU, while the
  * mutex is owned by a thread that does not run.  "Whoever comes": a thread that runs takes the mutex again and again
- * before the one that was woken can look (barging): fast, and the others starve.  And a woken thread that looks, fails
- * and sleeps again, for each unlock, makes the owner's CPU wait for the cache line (55 to 215 ns) every time: the line
- * should stay with one CPU for many sections.
+ * before the one that was woken can look (barging): fast, and the others starve.  And each woken thread that looks, fails
+ * and sleeps again makes the owner's CPU wait for the cache line (55 to 215 ns) several times, where a section takes 13:
+ * the line has to stay with one CPU for thousands of sections.
  *
  * The design is turns.  Threads that run may barge, and the ones that wait are left in peace, for TURN_NS in all; then
  * the thread that has waited longest gets the mutex by hand-over, and another turn begins.
- *   - The unlock that finds the queue filled calls the first waiter, one and only one (CALLED): if the owner does not
- *     come back, the mutex is not left idle.
- *   - A called thread that finds the mutex held goes back to the head of the queue and keeps CALLED: for AWAY_NS nobody
- *     needs to call anyone.  Usually the hand-over ends its wait.  If not (the sections are long, or the owner's CPU
- *     went off to other things), its deadline does; a mutex that is held even then is marked URGENT, and the unlock hands
- *     it over.
- *   - Owners count sections: unlock looks at the clock when the count is used up, and sets it to what will use up the
- *     rest of the turn.  So with short sections a turn is thousands of them, at two atomic operations each.
+ *
+ *   - Owners count sections.  Unlock looks at the clock when the count is used up, and sets it to what will use up the
+ *     rest of the turn.  So a turn of short sections is thousands of them at two atomic operations each.
  *   - The previous owner usually asks for the mutex again, parks, and its CPU switches to the heir, whom the hand-over put
- *     into the queue of that CPU: the turns go round among many threads while the cache line stays where it is.
+ *     into the run queue of that CPU: turns go round among many threads while the cache line stays where it is.
  *   - Many waiters make turns shorter, so that a round stays near ROUND_NS.
- * A thread that comes when the mutex is held and nobody waits looks at it a few times (SPIN_*) before it queues.
+ *
+ * The owner may not come back, so somebody has to see to it that a free mutex with a queue is taken.  CALLED says that one
+ * waiter does, the lookout:
+ *
+ *   - The unlock that finds a queue without lookout calls the first waiter: wakes it to try its luck.  If it finds the
+ *     mutex held, it goes back to the head of the queue and remains the lookout: it sleeps for AWAY_NS, looks again, and so
+ *     on, while unlock calls nobody.  Usually a hand-over comes first.
+ *   - Where sections follow each other quickly (brisk: less than BRISK_NS each), calling is of no use: the called thread
+ *     would fail.  Then a thread that comes makes itself the lookout, if there is none, or if it is the first in the
+ *     queue and about to have its turn.  After a turn the previous owner comes; so in the steady state nobody is called.
+ *   - A lookout that finds the mutex held, and not handed over since its last look (long sections, or nobody counts), marks it
+ *     URGENT: the next unlock hands it over.  One that finds it free takes it; it is not brisk, then.
+ *
+ * A thread that comes when the mutex is held, nobody waits and it is not brisk, looks at it a few times (SPIN_*) before it
+ * queues.
  *
  * word      meaning                               set by                           cleared by
- * LOCKED    somebody owns it                      lock; hand-over keeps it         unlock
+ * owner     its number (the upper 32 bits);       lock; hand-over replaces it      unlock
+ *           0: the mutex is free
  * QUEUE     the queue may hold somebody           who queues                       who finds the queue empty
- * CALLED    one waiter was called and has not     unlock, when it calls; adopt     the called thread, as it takes the
- *           got the mutex or left yet                                              mutex or leaves; a hand-over to it
+ * CALLED    there is a lookout                    unlock, when it calls; adopt;    the lookout, as it takes the mutex or
+ *                                                 who makes itself the lookout     leaves; a hand-over to it
  * HANDED    the owner got it by hand-over and     hand-over                        its unlock
  *           may not run yet: no use spinning
- * URGENT    hand over at the next unlock          a called thread, the second      as CALLED; hand-over
- *                                                 time that it finds it LOCKED
+ * URGENT    hand over at the next unlock          the lookout                      as CALLED; every hand-over
  *
- * QUEUE, CALLED and URGENT change under the mutex's lock only; LOCKED and HANDED by compare-and-swap of anyone.  So for
+ * QUEUE, CALLED and URGENT change under the mutex's lock only; owner and HANDED by compare-and-swap of anyone.  So for
  * the owner, when it also has the lock, the word stands still.  Legal to miss: a barger takes the mutex from a called
- * thread.  Illegal: QUEUE with neither LOCKED nor CALLED when nobody holds the lock: a waiter would be forgotten.
+ * thread.  Illegal: QUEUE in a free mutex without CALLED when nobody holds the lock: a waiter would be forgotten.
  *
- *     tag of a waiter: AGAIN  it is the called one    MOVED  claimed already (from a condition variable)
- *             written by who wakes it: GOT  it owns the mutex now    CALL  it was called
+ *     tag of a waiter: LOOKOUT    MOVED: claimed already (by a condition variable)
+ *             written by who wakes it: GOT: it owns the mutex now    CALL: it was called, and is the lookout
  *
- * turn, step, began, looked belong to the owner; waiting and the queue to the lock.  owner is written by the owner, or
- * for the heir by hand-over, and is relaxed: others ask only whether it holds their own number.
+ * turn, step, began, looked are the owner's; queue, waiting, handed and tags the lock's; brisk is a hint.
  *
  * Unlock obeys the rule of the last touch (waiters.h).  Limits: the mutex does not know whether its owner runs; a thread
  * that is handed the mutex while all CPUs are busy with others keeps it until it gets to run.
@@ -57,43 +65,76 @@
 #include "cpu.h"
 #include "export.h"
 
-enum { LOCKED = 1, QUEUE = 2, CALLED = 4, HANDED = 8, URGENT = 16 };
-enum { AGAIN = 1, MOVED = 2, GOT = 4, CALL = 8 };
+enum { QUEUE = 1, CALLED = 2, HANDED = 4, URGENT = 8 };
+enum { LOOKOUT = 1, MOVED = 2, GOT = 4, CALL = 8 };
+#define FLAGS ((uint64_t)UINT32_MAX)
 
 enum {
     TURN_NS = 100000,
     ROUND_NS = 6400000,
     TURN_LEAST_NS = 10000,
     AWAY_NS = 200000,
+    AWAY_MOST_NS = 3200000,
+    BRISK_NS = 400,
     STEP_MOST = 1 << 16,
     SPIN_LOOKS = 5,
     SPIN_PAUSES = 7, /* between two looks: about 200 ns */
 };
 
+static uint64_t owned_by(const struct mni_parker *p) {
+    return (uint64_t)p->owner << 32;
+}
+
+static bool is_free(uint64_t word) {
+    return !(word & ~FLAGS);
+}
+
+/* Changes flags.  The lock is held. */
+static void flags(struct mn_mutex *m, uint64_t clear, uint64_t set) {
+    for (;;) {
+        uint64_t word = a64_load(&m->word);
+        /* Full; pairs with the compare-and-swap of the fast paths: they see the flags, or we who owns it. */
+        if (mni_cas64(&m->word, word, (word & ~clear) | set))
+            return;
+    }
+}
+
+static struct mni_queue *queue(struct mn_mutex *m) {
+    return mni_queue_in(&m->queue);
+}
+
+static uint64_t queue_flag(struct mn_mutex *m) {
+    return mni_queue_empty(queue(m)) ? 0 : QUEUE;
+}
+
 /* The first waiter that can be woken, claimed; NULL: none.  The lock is held. */
 static struct mni_waiter *take_first(struct mn_mutex *m) {
     struct mni_waiter *w;
-    while ((w = mni_queue_take(mni_queue_in(&m->queue)))) {
+    while ((w = mni_queue_take(queue(m)))) {
         a32_store(&m->waiting, m->waiting - 1);
-        /* One that is AGAIN and ends its wait by itself keeps CALLED, and looks after it. */
+        /* A lookout that has just ended its wait by itself still is one, and will look. */
         if (w->tag & MOVED || mni_claim(w->parker, 0))
             return w;
     }
     return NULL;
 }
 
-static void put(struct mn_mutex *m, struct mni_waiter *w, uint64_t tag) {
-    struct mni_queue *q = mni_queue_in(&m->queue);
+static void put(struct mn_mutex *m, struct mni_waiter *w, bool first, uint64_t tag) {
     w->tag = tag;
-    if (tag & AGAIN)
-        mni_queue_prepend(q, w);
+    if (first)
+        mni_queue_prepend(queue(m), w);
     else
-        mni_queue_append(q, w);
+        mni_queue_append(queue(m), w);
     a32_store(&m->waiting, m->waiting + 1); /* relaxed: turn_ns asks without the lock how many there are */
 }
 
-static uint32_t queue_bit(const struct mn_mutex *m) {
-    return m->queue.head ? QUEUE : 0;
+static void take_out(struct mn_mutex *m, struct mni_waiter *w) {
+    if (!mni_queued(w))
+        return;
+    mni_queue_remove(queue(m), w);
+    a32_store(&m->waiting, m->waiting - 1);
+    if (!queue_flag(m))
+        flags(m, QUEUE, 0);
 }
 
 static void begin_turn(struct mn_mutex *m, int64_t now) {
@@ -122,36 +163,36 @@ static void count_on(struct mn_mutex *m, int64_t now) {
  * The owner's unlock when somebody may have to be woken.  Returns true when the mutex went to another; otherwise it is
  * still the caller's, to be released.  *wake: to be woken after that, or NULL.
  */
-static bool pass_on(struct mn_mutex *m, uint32_t word, struct mni_parker **wake) {
+static bool pass_on(struct mn_mutex *m, uint64_t word, struct mni_parker **wake) {
     struct mni_olock *lock = mni_lock_in(m);
     int64_t now = (int64_t)clock_now_ns();
     bool call = !(word & CALLED);
+    if (!call && m->step >= 8)
+        a32_store(&m->brisk, now - m->looked < (int64_t)m->step * BRISK_NS); /* relaxed: a hint */
     bool hand = word & URGENT || (!call && now - m->began >= turn_ns(m));
     if (!call && !hand) {
         count_on(m, now);
         return false;
     }
     mni_lock_take(lock);
-    word = a32_load(&m->word); /* it stands still now */
+    word = a64_load(&m->word); /* it stands still now */
     if (!hand && word & CALLED) {
         mni_lock_drop(lock);
         return false;
     }
     struct mni_waiter *w = take_first(m);
-    word = (word & ~(uint32_t)(QUEUE | URGENT)) | queue_bit(m) | (word & URGENT && !w ? URGENT : 0);
+    word = (word & ~(uint64_t)QUEUE) | queue_flag(m);
     if (w && hand) {
-        if (w->tag & AGAIN)
-            word &= ~(uint32_t)CALLED;
+        word &= w->tag & LOOKOUT ? ~(uint64_t)(URGENT | CALLED) : ~(uint64_t)URGENT;
+        word = (word & FLAGS) | HANDED | owned_by(w->parker);
         w->tag = GOT;
-        word |= HANDED;
-        /* Relaxed: w reads it after mni_wake, others compare it with their own numbers. */
-        a32_store(&m->owner, w->parker->owner);
+        m->handed++;
     } else if (w) {
         w->tag = CALL;
         word |= CALLED;
     }
     begin_turn(m, now);
-    a32_store_release(&m->word, word); /* release; pairs with the compare-and-swap of lockers and unlockers */
+    a64_store_release(&m->word, word); /* release; pairs with the compare-and-swap of lockers and unlockers */
     mni_lock_drop(lock);
     *wake = w ? w->parker : NULL;
     return w && hand;
@@ -161,7 +202,7 @@ struct mni_parker *mni_mutex_release(struct mn_mutex *m) {
     struct mni_parker *wake = NULL;
     bool counted = false;
     for (;;) {
-        uint32_t word = a32_load(&m->word); /* relaxed: the compare-and-swap checks it */
+        uint64_t word = a64_load(&m->word); /* relaxed: the compare-and-swap checks it */
         if (__builtin_expect(word & QUEUE, 0) && !wake) {
             bool due = !(word & CALLED) || word & URGENT;
             if (!due && !counted) {
@@ -174,25 +215,24 @@ struct mni_parker *mni_mutex_release(struct mn_mutex *m) {
                 continue;
             }
         }
-        a32_store(&m->owner, 0); /* relaxed, as above */
         /* Full; pairs with the compare-and-swap of the next owner.  Nothing of the mutex is touched after it. */
-        if (__builtin_expect(mni_cas32(&m->word, word, word & ~(uint32_t)(LOCKED | HANDED)), 1))
+        if (__builtin_expect(mni_cas64(&m->word, word, word & FLAGS & ~(uint64_t)HANDED), 1))
             return wake;
     }
 }
 
-/* The called thread leaves without the mutex: another is called if nobody's unlock would do that.  The lock is held. */
+/* The lookout leaves without the mutex: another is called if nobody's unlock would do that.  The lock is held. */
 static struct mni_waiter *call_another(struct mn_mutex *m) {
     for (;;) {
-        uint32_t word = a32_load(&m->word);
-        if (word & LOCKED || !(word & QUEUE)) {
-            /* Full; pairs with the owner's release: it sees that nobody is CALLED, or we that it is free. */
-            if (mni_cas32(&m->word, word, word & ~(uint32_t)(CALLED | URGENT)))
+        uint64_t word = a64_load(&m->word);
+        if (!is_free(word) || !(word & QUEUE)) {
+            /* Full; pairs with the owner's release: it sees that there is no lookout, or we that it is free. */
+            if (mni_cas64(&m->word, word, word & ~(uint64_t)(CALLED | URGENT)))
                 return NULL;
             continue;
         }
         struct mni_waiter *w = take_first(m);
-        mni_bits(&m->word, QUEUE | URGENT, queue_bit(m));
+        flags(m, QUEUE | URGENT, queue_flag(m));
         if (w) {
             w->tag = CALL;
             return w;
@@ -204,20 +244,26 @@ struct mni_waiter *mni_mutex_adopt(struct mn_mutex *m, struct mni_waiter *w) {
     struct mni_olock *lock = mni_lock_in(m);
     mni_lock_take(lock);
     for (;;) {
-        uint32_t word = a32_load(&m->word);
-        bool come = word & (LOCKED | CALLED); /* somebody will look after the queue */
+        uint64_t word = a64_load(&m->word);
+        bool come = !is_free(word) || word & CALLED; /* somebody will look after the queue */
         /* Full; pairs with the owner's release: it sees QUEUE, or we that it is free. */
-        if (!mni_cas32(&m->word, word, come ? word | QUEUE : word | CALLED))
+        if (!mni_cas64(&m->word, word, word | (come ? QUEUE : CALLED)))
             continue;
         if (come) {
-            put(m, w, MOVED);
+            put(m, w, false, MOVED);
             w = NULL;
         } else {
-            w->tag = CALL; /* nobody queues: QUEUE goes with one of the other two */
+            w->tag = CALL; /* nobody queues in a free mutex without lookout */
         }
         mni_lock_drop(lock);
         return w;
     }
+}
+
+static inline bool try_lock(struct mn_mutex *m, const struct mni_parker *self) {
+    uint64_t word = a64_load(&m->word); /* relaxed: the compare-and-swap checks it */
+    /* Full; pairs with the compare-and-swap of release. */
+    return is_free(word) && mni_cas64(&m->word, word, word | owned_by(self));
 }
 
 /* Whether the owner may be running while the caller is. */
@@ -234,69 +280,73 @@ static bool may_spin(void) {
 
 /* Looks at a held mutex for about a microsecond: true when the caller has got it. */
 static bool spin(struct mn_mutex *m, const struct mni_parker *self) {
-    if (!may_spin())
+    if (a32_load(&m->brisk) || !may_spin())
         return false;
     for (int i = 0; i < SPIN_LOOKS; i++) {
-        uint32_t word = a32_load(&m->word);
-        if (word & (QUEUE | CALLED | HANDED))
+        if (a64_load(&m->word) & (QUEUE | CALLED | HANDED))
             return false;
-        if (!(word & LOCKED) && mni_cas32(&m->word, word, word | LOCKED)) { /* full; pairs with release */
-            a32_store(&m->owner, self->owner);
+        if (try_lock(m, self))
             return true;
-        }
         for (int j = 0; j < SPIN_PAUSES; j++)
             cpu_relax();
     }
     return false;
 }
 
-/* Waits for the mutex.  called: the caller has been called, CALLED is its own. */
+/* Waits for the mutex.  called: the caller is the lookout. */
 static int lock_slow(struct mn_mutex *m, const struct mni_parker *self, int64_t deadline, bool called) {
     struct mni_olock *lock = mni_lock_in(m);
     struct mni_waiter *w = mni_waiter_self();
-    bool looked = false; /* it has been here before since it was called */
+    int64_t away = AWAY_NS;
+    bool stuck = false; /* the lookout has looked, and the mutex was not handed over since */
     if (!called && spin(m, self))
         return 0;
     mni_lock_take(lock);
-    for (;;) {
-        uint32_t word = a32_load(&m->word);
-        uint32_t mine = called ? CALLED | URGENT : 0;
-        if (!(word & LOCKED)) {
-            /* Full; pairs with release. */
-            if (!mni_cas32(&m->word, word, (word & ~mine) | LOCKED))
+    for (;;) { /* the lock is held; w is in the queue after a look that did not end the wait */
+        uint64_t word = a64_load(&m->word);
+        if (is_free(word)) {
+            uint64_t flag = called ? CALLED | URGENT : 0;
+            if (!mni_cas64(&m->word, word, (word & ~flag) | owned_by(self))) /* full; pairs with release */
                 continue;
-            a32_store(&m->owner, self->owner);
+            if (mni_queued(w))
+                a32_store(&m->brisk, 0); /* relaxed: a hint */
+            take_out(m, w);
             mni_lock_drop(lock);
             return 0;
         }
+        struct mni_waiter *first = queue(m)->head;
+        bool follows = !called && !mni_queued(w) && a32_load(&m->brisk) &&
+                       (!(word & CALLED) || (first && first->tag & LOOKOUT));
+        uint64_t flag = QUEUE | (follows ? CALLED : 0) | (stuck ? URGENT : 0);
         /* Full; pairs with release: the owner sees QUEUE, or we that it is free. */
-        if (!mni_cas32(&m->word, word, word | QUEUE | (looked ? URGENT : 0)))
+        if ((word & flag) != flag && !mni_cas64(&m->word, word, word | flag))
             continue;
-        put(m, w, called ? AGAIN : 0);
-        int64_t until = deadline;
-        if (called && !looked) {
-            int64_t again = (int64_t)clock_now_ns() + AWAY_NS;
-            until = again < deadline ? again : deadline;
-        }
+        if (follows && first)
+            first->tag &= ~(uint64_t)LOOKOUT;
+        if (!mni_queued(w))
+            put(m, w, called, called || follows ? LOOKOUT : 0);
+        called = called || follows;
+        int64_t until = deadline, again;
+        if (called && (again = (int64_t)clock_now_ns() + away) < deadline)
+            until = again;
+        uint32_t handed = m->handed;
         int r = mni_wait("mutex", m, lock, until);
         if (r >= 0 && w->tag & GOT)
             return 0;
         mni_lock_take(lock);
-        if (r >= 0) { /* called */
+        if (r >= 0) {
             called = true;
-            looked = false;
+            stuck = false;
+            away = AWAY_NS;
             continue;
         }
-        if (mni_queued(w)) {
-            mni_queue_remove(mni_queue_in(&m->queue), w);
-            a32_store(&m->waiting, m->waiting - 1);
-            if (!queue_bit(m))
-                mni_bits(&m->word, QUEUE, 0);
-        }
-        if (called && r == -ETIMEDOUT && until != deadline) {
-            looked = true;
+        called = called && w->tag & LOOKOUT; /* somebody may have followed it */
+        if (r == -ETIMEDOUT && until != deadline) {
+            stuck = called && handed == m->handed;
+            away = stuck && away < AWAY_MOST_NS ? away * 2 : away;
             continue;
         }
+        take_out(m, w);
         w = called ? call_another(m) : NULL;
         mni_lock_drop(lock);
         if (w)
@@ -306,26 +356,12 @@ static int lock_slow(struct mn_mutex *m, const struct mni_parker *self, int64_t 
 }
 
 void mni_mutex_take_back(struct mn_mutex *m, const struct mni_parker *self, bool adopted) {
-    if (adopted && mni_waiter_self()->tag & GOT)
+    if (adopted ? (mni_waiter_self()->tag & GOT) != 0 : try_lock(m, self))
         return;
-    uint32_t word = a32_load(&m->word);
-    if (!adopted && !(word & LOCKED) && mni_cas32(&m->word, word, word | LOCKED)) { /* full; pairs with release */
-        a32_store(&m->owner, self->owner);
-        return;
-    }
     bool was = mni_shield_self(true);
     (void)lock_slow(m, self, MN_FOREVER, adopted); /* cannot fail without deadline and cancellation */
     if (!was)
         mni_shield_self(false);
-}
-
-static inline bool try_lock(struct mn_mutex *m, const struct mni_parker *self) {
-    uint32_t word = a32_load(&m->word); /* relaxed: the compare-and-swap checks it */
-    /* Full; pairs with the compare-and-swap of release. */
-    if (__builtin_expect(word & LOCKED || !mni_cas32(&m->word, word, word | LOCKED), 0))
-        return false;
-    a32_store(&m->owner, self->owner);
-    return true;
 }
 
 static inline bool cancelled(const struct mni_parker *self) {
@@ -354,7 +390,7 @@ static inline int unlock(struct mn_mutex *m, const struct mni_parker *self) {
 
 static int destroy(struct mn_mutex *m) {
     mni_lock_take(mni_lock_in(m));
-    int r = a32_load(&m->word) || m->queue.head ? -EBUSY : 0;
+    int r = a64_load(&m->word) || !mni_queue_empty(queue(m)) ? -EBUSY : 0;
     mni_lock_drop(mni_lock_in(m));
     return r;
 }

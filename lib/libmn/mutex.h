@@ -8,7 +8,7 @@
 
 static inline bool mni_mutex_mine(const struct mn_mutex *m, const struct mni_parker *self) {
     /* Relaxed: only the caller itself writes its own number there, or a hand-over that it has seen. */
-    return a32_load(&m->owner) == self->owner;
+    return a64_load(&m->word) >> 32 == self->owner;
 }
 
 /* Releases a mutex that the caller holds.  Returns whom the caller has to wake, or NULL.  The mutex is not touched then. */
