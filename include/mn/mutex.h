@@ -20,13 +20,14 @@ extern "C" {
 
 /* The members are the library's.  The object must not move while it is in use. */
 struct mn_mutex {
-    uint64_t word;
-    uint32_t lock, turn, step, waiting, handed, brisk;
+    uint32_t owner, flags, sections, due, lock, step, waiting, handed;
     struct mn_waiters queue;
     int64_t began, looked;
+    uint64_t sampled;
+    uint32_t brisk, spare;
 };
 
-#define MN_MUTEX_INIT {0, 0, 0, 0, 0, 0, 0, {0, 0}, 0, 0}
+#define MN_MUTEX_INIT {0, 0, 0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0, 0}
 
 /* Makes a mutex that is free.  Contexts: any. */
 void mn_mutex_init(struct mn_mutex *mutex);

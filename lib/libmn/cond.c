@@ -96,7 +96,7 @@ static bool signal_first(struct mn_cond *c, struct mni_waiter **wake) {
     if (!w)
         return false;
     c->inside--;
-    *wake = mni_mutex_adopt(w->data, w);
+    *wake = mni_mutex_adopt(w->data, w, mni_parker_self());
     return true;
 }
 

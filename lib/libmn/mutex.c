@@ -7,51 +7,55 @@
  * The naive designs.  "First come, first served": every section waits for a switch, or for a sleeping CPU, while the
  * mutex is owned by a thread that does not run.  "Whoever comes": a thread that runs takes the mutex again and again
  * before the one that was woken can look (barging): fast, and the others starve.  And each woken thread that looks, fails
- * and sleeps again makes the owner's CPU wait for the cache line (55 to 215 ns) several times, where a section takes 13:
+ * and sleeps again makes the owner's CPU wait for the cache line (55 to 215 ns) several times, where a section takes 10:
  * the line has to stay with one CPU for thousands of sections.
  *
- * The design is turns.  Threads that run may barge, and the ones that wait are left in peace, for TURN_NS in all; then
- * the thread that has waited longest gets the mutex by hand-over, and another turn begins.
+ * Turns.  Threads that run may barge, and the ones that wait are left in peace, for TURN_NS in all; then the thread that
+ * has waited longest gets the mutex by hand-over, and another turn begins.
  *
- *   - Owners count sections.  Unlock looks at the clock when the count is used up, and sets it to what will use up the
- *     rest of the turn.  So a turn of short sections is thousands of them at two atomic operations each.
+ *   - Owners count sections.  Unlock looks at the clock when the count is used up (due), and sets it to what will use up
+ *     the rest of the turn.
  *   - The previous owner usually asks for the mutex again, parks, and its CPU switches to the heir, whom the hand-over put
  *     into the run queue of that CPU: turns go round among many threads while the cache line stays where it is.
  *   - Many waiters make turns shorter, so that a round stays near ROUND_NS.
  *
- * The owner may not come back, so somebody has to see to it that a free mutex with a queue is taken.  CALLED says that one
- * waiter does, the lookout:
+ * Calling.  The owner may not come back, so an unlock that finds a queue calls the first waiter: wakes it to try its luck.
+ * CALLED says that this was done; if the called thread finds the mutex held, it goes back to the head of the queue, and
+ * CALLED remains.  Where sections follow each other quickly (brisk: one in BRISK_NS or less, over the time between two
+ * threads that had to wait), calling only brings a second CPU to the cache line.  There the thread that queues sets CALLED
+ * itself.  A thread that comes when nobody waits and it is not brisk looks at the mutex a few times (SPIN_*) first.
  *
- *   - The unlock that finds a queue without lookout calls the first waiter: wakes it to try its luck.  If it finds the
- *     mutex held, it goes back to the head of the queue and remains the lookout: it sleeps for AWAY_NS, looks again, and so
- *     on, while unlock calls nobody.  Usually a hand-over comes first.
- *   - Where sections follow each other quickly (brisk: less than BRISK_NS each), calling is of no use: the called thread
- *     would fail.  Then a thread that comes makes itself the lookout, if there is none, or if it is the first in the
- *     queue and about to have its turn.  After a turn the previous owner comes; so in the steady state nobody is called.
- *   - A lookout that finds the mutex held, and not handed over since its last look (long sections, or nobody counts), marks it
- *     URGENT: the next unlock hands it over.  One that finds it free takes it; it is not brisk, then.
+ * Unlock without an atomic operation.  An unlock reads flags and then frees the mutex by a plain store with release.  (A
+ * compare-and-swap costs 6 ns, half of the whole.)  So the owner of the time when a flag is set may miss it, once:
  *
- * A thread that comes when the mutex is held, nobody waits and it is not brisk, looks at it a few times (SPIN_*) before it
- * queues.
+ *     owner:  read flags; store owner = 0          waiter:  set QUEUE; full barrier; read owner
  *
- * word      meaning                               set by                           cleared by
- * owner     its number (the upper 32 bits);       lock; hand-over replaces it      unlock
- *           0: the mutex is free
- * QUEUE     the queue may hold somebody           who queues                       who finds the queue empty
- * CALLED    there is a lookout                    unlock, when it calls; adopt;    the lookout, as it takes the mutex or
- *                                                 who makes itself the lookout     leaves; a hand-over to it
- * HANDED    the owner got it by hand-over and     hand-over                        its unlock
- *           may not run yet: no use spinning
- * URGENT    hand over at the next unlock          the lookout                      as CALLED; every hand-over
+ * The waiter would sleep, and the mutex be free.  This is caught twice.  Who sets QUEUE looks on for RECHECK, many times
+ * what a store needs to get from one CPU to the other.  And there is a lookout: the waiter that set QUEUE, or was
+ * called, or set CALLED, sleeps for AWAY_NS only, then looks again.  An owner that was interrupted between its two
+ * instructions so costs a fraction of a millisecond, and nothing is lost.  Owners that come later know what is set, since
+ * their compare-and-swap comes after.  Hence these rules:
  *
- * QUEUE, CALLED and URGENT change under the mutex's lock only; owner and HANDED by compare-and-swap of anyone.  So for
- * the owner, when it also has the lock, the word stands still.  Legal to miss: a barger takes the mutex from a called
- * thread.  Illegal: QUEUE in a free mutex without CALLED when nobody holds the lock: a waiter would be forgotten.
+ *     QUEUE       set by a thread that is then the lookout, or by the owner itself
+ *     CALLED      cleared with a filled queue only by one who owns the mutex then
+ *     a lookout that leaves calls another, whether the mutex is free or not
+ *
+ * A lookout that finds the mutex held, and not handed over since its last look (long sections, or nobody counts), marks it
+ * URGENT: the next unlock hands it over.  One that finds it free takes it, unless it is brisk, and was handed over since
+ * (then the owner merely made room on the CPU for the lookout).  While others wait, brisk turns go to them, not to the
+ * lookout; it is the previous owner who comes and relieves it.
+ *
+ * flags    meaning                                set by                           cleared by
+ * QUEUE    the queue may hold somebody            who queues                       who finds the queue empty
+ * CALLED   no need to call: somebody will look    unlock, when it calls; adopt;    the called thread or lookout as it
+ *                                                 a lookout, when brisk            gets the mutex
+ * URGENT   hand over at the next unlock           the lookout                      as CALLED; every hand-over
  *
  *     tag of a waiter: LOOKOUT    MOVED: claimed already (by a condition variable)
- *             written by who wakes it: GOT: it owns the mutex now    CALL: it was called, and is the lookout
+ *             written by who wakes it: GOT: it owns the mutex now    CALL: it was called
  *
- * turn, step, began, looked are the owner's; queue, waiting, handed and tags the lock's; brisk is a hint.
+ * flags, queue, waiting, handed and tags change under the mutex's lock.  owner: from 0 by compare-and-swap of anyone, to 0
+ * or the heir by the owner.  sections, due, step, began, looked are the owner's; brisk and sampled are hints.
  *
  * Unlock obeys the rule of the last touch (waiters.h).  Limits: the mutex does not know whether its owner runs; a thread
  * that is handed the mutex while all CPUs are busy with others keeps it until it gets to run.
@@ -65,9 +69,8 @@
 #include "cpu.h"
 #include "export.h"
 
-enum { QUEUE = 1, CALLED = 2, HANDED = 4, URGENT = 8 };
+enum { QUEUE = 1, CALLED = 2, URGENT = 4 };
 enum { LOOKOUT = 1, MOVED = 2, GOT = 4, CALL = 8 };
-#define FLAGS ((uint64_t)UINT32_MAX)
 
 enum {
     TURN_NS = 100000,
@@ -75,36 +78,22 @@ enum {
     TURN_LEAST_NS = 10000,
     AWAY_NS = 200000,
     AWAY_MOST_NS = 3200000,
-    BRISK_NS = 400,
+    BRISK_NS = 300,
+    SAMPLE_NS = 20000,
+    SAMPLE_MOST_NS = 100000000,
     STEP_MOST = 1 << 16,
     SPIN_LOOKS = 5,
     SPIN_PAUSES = 7, /* between two looks: about 200 ns */
+    RECHECK = 14,    /* looks of 30 ns */
 };
-
-static uint64_t owned_by(const struct mni_parker *p) {
-    return (uint64_t)p->owner << 32;
-}
-
-static bool is_free(uint64_t word) {
-    return !(word & ~FLAGS);
-}
-
-/* Changes flags.  The lock is held. */
-static void flags(struct mn_mutex *m, uint64_t clear, uint64_t set) {
-    for (;;) {
-        uint64_t word = a64_load(&m->word);
-        /* Full; pairs with the compare-and-swap of the fast paths: they see the flags, or we who owns it. */
-        if (mni_cas64(&m->word, word, (word & ~clear) | set))
-            return;
-    }
-}
 
 static struct mni_queue *queue(struct mn_mutex *m) {
     return mni_queue_in(&m->queue);
 }
 
-static uint64_t queue_flag(struct mn_mutex *m) {
-    return mni_queue_empty(queue(m)) ? 0 : QUEUE;
+/* Sets flags, and QUEUE as it is.  The lock is held; relaxed: see the essay for who may miss it. */
+static void set_flags(struct mn_mutex *m, uint32_t others) {
+    a32_store(&m->flags, others | (mni_queue_empty(queue(m)) ? 0 : QUEUE));
 }
 
 /* The first waiter that can be woken, claimed; NULL: none.  The lock is held. */
@@ -119,6 +108,18 @@ static struct mni_waiter *take_first(struct mn_mutex *m) {
     return NULL;
 }
 
+/* The same, but while others wait a lookout stays one, where the owner will come and relieve it. */
+static struct mni_waiter *take_heir(struct mn_mutex *m) {
+    struct mni_queue *q = queue(m);
+    struct mni_waiter *lookout = q->head;
+    if (!lookout || lookout == q->tail || !(lookout->tag & LOOKOUT) || !a32_load(&m->brisk))
+        return take_first(m);
+    mni_queue_remove(q, lookout);
+    struct mni_waiter *w = take_first(m);
+    mni_queue_prepend(q, lookout);
+    return w ? w : take_first(m);
+}
+
 static void put(struct mn_mutex *m, struct mni_waiter *w, bool first, uint64_t tag) {
     w->tag = tag;
     if (first)
@@ -129,17 +130,16 @@ static void put(struct mn_mutex *m, struct mni_waiter *w, bool first, uint64_t t
 }
 
 static void take_out(struct mn_mutex *m, struct mni_waiter *w) {
-    if (!mni_queued(w))
-        return;
-    mni_queue_remove(queue(m), w);
-    a32_store(&m->waiting, m->waiting - 1);
-    if (!queue_flag(m))
-        flags(m, QUEUE, 0);
+    if (mni_queued(w)) {
+        mni_queue_remove(queue(m), w);
+        a32_store(&m->waiting, m->waiting - 1);
+    }
 }
 
 static void begin_turn(struct mn_mutex *m, int64_t now) {
     m->began = m->looked = now;
-    m->turn = m->step = 1;
+    m->step = 1;
+    m->due = m->sections + 1;
 }
 
 static int64_t turn_ns(const struct mn_mutex *m) {
@@ -155,44 +155,63 @@ static void count_on(struct mn_mutex *m, int64_t now) {
     uint64_t step = (uint64_t)m->step * 8; /* not more: the sections so far may have been shorter than the next ones */
     if (took > 0 && (uint64_t)rest * m->step / (uint64_t)took < step)
         step = (uint64_t)rest * m->step / (uint64_t)took;
-    m->step = m->turn = step < 1 ? 1 : step > STEP_MOST ? STEP_MOST : (uint32_t)step;
+    m->step = step < 1 ? 1 : step > STEP_MOST ? STEP_MOST : (uint32_t)step;
+    m->due = m->sections + m->step;
     m->looked = now;
+}
+
+/* Whether the count is used up.  One from another time may be anything: it counts as used up when it is too large. */
+static inline bool is_due(const struct mn_mutex *m) {
+    return m->due - m->sections - 1 >= STEP_MOST;
+}
+
+/* Whether sections follow each other quickly, by the number of them since the last sample.  Called by those who wait. */
+static bool sample(struct mn_mutex *m) {
+    /* A sample is a time in units of 256 ns and a number of sections: in one word, so that they belong together. */
+    uint32_t now = (uint32_t)(clock_now_ns() >> 8), at = a32_load(&m->sections);
+    uint64_t last = a64_load(&m->sampled);
+    uint64_t took = (uint64_t)(now - (uint32_t)(last >> 32)) << 8, count = at - (uint32_t)last;
+    bool brisk = a32_load(&m->brisk);
+    if (took < SAMPLE_NS)
+        return brisk;
+    brisk = took < SAMPLE_MOST_NS && count * BRISK_NS > took;
+    /* Relaxed: hints. */
+    a64_store(&m->sampled, (uint64_t)now << 32 | at);
+    a32_store(&m->brisk, brisk);
+    return brisk;
 }
 
 /*
  * The owner's unlock when somebody may have to be woken.  Returns true when the mutex went to another; otherwise it is
  * still the caller's, to be released.  *wake: to be woken after that, or NULL.
  */
-static bool pass_on(struct mn_mutex *m, uint64_t word, struct mni_parker **wake) {
+static bool pass_on(struct mn_mutex *m, uint32_t flags, struct mni_parker **wake) {
     struct mni_olock *lock = mni_lock_in(m);
     int64_t now = (int64_t)clock_now_ns();
-    bool call = !(word & CALLED);
-    if (!call && m->step >= 8)
-        a32_store(&m->brisk, now - m->looked < (int64_t)m->step * BRISK_NS); /* relaxed: a hint */
-    bool hand = word & URGENT || (!call && now - m->began >= turn_ns(m));
-    if (!call && !hand) {
+    if (flags & CALLED && !(flags & URGENT) && now - m->began < turn_ns(m)) {
         count_on(m, now);
         return false;
     }
     mni_lock_take(lock);
-    word = a64_load(&m->word); /* it stands still now */
-    if (!hand && word & CALLED) {
-        mni_lock_drop(lock);
-        return false;
-    }
-    struct mni_waiter *w = take_first(m);
-    word = (word & ~(uint64_t)QUEUE) | queue_flag(m);
+    bool hand = flags & (CALLED | URGENT);
+    flags = a32_load(&m->flags);
+    struct mni_waiter *w = NULL;
+    if (hand || !(flags & CALLED))
+        w = hand ? take_heir(m) : take_first(m);
     if (w && hand) {
-        word &= w->tag & LOOKOUT ? ~(uint64_t)(URGENT | CALLED) : ~(uint64_t)URGENT;
-        word = (word & FLAGS) | HANDED | owned_by(w->parker);
+        if (w->tag & LOOKOUT)
+            flags &= ~(uint32_t)CALLED;
+        flags &= ~(uint32_t)URGENT;
         w->tag = GOT;
         m->handed++;
+        /* Release; pairs with the acquire of lockers and of the heir's claim. */
+        a32_store_release(&m->owner, w->parker->owner);
     } else if (w) {
         w->tag = CALL;
-        word |= CALLED;
+        flags |= CALLED;
     }
     begin_turn(m, now);
-    a64_store_release(&m->word, word); /* release; pairs with the compare-and-swap of lockers and unlockers */
+    set_flags(m, flags & (CALLED | URGENT));
     mni_lock_drop(lock);
     *wake = w ? w->parker : NULL;
     return w && hand;
@@ -200,70 +219,45 @@ static bool pass_on(struct mn_mutex *m, uint64_t word, struct mni_parker **wake)
 
 struct mni_parker *mni_mutex_release(struct mn_mutex *m) {
     struct mni_parker *wake = NULL;
-    bool counted = false;
-    for (;;) {
-        uint64_t word = a64_load(&m->word); /* relaxed: the compare-and-swap checks it */
-        if (__builtin_expect(word & QUEUE, 0) && !wake) {
-            bool due = !(word & CALLED) || word & URGENT;
-            if (!due && !counted) {
-                counted = true;
-                due = m->turn-- <= 1;
-            }
-            if (due) {
-                if (pass_on(m, word, &wake))
-                    return wake;
-                continue;
-            }
-        }
-        /* Full; pairs with the compare-and-swap of the next owner.  Nothing of the mutex is touched after it. */
-        if (__builtin_expect(mni_cas64(&m->word, word, word & FLAGS & ~(uint64_t)HANDED), 1))
-            return wake;
-    }
+    uint32_t flags = a32_load(&m->flags); /* relaxed: see the essay */
+    a32_store(&m->sections, m->sections + 1); /* relaxed: sample asks for it without the mutex */
+    if (__builtin_expect(flags & QUEUE, 0) && (!(flags & CALLED) || flags & URGENT || is_due(m)) &&
+        pass_on(m, flags, &wake))
+        return wake;
+    /* Release; pairs with the compare-and-swap of the next owner.  Nothing of the mutex is touched after it. */
+    a32_store_release(&m->owner, 0);
+    return wake;
 }
 
-/* The lookout leaves without the mutex: another is called if nobody's unlock would do that.  The lock is held. */
+/* A lookout has left the queue without the mutex: another must look.  Returns it, to be woken, or NULL.  Lock held. */
 static struct mni_waiter *call_another(struct mn_mutex *m) {
-    for (;;) {
-        uint64_t word = a64_load(&m->word);
-        if (!is_free(word) || !(word & QUEUE)) {
-            /* Full; pairs with the owner's release: it sees that there is no lookout, or we that it is free. */
-            if (mni_cas64(&m->word, word, word & ~(uint64_t)(CALLED | URGENT)))
-                return NULL;
-            continue;
-        }
-        struct mni_waiter *w = take_first(m);
-        flags(m, QUEUE | URGENT, queue_flag(m));
-        if (w) {
-            w->tag = CALL;
-            return w;
-        }
-    }
+    struct mni_waiter *w = take_first(m);
+    if (w)
+        w->tag = CALL;
+    set_flags(m, w ? CALLED : 0);
+    return w;
 }
 
-struct mni_waiter *mni_mutex_adopt(struct mn_mutex *m, struct mni_waiter *w) {
+struct mni_waiter *mni_mutex_adopt(struct mn_mutex *m, struct mni_waiter *w, const struct mni_parker *self) {
     struct mni_olock *lock = mni_lock_in(m);
     mni_lock_take(lock);
-    for (;;) {
-        uint64_t word = a64_load(&m->word);
-        bool come = !is_free(word) || word & CALLED; /* somebody will look after the queue */
-        /* Full; pairs with the owner's release: it sees QUEUE, or we that it is free. */
-        if (!mni_cas64(&m->word, word, word | (come ? QUEUE : CALLED)))
-            continue;
-        if (come) {
-            put(m, w, false, MOVED);
-            w = NULL;
-        } else {
-            w->tag = CALL; /* nobody queues in a free mutex without lookout */
-        }
-        mni_lock_drop(lock);
-        return w;
+    uint32_t flags = a32_load(&m->flags);
+    /* With one of these, somebody looks after the queue; otherwise nobody would, but an owner that sees QUEUE. */
+    if (flags & (QUEUE | CALLED) || mni_mutex_mine(m, self)) {
+        put(m, w, false, MOVED);
+        set_flags(m, flags);
+        w = NULL;
+    } else {
+        w->tag = CALL;
+        set_flags(m, flags | CALLED);
     }
+    mni_lock_drop(lock);
+    return w;
 }
 
 static inline bool try_lock(struct mn_mutex *m, const struct mni_parker *self) {
-    uint64_t word = a64_load(&m->word); /* relaxed: the compare-and-swap checks it */
-    /* Full; pairs with the compare-and-swap of release. */
-    return is_free(word) && mni_cas64(&m->word, word, word | owned_by(self));
+    /* Full; pairs with the release of the last owner, and comes after the flags that others set before it. */
+    return mni_cas32(&m->owner, 0, self->owner);
 }
 
 /* Whether the owner may be running while the caller is. */
@@ -280,12 +274,12 @@ static bool may_spin(void) {
 
 /* Looks at a held mutex for about a microsecond: true when the caller has got it. */
 static bool spin(struct mn_mutex *m, const struct mni_parker *self) {
-    if (a32_load(&m->brisk) || !may_spin())
+    if (mni_solo() || sample(m) || !may_spin())
         return false;
     for (int i = 0; i < SPIN_LOOKS; i++) {
-        if (a64_load(&m->word) & (QUEUE | CALLED | HANDED))
+        if (a32_load(&m->flags))
             return false;
-        if (try_lock(m, self))
+        if (a32_load(&m->owner) == 0 && try_lock(m, self))
             return true;
         for (int j = 0; j < SPIN_PAUSES; j++)
             cpu_relax();
@@ -293,41 +287,61 @@ static bool spin(struct mn_mutex *m, const struct mni_parker *self) {
     return false;
 }
 
-/* Waits for the mutex.  called: the caller is the lookout. */
+/* After QUEUE was set: an unlock that missed it shows soon.  True: the caller has the mutex.  The lock is held. */
+static bool recheck(struct mn_mutex *m, const struct mni_parker *self, bool long_enough) {
+    if (mni_solo())
+        return false;
+    fence_full(); /* after the store of QUEUE; pairs with nothing in unlock: that is why it takes some time */
+    for (int i = 0; i < (long_enough ? RECHECK : 1); i++) {
+        if (a32_load(&m->owner) == 0 && try_lock(m, self))
+            return true;
+        cpu_relax();
+    }
+    return false;
+}
+
+/* Waits for the mutex.  called: the caller was called. */
 static int lock_slow(struct mn_mutex *m, const struct mni_parker *self, int64_t deadline, bool called) {
     struct mni_olock *lock = mni_lock_in(m);
     struct mni_waiter *w = mni_waiter_self();
     int64_t away = AWAY_NS;
-    bool stuck = false; /* the lookout has looked, and the mutex was not handed over since */
+    bool lookout = called; /* it is one, with or without CALLED */
+    bool stuck = false;    /* it has looked, and the mutex was not handed over since */
+    bool patient = false;  /* it was, and it is brisk */
     if (!called && spin(m, self))
         return 0;
     mni_lock_take(lock);
-    for (;;) { /* the lock is held; w is in the queue after a look that did not end the wait */
-        uint64_t word = a64_load(&m->word);
-        if (is_free(word)) {
-            uint64_t flag = called ? CALLED | URGENT : 0;
-            if (!mni_cas64(&m->word, word, (word & ~flag) | owned_by(self))) /* full; pairs with release */
-                continue;
-            if (mni_queued(w))
-                a32_store(&m->brisk, 0); /* relaxed: a hint */
+    for (;;) { /* the lock is held; w may still be in the queue after a look */
+        uint32_t flags = a32_load(&m->flags);
+        if (!patient && try_lock(m, self)) {
             take_out(m, w);
+            set_flags(m, lookout ? 0 : flags & (CALLED | URGENT));
+            if (stuck)
+                a32_store(&m->brisk, 0); /* relaxed: a hint */
             mni_lock_drop(lock);
             return 0;
         }
         struct mni_waiter *first = queue(m)->head;
-        bool follows = !called && !mni_queued(w) && a32_load(&m->brisk) &&
-                       (!(word & CALLED) || (first && first->tag & LOOKOUT));
-        uint64_t flag = QUEUE | (follows ? CALLED : 0) | (stuck ? URGENT : 0);
-        /* Full; pairs with release: the owner sees QUEUE, or we that it is free. */
-        if ((word & flag) != flag && !mni_cas64(&m->word, word, word | flag))
-            continue;
-        if (follows && first)
-            first->tag &= ~(uint64_t)LOOKOUT;
-        if (!mni_queued(w))
-            put(m, w, called, called || follows ? LOOKOUT : 0);
-        called = called || follows;
+        if (!mni_queued(w)) {
+            bool brisk = a32_load(&m->brisk);
+            if (!lookout && (!first || (brisk && (first->tag & LOOKOUT || !(flags & CALLED))))) {
+                lookout = true;
+                if (first)
+                    first->tag &= ~(uint64_t)LOOKOUT;
+                flags |= brisk ? CALLED : 0;
+            }
+            put(m, w, called, lookout ? LOOKOUT : 0);
+        }
+        flags = (flags & (CALLED | URGENT)) | (stuck ? URGENT : 0);
+        set_flags(m, flags);
+        if (!patient && !first && recheck(m, self, !(flags & CALLED))) {
+            take_out(m, w);
+            set_flags(m, 0);
+            mni_lock_drop(lock);
+            return 0;
+        }
         int64_t until = deadline, again;
-        if (called && (again = (int64_t)clock_now_ns() + away) < deadline)
+        if (lookout && !mni_solo() && (again = (int64_t)clock_now_ns() + away) < deadline)
             until = again;
         uint32_t handed = m->handed;
         int r = mni_wait("mutex", m, lock, until);
@@ -335,19 +349,25 @@ static int lock_slow(struct mn_mutex *m, const struct mni_parker *self, int64_t 
             return 0;
         mni_lock_take(lock);
         if (r >= 0) {
-            called = true;
-            stuck = false;
+            called = lookout = true;
+            stuck = patient = false;
             away = AWAY_NS;
             continue;
         }
-        called = called && w->tag & LOOKOUT; /* somebody may have followed it */
+        lookout = lookout && w->tag & LOOKOUT; /* it may have been relieved */
+        called = called && lookout;
         if (r == -ETIMEDOUT && until != deadline) {
-            stuck = called && handed == m->handed;
+            stuck = lookout && handed == m->handed;
+            patient = lookout && !stuck && a32_load(&m->brisk) && mni_queued(w);
             away = stuck && away < AWAY_MOST_NS ? away * 2 : away;
             continue;
         }
         take_out(m, w);
-        w = called ? call_another(m) : NULL;
+        flags = a32_load(&m->flags);
+        if (lookout)
+            w = call_another(m);
+        else
+            w = NULL, set_flags(m, flags & (CALLED | URGENT));
         mni_lock_drop(lock);
         if (w)
             mni_wake(w->parker);
@@ -390,7 +410,7 @@ static inline int unlock(struct mn_mutex *m, const struct mni_parker *self) {
 
 static int destroy(struct mn_mutex *m) {
     mni_lock_take(mni_lock_in(m));
-    int r = a64_load(&m->word) || !mni_queue_empty(queue(m)) ? -EBUSY : 0;
+    int r = a32_load(&m->owner) || a32_load(&m->flags) ? -EBUSY : 0;
     mni_lock_drop(mni_lock_in(m));
     return r;
 }

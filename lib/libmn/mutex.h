@@ -8,7 +8,7 @@
 
 static inline bool mni_mutex_mine(const struct mn_mutex *m, const struct mni_parker *self) {
     /* Relaxed: only the caller itself writes its own number there, or a hand-over that it has seen. */
-    return a64_load(&m->word) >> 32 == self->owner;
+    return a32_load(&m->owner) == self->owner;
 }
 
 /* Releases a mutex that the caller holds.  Returns whom the caller has to wake, or NULL.  The mutex is not touched then. */
@@ -18,7 +18,7 @@ struct mni_parker *mni_mutex_release(struct mn_mutex *m);
  * Queues a waiter that was claimed for the caller's own purpose, to get the mutex next.  Returns one to wake, or NULL.
  * The waiter wakes with a tag that mni_mutex_take_back understands.
  */
-struct mni_waiter *mni_mutex_adopt(struct mn_mutex *m, struct mni_waiter *w);
+struct mni_waiter *mni_mutex_adopt(struct mn_mutex *m, struct mni_waiter *w, const struct mni_parker *self);
 
 /*
  * Takes the mutex for a caller that nothing can stop, neither deadline nor cancellation.  adopted: the caller was woken

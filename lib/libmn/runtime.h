@@ -43,12 +43,14 @@ struct mni_counts {
 
 struct mni_cpu {
     /* ---- the owner's; hot first */
-    struct mni_thread *hot;     /* runs next, and inherits the slice */
-    struct mni_thread *current; /* runs now; NULL: the worker's own loop */
-    uint32_t head, tail;        /* of the ring; read by thieves as a hint */
+    /* Read by thieves as hints.  In a line of its own: budget changes with every call, and thieves look often. */
+    _Alignas(64) struct mni_thread *hot; /* runs next, and inherits the slice */
+    uint32_t head, tail;                 /* of the ring */
+    uint32_t others;                     /* high, low or overflow hold threads: bits, see runq.h */
+
+    _Alignas(64) struct mni_thread *current; /* runs now; NULL: the worker's own loop */
     int32_t tick;               /* switches until the next look at clock and timers */
     int32_t budget;             /* runtime calls that are left of the slice */
-    uint32_t others;            /* high, low or overflow hold threads: bits, see runq.h */
     uint32_t ticks;             /* what tick is set to */
     struct mni_worker *worker;  /* whose cpu this is; changed by a hand-off only */
     int *err;                   /* errno of the worker's LWP */
