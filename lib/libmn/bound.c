@@ -32,6 +32,7 @@ static void ended(struct mni_thread *t, void *result) {
     t->arg = result; /* a deferred function may look at it (future.c) */
     mni_thread_cleanup(t);
     self = NULL;
+    t->park.foreign = MNI_GREEN; /* the descriptor's next thread may be one */
     t->state = MNI_DONE;
     mni_join_ended(NULL, t);
     /* Last: once all ends are counted, the runtime's memory goes. */
