@@ -27,20 +27,12 @@
 #define MNI_ENTER_H
 
 #include "atomic.h"
+#include "membarrier.h"
 #include "runtime.h"
 #include "tls.h"
 
 struct mni_cpu *mni_enter_slow(struct mni_worker *w);
 void mni_resched(void);
-
-/* The light side's barrier.  ThreadSanitizer knows no membarrier, so built for it this is the fence that it stands for. */
-static inline void mni_fence_light(void) {
-#ifdef OD_ATOMIC_BUILTINS
-    fence_full();
-#else
-    __asm__ volatile("" ::: "memory");
-#endif
-}
 
 /* The caller's cpu, inside the runtime. */
 static inline struct mni_cpu *mni_cpu_self(void) {

@@ -22,8 +22,6 @@
 #include "take.h"
 
 #include <errno.h>
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -35,21 +33,6 @@
 #include "worker.h"
 
 enum { YOUNG_NS = 3000, HOT_NS = 30000, ASK_NS = 2000 };
-
-static bool membarrier_works;
-
-bool mni_heavy_barrier_start(void) {
-    membarrier_works = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
-    return membarrier_works;
-}
-
-void mni_heavy_barrier(void) {
-#ifndef OD_ATOMIC_BUILTINS
-    if (membarrier_works && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
-        return;
-#endif
-    fence_full();
-}
 
 /* Marks the worker of v; NULL: it is inside, or somebody else does. */
 static struct mni_worker *mark(struct mni_cpu *v, uint32_t how) {

@@ -11,11 +11,6 @@ struct mni_search {
     int64_t since;
 };
 
-/* The other side of mni_fence_light: every running LWP of the process has executed a full barrier. */
-void mni_heavy_barrier(void);
-/* Whether the kernel has membarrier for us; registers for it. */
-bool mni_heavy_barrier_start(void);
-
 /* Somebody wants threads of this cpu: the owner hands over what it can spare. */
 void mni_give(struct mni_cpu *c);
 
