@@ -1,5 +1,6 @@
 /*
  * libunwind walks from every instruction of the context switch, and from parked contexts, to the entry, and ends there.
+ * Built twice: with the switch as a function, and (ctx_unwind_inline) as part of the function that blocks.
  *
  * Every instruction: the trap flag makes the CPU stop after each, and the handler takes a backtrace of what it
  * interrupted.  While the stack is changed, that may be of the context that is left or of the one that is entered, but
@@ -8,6 +9,12 @@
 /* workers: 1 */
 /* not under: asan, tsan, clang */
 #include "ctx.h"
+
+#ifdef INLINE
+#include "ctx_inline.h"
+#define mni_ctx_switch(save, to) mni_ctx_switch_inline(save, to)
+#define mni_ctx_jump(to) mni_ctx_jump_inline(to)
+#endif
 
 #include <signal.h>
 #include <stdint.h>
@@ -25,7 +32,6 @@ static char stack[2][STACK] __attribute__((aligned(64)));
 static void *green[2], *home;
 static volatile int traps, wrong, in_switch, seen[3];
 
-
 /* Each function has a section of its own, whose bounds the linker knows. */
 #define BODY(name) __attribute__((noinline, noclone, section("text_" #name))) static void name
 extern char __start_text_inner[], __stop_text_inner[], __start_text_outer[], __stop_text_outer[];
@@ -35,20 +41,33 @@ static int within(const void *pc, const char *start, const char *end) {
     return (const char *)pc > start && (const char *)pc <= end;
 }
 
-/* Is it inner, outer, entry, base (1), or inmain ... main (2)?  Anything before is the switch itself. */
-static int whole(void *const *pcs, int n) {
-    int i = 0;
-    while (i < n && i < 2 && !within(pcs[i], __start_text_inner, __stop_text_inner) &&
-           !within(pcs[i], __start_text_inmain, __stop_text_inmain) &&
-           !((char *)pcs[i] - mni_ctx_entry >= 0 && (char *)pcs[i] - mni_ctx_entry < 16))
-        i++;
+static int base(const void *pc) {
+    return (const char *)pc - mni_ctx_entry >= 0 && (const char *)pc - mni_ctx_entry < 16;
+}
+
+/* From frame i on, is it inner, outer, entry, base or the base alone (1), or inmain and main (2)? */
+static int whole_from(void *const *pcs, int n, int i) {
     if (i < n && within(pcs[i], __start_text_inmain, __stop_text_inmain))
         return n - i >= 2 ? 2 : 0;
     if (i + 4 == n && within(pcs[i], __start_text_inner, __stop_text_inner) &&
         within(pcs[i + 1], __start_text_outer, __stop_text_outer) &&
         within(pcs[i + 2], __start_text_entry, __stop_text_entry))
         i += 3;
-    return i + 1 == n && (char *)pcs[i] - mni_ctx_entry >= 0 && (char *)pcs[i] - mni_ctx_entry < 16 ? 1 : 0;
+    return i + 1 == n && base(pcs[i]) ? 1 : 0;
+}
+
+/* The first frame may be the switch itself, or the place that it is part of. */
+static int whole(void *const *pcs, int n) {
+    int which = whole_from(pcs, n, 0);
+    return which ? which : whole_from(pcs, n, 1);
+}
+
+static int in_a_switch(const void *pc) {
+#ifdef INLINE
+    return within(pc, __start_text_inner, __stop_text_inner) || within(pc, __start_text_inmain, __stop_text_inmain);
+#else
+    return (const char *)pc >= (const char *)mni_ctx_switch && (const char *)pc < mni_ctx_entry;
+#endif
 }
 
 static void trapped(int sig, siginfo_t *si, void *arg) {
@@ -57,7 +76,7 @@ static void trapped(int sig, siginfo_t *si, void *arg) {
     void *pcs[MOST];
     uintptr_t pc = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
     traps++;
-    if (pc < (uintptr_t)mni_ctx_switch || pc >= (uintptr_t)mni_ctx_entry)
+    if (!in_a_switch((void *)pc))
         return;
     in_switch++;
     int n = backtrace_take_from(uc, 1, pcs, MOST), which = whole(pcs, n);
@@ -65,7 +84,7 @@ static void trapped(int sig, siginfo_t *si, void *arg) {
     if (!which) {
         wrong++;
         for (int i = 0; i < n; i++)
-            printf("# %d: %p (switch %+ld)\n", i, pcs[i], (long)((char *)pcs[i] - (char *)mni_ctx_switch));
+            printf("# %d: %p (entry %+ld)\n", i, pcs[i], (long)((char *)pcs[i] - mni_ctx_entry));
         printf("#\n");
     }
 }

@@ -63,16 +63,16 @@ result $? 'from a thread to the base of its stack' || note <"$T/out"
 ! grep -q 'Backtrace stopped\|corrupt' "$T/out"
 result $? 'without a complaint'
 
-# At each instruction of the switch, from a yield on: every backtrace ends at a base, or at main.
+# At each instruction of the switch, from a yield on, all through the switch to another thread that yields: each backtrace ends at a base.
 cat >"$T/steps" <<'G'
 set height 0
 break here
 run
 disable 1
-break mni_ctx_switch
+break mn_yield
 continue
 set $i = 0
-while $i < 25
+while $i < 120
   printf "at %d\n", $i
   backtrace
   stepi
@@ -80,10 +80,10 @@ while $i < 25
 end
 G
 timeout -k 5 "$LIMIT" gdb "$@" -x "$T/steps" "$T/program" >"$T/out" 2>&1
-grep -q '^at 24' "$T/out"
+grep -q '^at 119' "$T/out"
 result $? 'steps through the switch'
 awk '/^at / { if (n && last !~ /mni_ctx_base|main/) bad++; n++ } /^#/ { last = $0 }
-     END { if (last !~ /mni_ctx_base|main/) bad++; exit !(n == 25 && !bad) }' "$T/out"
+     END { if (last !~ /mni_ctx_base|main/) bad++; exit !(n == 120 && !bad) }' "$T/out"
 result $? 'each backtrace ends where it should' || note <"$T/out"
 ! grep -q 'Backtrace stopped\|corrupt\|?? ()' "$T/out"
 result $? 'without a complaint'

@@ -8,21 +8,37 @@
  * has ended meanwhile.
  *
  * The frame that is saved is that of ctx.S.  It is written below the stack pointer, which does not move before the switch:
- * the library is compiled without a red zone, and unwinders see the frame of the blocking function at every instruction.
+ * the library is compiled without a red zone, and the kernel leaves these 128 bytes alone when it delivers a signal.
+ *
+ * Unwind information.  Up to the first load, that of the function around it is true.  Then registers are the one thread's
+ * and the other's by turns; from here on rsi, which does not change, says where all of them are, as if the other thread
+ * had called this very place.  Where a thread goes on, the function's own is true again; a walk looks up the byte before
+ * that address, and the nop, which is never executed, keeps it out of the region above.
  */
 #ifndef MNI_ARCH_CTX_INLINE_H
 #define MNI_ARCH_CTX_INLINE_H
 
-#define MNI_CTX_RESTORE                                                                                      \
-    "movq 0(%%rsi), %%r15\n\t"                                                                                 \
-    "movq 8(%%rsi), %%r14\n\t"                                                                                 \
-    "movq 16(%%rsi), %%r13\n\t"                                                                                \
-    "movq 24(%%rsi), %%r12\n\t"                                                                                \
-    "movq 32(%%rsi), %%rbx\n\t"                                                                                \
-    "movq 40(%%rsi), %%rbp\n\t"                                                                                \
-    "movq 48(%%rsi), %%rax\n\t"                                                                                \
-    "leaq 56(%%rsi), %%rsp\n\t"                                                                                \
-    "jmp *%%rax\n\t"
+#define MNI_CTX_CONTINUE                                                                                     \
+    ".cfi_remember_state\n\t"                                                                                \
+    ".cfi_def_cfa rsi, 56\n\t"                                                                               \
+    ".cfi_offset rip, -8\n\t"                                                                                \
+    ".cfi_offset rbp, -16\n\t"                                                                               \
+    ".cfi_offset rbx, -24\n\t"                                                                               \
+    ".cfi_offset r12, -32\n\t"                                                                               \
+    ".cfi_offset r13, -40\n\t"                                                                               \
+    ".cfi_offset r14, -48\n\t"                                                                               \
+    ".cfi_offset r15, -56\n\t"                                                                               \
+    "movq 0(%%rsi), %%r15\n\t"                                                                               \
+    "movq 8(%%rsi), %%r14\n\t"                                                                               \
+    "movq 16(%%rsi), %%r13\n\t"                                                                              \
+    "movq 24(%%rsi), %%r12\n\t"                                                                              \
+    "movq 32(%%rsi), %%rbx\n\t"                                                                              \
+    "movq 40(%%rsi), %%rbp\n\t"                                                                              \
+    "movq 48(%%rsi), %%rax\n\t"                                                                              \
+    "leaq 56(%%rsi), %%rsp\n\t"                                                                              \
+    "jmp *%%rax\n\t"                                                                                         \
+    ".cfi_restore_state\n\t"                                                                                 \
+    "nop\n"
 
 static inline __attribute__((always_inline)) void mni_ctx_switch_inline(void **save, void *to) {
     __asm__ volatile("leaq -56(%%rsp), %%rdx\n\t"
@@ -34,7 +50,7 @@ static inline __attribute__((always_inline)) void mni_ctx_switch_inline(void **s
                      "movq %%rbp, 40(%%rdx)\n\t"
                      "leaq 1f(%%rip), %%rax\n\t"
                      "movq %%rax, 48(%%rdx)\n\t"
-                     "movq %%rdx, (%%rdi)\n\t" MNI_CTX_RESTORE "1:"
+                     "movq %%rdx, (%%rdi)\n\t" MNI_CTX_CONTINUE "1:"
                      : "+D"(save), "+S"(to)
                      :
                      : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
@@ -43,7 +59,7 @@ static inline __attribute__((always_inline)) void mni_ctx_switch_inline(void **s
 }
 
 _Noreturn static inline __attribute__((always_inline)) void mni_ctx_jump_inline(void *to) {
-    __asm__ volatile(MNI_CTX_RESTORE : : "S"(to) : "rax", "memory");
+    __asm__ volatile(MNI_CTX_CONTINUE : : "S"(to) : "rax", "memory");
     __builtin_unreachable();
 }
 
