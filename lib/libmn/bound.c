@@ -30,7 +30,8 @@ struct mni_thread *mni_bound_self(void) {
 
 static void ended(struct mni_thread *t, void *result) {
     t->arg = result; /* a deferred function may look at it (future.c) */
-    mni_thread_cleanup(t);
+    if (t->flags & MNI_UNTIDY)
+        mni_thread_cleanup(t, result);
     self = NULL;
     t->park.foreign = MNI_GREEN; /* the descriptor's next thread may be one */
     t->state = MNI_DONE;

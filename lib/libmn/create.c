@@ -9,6 +9,7 @@
 #include "foreign.h"
 #include "sched.h"
 #include "run.h"
+#include "scope.h"
 #include "table.h"
 
 /* Where every green thread begins. */
@@ -45,9 +46,10 @@ static inline void prepare(struct mni_thread *t, const struct mn_attr *a, void *
                            bool detached) {
     /* Keeps the count of waits: a late mn_unpark for the last owner must not hit. */
     a32_store(&t->park.claim, (a32_load(&t->park.claim) & ~(uint32_t)(MNI_CLAIM_SEQ - 1)) + MNI_CLAIM_SEQ);
+    t->park.foreign = MNI_GREEN; /* the last may have been a bound thread */
     t->sp = NULL;
     t->stack = NULL;
-    t->flags = (uint16_t)(a->flags & (MNI_PINNED | MNI_BOUND));
+    t->flags = (uint16_t)(a->flags & (MNI_PINNED | MNI_BOUND | MNI_INT_RESULT));
     t->detached = detached || (a->flags & MN_DETACHED);
     t->cpu = (uint16_t)cpu;
     t->state = MNI_FRESH;
@@ -61,7 +63,6 @@ static inline void prepare(struct mni_thread *t, const struct mn_attr *a, void *
     t->joiner = NULL;
     a32_store(&t->permit, 0);
     t->name = a->name;
-    t->scope = NULL;
 }
 
 static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
@@ -76,8 +77,10 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
         *out = mni_thread_handle(t);
     if (!(a->flags & MN_BOUND) && !(t->stack = mni_stack_take_shared(t->stack_class)))
         r = -ENOMEM;
-    else if (a->flags & MN_BOUND)
-        r = mni_bound_start(t);
+    else if (a->scope)
+        r = mni_scope_enter(a->scope, t);
+    if (r == 0 && a->flags & MN_BOUND && (r = mni_bound_start(t)) < 0 && t->scope)
+        mni_scope_leave(t, NULL);
     if (r < 0) {
         if (t->stack)
             mni_stack_give_shared(t->stack_class, t->stack);
@@ -115,6 +118,11 @@ static inline int go(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *
     c->free = t->next;
     c->free_count--;
     prepare(t, a, fn, arg, a->flags & MN_CPU ? a->cpu : c->index, !out);
+    if (__builtin_expect(a->scope != NULL, 0) && (r = mni_scope_enter(a->scope, t)) < 0) {
+        mni_stack_unreserve(&c->stacks, class);
+        mni_thread_give(c, t);
+        goto leave;
+    }
     if (out)
         *out = mni_thread_handle(t);
     a64_store(&c->count.spawns, c->count.spawns + 1);
@@ -144,6 +152,14 @@ MN_EXPORT int mn_go_attr(mn_thread *out, const struct mn_attr *attr, void *(*fn)
         attr = &plain;
     int r = check(attr, fn);
     return r < 0 ? r : go(out, attr, fn, arg);
+}
+
+int mni_go_int(const struct mn_attr *attr, int (*fn)(void *), void *arg) {
+    struct mn_attr a = *attr;
+    void *(*entry)(void *) = (void *(*)(void *))(void (*)(void))fn;
+    int r = check(&a, entry);
+    a.flags |= MNI_INT_RESULT;
+    return r < 0 ? r : go(NULL, &a, entry, arg);
 }
 
 /* The first thread of mn_run: its cpu has no worker yet, so it is the caller's. */

@@ -8,6 +8,7 @@
 #include "fault.h"
 #include "foreign.h"
 #include "sched.h"
+#include "scope.h"
 #include "select.h"
 
 struct mni_defer {
@@ -82,6 +83,7 @@ MN_EXPORT int mn_defer(void (*fn)(void *), void *arg) {
     d->arg = arg;
     d->next = t->defers;
     t->defers = d;
+    t->flags |= MNI_UNTIDY;
     return 0;
 }
 
@@ -106,14 +108,18 @@ MN_EXPORT int mn_undefer(bool run) {
 }
 
 /* Called outside the runtime, as the thread itself. */
-void mni_thread_cleanup(struct mni_thread *t) {
-    if (t->defers) {
+void mni_thread_cleanup(struct mni_thread *t, void *result) {
+    if (t->defers || t->scopes)
         mn_shield(true);
-        while (t->defers)
+    while (t->defers || t->scopes)
+        if (mni_scope_is_next(t))
+            mn_scope_close(t->scopes);
+        else
             run_latest(t, true);
-    }
     if (t->select) {
         mni_select_release(t->select);
         t->select = NULL;
     }
+    if (t->scope)
+        mni_scope_leave(t, result);
 }

@@ -49,7 +49,7 @@ __attribute__((noinline)) void *mni_call_entry(struct mni_thread *t) {
     __asm__ volatile(".cfi_personality 0x1b, mni_entry_personality"); /* 0x1b: pc-relative, four bytes */
     struct _Unwind_Exception room; /* for mn_exit: it has to outlive all frames but this one */
     t->unwind = &room;
-    void *result = t->fn(t->arg);
+    void *result = mni_call_fn(t);
     t->unwind = NULL;
     __asm__ volatile("" : : : "memory"); /* no tail call: the frame must be there */
     return result;

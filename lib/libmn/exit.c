@@ -37,7 +37,8 @@ static bool local(const struct mni_cpu *c, const struct mni_parker *p) {
 
 void *mni_thread_end(struct mni_thread *t, void *result) {
     t->arg = result; /* a deferred function may look at it (future.c) */
-    mni_thread_cleanup(t);
+    if (__builtin_expect(t->flags & MNI_UNTIDY, 0))
+        mni_thread_cleanup(t, result);
     struct mni_cpu *c = mni_enter();
     mni_exceptions_ended(t, c->exceptions);
     t->state = MNI_DONE;

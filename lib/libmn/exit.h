@@ -18,7 +18,17 @@ _Noreturn void mni_exit_unwind(void *result);
  */
 void *mni_thread_end(struct mni_thread *t, void *result);
 
-/* What has to be done by the thread itself before it ends: deferred functions, values of thread-local keys. */
-void mni_thread_cleanup(struct mni_thread *t);
+/*
+ * What has to be done by the thread itself before it ends, if it is MNI_UNTIDY: deferred functions, open scopes, values of
+ * thread-local keys; then it leaves its scope.  Called outside the runtime.
+ */
+void mni_thread_cleanup(struct mni_thread *t, void *result);
+
+/* Calls the thread's function by its type. */
+static inline void *mni_call_fn(struct mni_thread *t) {
+    if (__builtin_expect(t->flags & MNI_INT_RESULT, 0))
+        return (void *)(intptr_t)((int (*)(void *))(void (*)(void))t->fn)(t->arg);
+    return t->fn(t->arg);
+}
 
 #endif

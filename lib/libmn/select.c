@@ -176,6 +176,7 @@ static bool set_own(struct mni_select *s) {
     struct mni_thread *t = w ? w->cpu->current : mni_bound_self();
     if (t) {
         t->select = s;
+        t->flags |= MNI_UNTIDY;
         return true;
     }
     pthread_once(&foreign_once, make_key);

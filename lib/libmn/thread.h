@@ -41,6 +41,8 @@ enum {
     MNI_SHIELDED = 1 << 8, /* cancellation is not seen */
     MNI_ENDING = 1 << 9,   /* deferred functions run */
     MNI_MAIN = 1 << 10,    /* the first thread of mn_run */
+    MNI_UNTIDY = 1 << 11,  /* mni_thread_cleanup has something to do */
+    MNI_INT_RESULT = 1 << 12, /* fn returns an int: the scope's (scope.c) */
 };
 
 /* How far the thread's end has come; guarded by its lock. */
@@ -85,6 +87,7 @@ struct mni_thread {
     struct mni_locals *locals;
     struct mni_defer *defers;
     struct mn_scope *scope;     /* that it belongs to */
+    struct mn_scope *scopes;    /* that it opened, the innermost */
     struct list scope_link;     /* in it */
     void *exceptions[2];        /* what __cxa_get_globals points to in this thread */
     void *unwind;               /* in its first frame, for mn_exit (entry.c) */
