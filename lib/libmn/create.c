@@ -18,13 +18,14 @@ static void thread_main(void) {
     struct mni_thread *t = c->current;
     mni_leave(c);
     void *result = mni_call_entry(t);
-    mni_ctx_jump_inline(mni_thread_end(t, result));
+    mni_jump(mni_thread_end(t, result));
 }
 
 void mni_first_frame(struct mni_cpu *c, struct mni_thread *t) {
     if (!t->stack)
         t->stack = mni_stack_take(&c->stacks, t->stack_class);
     mni_stack_own(t->stack, t->stack_class, t);
+    mni_fiber_begin(&t->fiber, t->stack, mni_stack_bytes(t->stack_class));
     t->sp = mni_ctx_make(mni_stack_top(t->stack, t->stack_class), thread_main);
 }
 

@@ -18,9 +18,9 @@
 
 #include "atomic.h"
 #include "bound.h"
-#include "ctx.h"
 #include "current.h"
 #include "panic.h"
+#include "sched.h"
 
 /* Named by mni_call_entry's unwind information. */
 _Unwind_Reason_Code mni_entry_personality(int version, _Unwind_Action actions, _Unwind_Exception_Class cls,
@@ -81,7 +81,7 @@ _Noreturn static void end(void *result) {
     t->unwind = NULL;                           /* no second time, when a deferred function calls mn_exit */
     if (mni_bound_self())
         mni_bound_exit(result);
-    mni_ctx_jump(mni_thread_end(t, result));
+    mni_jump(mni_thread_end(t, result));
 }
 
 /* Called before each frame; the last time at the end of the stack, or where there is no unwind information. */

@@ -19,6 +19,7 @@
 
 static void after_end(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_parker *remote = c->after_parker;
+    mni_fiber_end(&t->fiber);
     mni_stack_give(&c->stacks, t->stack_class, t->stack);
     if (remote) {
         mni_wake(remote);

@@ -143,6 +143,7 @@ static int start(const struct mn_config *config, unsigned first) {
     if (mni_foreign_seen())
         a32_store(&mni_solo_word, 0);
     mni_exceptions_start();
+    mni_fiber_start();
     r = mni_signals_start();
     for (unsigned i = first; r == 0 && i < rt->ncpus; i++)
         r = mni_worker_start(rt->cpus[i]);

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "ctx.h"
+#include "fiber.h"
 #include "stack.h"
 #include "thread.h"
 #include "topo.h"
@@ -96,7 +97,7 @@ struct mni_worker {
     bool own_lwp; /* made by us: joined at the end */
     struct mni_worker *next; /* in the list of spares */
     struct mni_worker *all;  /* in the list of all */
-    void *fiber;
+    struct mni_fiber fiber;  /* of its own loop */
 };
 
 enum {

@@ -22,6 +22,7 @@ void mni_first_frame(struct mni_cpu *c, struct mni_thread *t);
 /* On a stack that was just switched to: does what the last one left to do; returns the cpu. */
 static inline struct mni_cpu *mni_arrive(void) {
     struct mni_cpu *c = mni_cpu_self();
+    mni_fiber_arrive(&c->current->fiber);
     *c->err = c->current->err;
     mni_exceptions_restore(c->current, c->exceptions);
     c->after(c, c->after_thread);
@@ -54,12 +55,23 @@ static inline struct mni_cpu *mni_switch(struct mni_cpu *c, struct mni_thread *f
     c->after_thread = from;
     if (__builtin_expect(to != NULL, 1)) {
         mni_prepare(c, to);
+        mni_fiber_leave(&from->fiber, &to->fiber);
         mni_ctx_switch_inline(&from->sp, to->sp);
     } else {
         c->current = NULL;
+        mni_fiber_leave(&from->fiber, &c->worker->fiber);
         mni_ctx_switch_inline(&from->sp, c->worker->sp);
     }
     return mni_arrive();
+}
+
+/* From a thread that has ended (mni_thread_end) to the context that runs next. */
+_Noreturn static inline __attribute__((always_inline)) void mni_jump(void *sp) {
+    if (MNI_FIBERS) {
+        struct mni_cpu *c = mni_cpu_self();
+        mni_fiber_leave(NULL, c->current ? &c->current->fiber : &c->worker->fiber);
+    }
+    mni_ctx_jump_inline(sp);
 }
 
 /* Parks the caller until its claim is taken; `after` stores WAITING, on the next stack (wait.c, park.c). */

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fiber.h"
 #include "timer.h"
 #include "wait.h"
 
@@ -91,7 +92,7 @@ struct mni_thread {
     struct list scope_link;     /* in it */
     void *exceptions[2];        /* what __cxa_get_globals points to in this thread */
     void *unwind;               /* in its first frame, for mn_exit (entry.c) */
-    void *fiber;                /* a sanitizer's idea of this thread (fiber.h) */
+    struct mni_fiber fiber;     /* what tools call this thread */
     void *select;               /* records of its last select */
 };
 

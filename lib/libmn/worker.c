@@ -78,7 +78,9 @@ static bool run(struct mni_worker *w) {
         }
         c->after = mni_after_nothing;
         mni_prepare(c, t);
+        mni_fiber_leave(&w->fiber, &t->fiber);
         mni_ctx_switch_inline(&w->sp, t->sp);
+        mni_fiber_arrive(&w->fiber);
         c = w->cpu;
         if (!c)
             return false;
@@ -102,6 +104,7 @@ static void loop(struct mni_worker *w) {
     mni_worker_tls = w;
     w->err = &errno;
     w->exceptions = mni_exceptions_lwp();
+    mni_fiber_lwp(&w->fiber);
     w->tid = (int)syscall(SYS_gettid);
     mni_signals_worker_start();
     for (;;) {
