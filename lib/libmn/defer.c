@@ -7,6 +7,7 @@
 #include "export.h"
 #include "fault.h"
 #include "foreign.h"
+#include "local.h"
 #include "sched.h"
 #include "scope.h"
 #include "select.h"
@@ -109,13 +110,18 @@ MN_EXPORT int mn_undefer(bool run) {
 
 /* Called outside the runtime, as the thread itself. */
 void mni_thread_cleanup(struct mni_thread *t, void *result) {
-    if (t->defers || t->scopes)
+    if (t->defers || t->scopes || t->locals)
         mn_shield(true);
-    while (t->defers || t->scopes)
-        if (mni_scope_is_next(t))
-            mn_scope_close(t->scopes);
-        else
-            run_latest(t, true);
+    for (int round = 0; round <= MN_DESTRUCTOR_ROUNDS; round++) {
+        while (t->defers || t->scopes)
+            if (mni_scope_is_next(t))
+                mn_scope_close(t->scopes);
+            else
+                run_latest(t, true);
+        if (round == MN_DESTRUCTOR_ROUNDS || !mni_locals_round(t))
+            break;
+    }
+    mni_locals_release(t);
     if (t->select) {
         mni_select_release(t->select);
         t->select = NULL;
