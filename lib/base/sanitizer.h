@@ -26,9 +26,18 @@ static inline __attribute__((always_inline)) void sanitizer_stack_is_empty(const
     lowest = lowest && lowest < here ? lowest : here - 8192;
     __asan_unpoison_memory_region(lowest, (size_t)(here - lowest));
 }
+
+/* A stack that nobody uses any more holds nothing. */
+static inline void sanitizer_is_free(const void *lowest, size_t bytes) {
+    __asan_unpoison_memory_region(lowest, bytes);
+}
 #else
 static inline void sanitizer_stack_is_empty(const char *lowest) {
     (void)lowest;
+}
+static inline void sanitizer_is_free(const void *lowest, size_t bytes) {
+    (void)lowest;
+    (void)bytes;
 }
 #endif
 

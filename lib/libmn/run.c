@@ -132,7 +132,7 @@ static void unmake(struct mni_runtime *rt) {
 
 /* Starts the runtime with workers for the cpus from `first` on. */
 static int start(const struct mn_config *config, unsigned first) {
-    struct mni_runtime *rt;
+    struct mni_runtime *rt = NULL;
     int r = make(&rt, config);
     if (r < 0)
         return r;

@@ -26,6 +26,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sanitizer.h"
+
 struct mni_thread;
 
 enum {
@@ -111,6 +113,7 @@ static inline char *mni_stack_take(struct mni_stacks *s, unsigned class) {
 /* Gives a slot back; the stack is no longer in use. */
 static inline void mni_stack_give(struct mni_stacks *s, unsigned class, char *slot) {
     struct mni_stack_cache *c = &s->class[class];
+    sanitizer_is_free(slot + mni_stack_guard(class), mni_stack_bytes(class) - mni_stack_guard(class));
     /* Relaxed: set before the runtime has threads, or when the first slot without a guard is handed out. */
     if (__builtin_expect(*(volatile uint32_t *)&mni_stack_watch != 0, 0))
         mni_stack_watched_give(slot, class);
