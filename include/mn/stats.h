@@ -42,6 +42,60 @@ int mn_stack_uses(struct mn_stack_use *uses, int max);
  */
 int mn_stack_report(int fd);
 
+/*
+ * What one of the runtime's CPUs has done since the runtime started, and what it has at this moment.  Each figure is read
+ * for itself while the CPU goes on.  Threads that have an LWP of their own (MN_BOUND) are on no CPU.  Later versions add
+ * members at the end.
+ */
+struct mn_stats_cpu {
+    uint32_t cpu;      /* 0 up to mn_workers() - 1 */
+    uint32_t os_cpu;   /* the operating system's number of the CPU that it is bound to; UINT32_MAX: to none */
+    uint64_t switches; /* from one thread, or none, to another */
+    uint64_t spawns;   /* threads started by threads on it */
+    uint64_t ends;     /* threads that ended on it */
+    uint64_t yields;   /* calls of mn_yield */
+    uint64_t parks;    /* times that a thread blocked */
+    uint64_t wakes;    /* threads that were made ready by it, for itself or for another CPU */
+    uint64_t steals;   /* times that it got threads from another CPU */
+    uint64_t stolen;   /* threads that others got from it */
+    uint64_t searches; /* times that it ran out of threads and looked for some, spinning */
+    uint64_t sleeps;   /* times that it found none and slept in the kernel */
+    uint64_t rouses;   /* times that it woke another CPU to help with its threads */
+    uint64_t handoffs; /* times that it was given to another LWP, because its own was blocked or busy */
+    uint64_t overflows; /* threads that did not fit into the ring of its queue */
+    uint64_t ready;    /* now: threads that wait for the CPU */
+    uint64_t running;  /* now: 1 if it runs a thread */
+    uint64_t timers;   /* now: deadlines of threads and other timers */
+    uint64_t stacks;   /* now: free stacks that it keeps at hand */
+    uint64_t stack_bytes; /* of these; only pages that were touched take memory */
+};
+
+/*
+ * Stores what the first n CPUs have in array, whose elements have the given size: sizeof(struct mn_stats_cpu).  Returns how
+ * many CPUs there are.
+ *   -EPERM    no runtime runs
+ *   -EINVAL   size is smaller than the first version's structure; array is NULL and n is not 0
+ * Contexts: any; not while the runtime starts or ends.
+ */
+int mn_stats(struct mn_stats_cpu *array, unsigned n, size_t size);
+
+/* The whole runtime's memory for stacks of one class, and its threads. */
+struct mn_stats_stacks {
+    uint64_t mapped;   /* bytes of address space */
+    uint64_t resident; /* bytes of memory, at least: of each stack that was used the page next to its top */
+    uint64_t stacks;   /* so many fit into what is mapped */
+    uint64_t used;     /* that have memory: of threads, or kept for the next */
+    uint64_t kept;     /* of these, kept for all CPUs; mn_stats says what each CPU keeps for itself */
+    uint64_t trimmed;  /* so often did a stack lose its memory again */
+    uint64_t unguarded; /* stacks that no guard zone could be made for */
+};
+
+/* -EPERM, -EINVAL as mn_stats; -EINVAL: the class is MN_STACK_DEFAULT or none.  Contexts: any. */
+int mn_stats_stacks(enum mn_stack stack, struct mn_stats_stacks *stats, size_t size);
+
+/* How many threads have not ended.  Contexts: any. */
+uint64_t mn_threads(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -82,7 +82,7 @@ void mni_call_help(struct mni_cpu *c) {
         return;
     c->helped = now;
     if (rouse_any(c))
-        a64_store(&c->count.wakes, c->count.wakes + 1);
+        a64_store(&c->count.rouses, c->count.rouses + 1);
 }
 
 /* Another cpu has threads that it does not run next. */

@@ -39,7 +39,7 @@ struct mni_fifo {
 
 /* Counted by the owner, read by anyone: relaxed words. */
 struct mni_counts {
-    uint64_t switches, spawns, ends, yields, parks, wakes, steals, stolen, searches, sleeps, handoffs, overflows;
+    uint64_t switches, spawns, ends, yields, parks, wakes, steals, stolen, searches, sleeps, rouses, handoffs, overflows;
 };
 
 struct mni_cpu {

@@ -89,6 +89,7 @@ MN_EXPORT int mn_yield(void) {
 }
 
 void mni_ready(struct mni_cpu *c, struct mni_thread *t) {
+    a64_store(&c->count.wakes, c->count.wakes + 1);
     if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
         mni_inbox_push(mni_rt->cpus[t->cpu], t);
         return;

@@ -155,7 +155,7 @@ static bool seize(struct mni_cpu *c, struct mni_cpu *v, bool hot) {
     a64_store(&v->count.stolen, v->count.stolen + n);
     mni_unmark(w, MNI_TAKEN_SEIZED);
     adopt(c, chain);
-    a64_store(&c->count.steals, c->count.steals + n);
+    a64_store(&c->count.steals, c->count.steals + (chain != NULL));
     return chain != NULL;
 }
 

@@ -87,6 +87,7 @@ struct mni_timers {
     struct mni_timer *current; /* its expire() runs */
     uint32_t wanted;  /* someone waits for that to end... */
     uint32_t turn;    /* ...on this word */
+    uint64_t pending; /* timers that are set; read by anyone */
     unsigned chain;   /* the next to be filled */
     unsigned entered; /* the level of the slot that cur has entered and that is not dealt out yet; 0: none */
     struct far_slot *far; /* FAR_SLOTS, at a cache line's beginning */
@@ -207,6 +208,10 @@ static void place(struct mni_timers *q, struct mni_timer *t, uint64_t tick) {
     q->chain = q->chain + 1 < CHAINS ? q->chain + 1 : 0;
 }
 
+uint64_t mni_timers_pending(const struct mni_timers *q) {
+    return a64_load(&q->pending); /* relaxed: for statistics */
+}
+
 void mni_timer_set(struct mni_timers *q, struct mni_timer *t, int64_t deadline) {
     uint64_t tick = tick_of(deadline);
     mni_lock_take(&q->lock);
@@ -216,6 +221,7 @@ void mni_timer_set(struct mni_timers *q, struct mni_timer *t, int64_t deadline) 
     if (tick < q->cur)
         tick = q->cur;
     place(q, t, tick);
+    a64_store(&q->pending, q->pending + 1);
     if (tick << TICK_SHIFT < q->next)
         a64_store(&q->next, tick << TICK_SHIFT); /* relaxed: read as a hint by others, in order by the owner */
     mni_lock_drop(&q->lock);
@@ -228,6 +234,7 @@ bool mni_timer_remove(struct mni_timer *t) {
     mni_lock_take(&q->lock);
     if (t->prev) {
         unlink_timer(t);
+        a64_store(&q->pending, q->pending - 1);
         if (tick_of(t->deadline) << TICK_SHIFT == q->next)
             a32_store(&q->stale, 1); /* relaxed: as next */
         mni_lock_drop(&q->lock);
@@ -350,6 +357,7 @@ int mni_timers_run(struct mni_timers *q, int64_t now, int most, void (*expire)(s
             break;
         if (t) {
             q->current = t;
+            a64_store(&q->pending, q->pending - 1);
             mni_lock_drop(&q->lock);
             expire(t, arg);
             n++;

@@ -95,7 +95,6 @@ void mni_wake(struct mni_parker *p) {
         mni_ready_remote(t);
         return;
     }
-    a64_store(&w->cpu->count.wakes, w->cpu->count.wakes + 1);
     mni_ready(w->cpu, t);
 }
 
