@@ -43,6 +43,7 @@ static void ended(struct mni_thread *t, void *result) {
 static void *lwp_main(void *arg) {
     struct mni_thread *t = arg;
     self = t;
+    mni_topo_unbind(&mni_rt->topo, 0, false); /* its creator may be pinned */
     t->state = MNI_RUNNING;
     ended(t, mni_call_entry(t));
     return NULL;

@@ -121,5 +121,7 @@ int mni_config_read(struct mn_config *out, const struct mn_config *config, char 
         o.verbose = (int)number(&c, "MN_VERBOSE", 0, 9, 0);
     if (c.result == 0)
         *out = o;
+    else
+        out->verbose = o.verbose;
     return c.result;
 }

@@ -25,4 +25,7 @@ int mni_cpuset_parse(struct mni_cpuset *s, const char *list);
 /* What the calling LWP may run on: 0 or a negative errno.  (os) */
 int mni_cpuset_allowed(struct mni_cpuset *s);
 
+/* Lets an LWP (0: the caller) run on these: 0 or a negative errno.  (os) */
+int mni_cpuset_apply(const struct mni_cpuset *s, int tid);
+
 #endif

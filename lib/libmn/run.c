@@ -87,13 +87,15 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
     char complaint[128];
     int r = mni_config_read(&rt->config, config, complaint);
     if (r < 0) {
-        if (config && config->verbose)
+        if (rt->config.verbose)
             notice("libmn: %s", complaint);
         free(rt);
         return r;
     }
     defaults(&rt->config);
     if ((r = mni_topo_decide(&rt->topo, &rt->config)) < 0) {
+        if (rt->config.verbose)
+            notice("libmn: %s", r == -EINVAL ? rt->topo.why : "no memory");
         free(rt);
         return r;
     }

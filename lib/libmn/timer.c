@@ -190,7 +190,8 @@ static void place(struct mni_timers *q, struct mni_timer *t, uint64_t tick) {
     uint64_t differs = tick ^ q->cur;
     if (differs < NEAR_SLOTS) {
         unsigned i = (unsigned)tick & (NEAR_SLOTS - 1);
-        map_set(&q->map[0], i);
+        if (!q->near[i])
+            map_set(&q->map[0], i);
         push(&q->near[i], t);
         return;
     }
@@ -204,8 +205,9 @@ static void place(struct mni_timers *q, struct mni_timer *t, uint64_t tick) {
     } else if (tick < s->min) {
         s->min = tick;
     }
-    push(&s->chain[q->chain], t);
-    q->chain = q->chain + 1 < CHAINS ? q->chain + 1 : 0;
+    unsigned c = q->chain;
+    push(&s->chain[c], t);
+    q->chain = c + 1 < CHAINS ? c + 1 : 0;
 }
 
 uint64_t mni_timers_pending(const struct mni_timers *q) {

@@ -190,6 +190,10 @@ static hwloc_topology_t load(void) {
 /* The CPUs to choose from: 0 or -EINVAL, and then why says why. */
 static int gather(struct mni_topo *topo, const struct mn_config *config, struct mni_cpuset *set) {
     int r = mni_cpuset_allowed(set);
+    topo->mask = fault("malloc") ? NULL : malloc(sizeof *topo->mask);
+    if (!topo->mask)
+        return -ENOMEM;
+    *topo->mask = *set;
     if (r < 0 || mni_cpuset_count(set) == 0) {
         /* Nothing is known, so nothing will be bound; one worker is right everywhere. */
         memset(set, 0, sizeof *set);
@@ -264,10 +268,11 @@ void mni_topo_release(struct mni_topo *topo) {
         hwloc_topology_destroy(topo->hwloc);
     free(topo->cpu);
     free(topo->order);
+    free(topo->mask);
     free(topo->bound);
     topo->hwloc = NULL;
     topo->cpu = topo->order = NULL;
-    topo->bound = NULL;
+    topo->mask = topo->bound = NULL;
 }
 
 void mni_topo_bind(const struct mni_topo *topo, unsigned worker) {
@@ -286,4 +291,9 @@ void mni_topo_bind(const struct mni_topo *topo, unsigned worker) {
     }
     hwloc_set_cpubind(topo->hwloc, cpus, HWLOC_CPUBIND_THREAD);
     hwloc_bitmap_free(cpus);
+}
+
+void mni_topo_unbind(const struct mni_topo *topo, int tid, bool leaves) {
+    if (topo->hwloc && (topo->pin || topo->bound))
+        mni_cpuset_apply(topo->bound && !leaves ? topo->bound : topo->mask, tid);
 }

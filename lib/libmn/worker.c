@@ -4,7 +4,6 @@
 #include "worker.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -18,6 +17,7 @@
 #include "run.h"
 #include "sched.h"
 #include "signals.h"
+#include "slack.h"
 #include "take.h"
 #include "umtx.h"
 
@@ -51,9 +51,7 @@ static struct mni_worker *make(struct mni_cpu *cpu) {
 }
 
 void mni_worker_detached(struct mni_worker *w) {
-    cpu_set_t all;
-    if (mni_rt->topo.pin && sched_getaffinity(0, sizeof all, &all) == 0)
-        sched_setaffinity(w->tid, sizeof all, &all);
+    mni_topo_unbind(&mni_rt->topo, w->tid, false);
 }
 
 /* Runs its cpu until that is taken away (false) or the runtime stops (true). */
@@ -128,6 +126,7 @@ static void loop(struct mni_worker *w) {
 }
 
 static void *lwp_main(void *arg) {
+    lwp_timer_slack(1); /* who sleeps here sleeps until a deadline */
     loop(arg);
     return NULL;
 }
@@ -155,7 +154,10 @@ int mni_worker_run_here(struct mni_cpu *cpu) {
     sigset_t old;
     mni_signals_block(&old);
     int saved = errno;
+    long slack = lwp_timer_slack(1);
     loop(w);
+    lwp_timer_slack(slack);
+    mni_topo_unbind(&mni_rt->topo, 0, true);
     errno = saved;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return 0;

@@ -119,9 +119,12 @@ Test(config, nonsense_in_the_struct) {
         {"max_threads", {.max_threads = ((uint64_t)1 << 30) + 1}},
     };
     clear();
+    setenv("MN_VERBOSE", "3", 1);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        out.verbose = 0;
         cr_assert_eq(mni_config_read(&out, &bad[i].c, complaint), -EINVAL, "%s", bad[i].field);
         cr_assert(strncmp(complaint, bad[i].field, strlen(bad[i].field)) == 0, "%s", complaint);
+        cr_assert_eq(out.verbose, 3, "whether to say it is known");
     }
 }
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "atomic.h"
 #include "timer.h"
 
 enum { TICK = 1024 };
@@ -238,4 +239,93 @@ Test(timer, random, .timeout = 100) {
 Test(timer, random_with_removals, .timeout = 100) {
     removals = true;
     random_operations();
+}
+
+/* ---- other LWPs remove, while the owner expires */
+
+enum { OTHERS = 3, EACH = 4 };
+static struct remote {
+    struct mni_timer t;
+    uint32_t expired; /* how often; atomic */
+    uint32_t done;    /* the same, at the end of expire() */
+} remote[OTHERS][EACH];
+static struct mni_timers *shared;
+static uint32_t others_left;
+
+static int64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void remote_expire(struct mni_timer *t, void *arg) {
+    struct remote *r = (struct remote *)(void *)t;
+    a32_add_full(&r->expired, 1);
+    random_delay(arg);
+    a32_add_full(&r->done, 1);
+}
+
+static void remote_body(unsigned index, uint32_t *random) {
+    if (index == OTHERS) {
+        while (a32_load_acquire(&others_left) > 0) {
+            mni_timers_run(shared, now_ns(), 1 + (int)(random_next(random) & 3), remote_expire, random);
+            (void)mni_timers_next(shared);
+            random_delay(random);
+        }
+        return;
+    }
+    for (long i = 0; i < scaled(20000) / 4; i++) {
+        struct remote *r = &remote[index][random_next(random) % EACH];
+        uint32_t before = a32_load_acquire(&r->expired);
+        cr_assert_eq(a32_load_acquire(&r->done), before, "it expired after it was removed");
+        mni_timer_set(shared, &r->t, now_ns() + random_next(random) % 20000);
+        for (unsigned k = random_next(random) % 4; k > 0; k--)
+            random_delay(random);
+        uint32_t expect = before + (mni_timer_remove(&r->t) ? 0 : 1);
+        cr_assert_eq(a32_load_acquire(&r->done), expect, "removal tells the truth, and expire() has returned");
+        cr_assert_eq(a32_load_acquire(&r->expired), expect);
+    }
+    a32_add_full(&others_left, (uint32_t)-1);
+}
+
+Test(timer, removed_by_others, .timeout = 100) {
+    shared = make(now_ns());
+    others_left = OTHERS;
+    crew(OTHERS + 1, remote_body);
+    cr_assert_eq(mni_timers_next(shared), MN_FOREVER);
+    free(shared);
+}
+
+/* Who removes a timer whose expire() runs for long waits for it, asleep. */
+static void slow_expire(struct mni_timer *t, void *arg) {
+    (void)t;
+    struct timespec nap = {0, 200000000};
+    a32_store_release(&((uint32_t *)arg)[0], 1);
+    nanosleep(&nap, NULL);
+    a32_store_release(&((uint32_t *)arg)[1], 1);
+}
+
+static uint32_t slow_words[2];
+static struct mni_timer slow_timer;
+static void slow_body(unsigned index, uint32_t *random) {
+    (void)random;
+    if (index == 0) {
+        mni_timers_run(shared, INT64_MAX / 2, 10, slow_expire, slow_words);
+        return;
+    }
+    while (!a32_load_acquire(&slow_words[0]))
+        sched_yield();
+    struct timespec a, b;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+    cr_assert_not(mni_timer_remove(&slow_timer));
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+    cr_assert(a32_load_acquire(&slow_words[1]), "expire() was still under way");
+    cr_assert((b.tv_sec - a.tv_sec) * 1000000000 + b.tv_nsec - a.tv_nsec < 50000000, "it did not sleep");
+}
+
+Test(timer, removal_waits_for_expire, .timeout = 60) {
+    shared = make(0);
+    mni_timer_set(shared, &slow_timer, 1000);
+    crew(3, slow_body);
+    free(shared);
 }
