@@ -54,6 +54,12 @@ int mn_start(const struct mn_config *config);
  */
 int mn_stop(int64_t deadline);
 
+/*
+ * fork: the child has no runtime, whoever called it: mn_workers() is 0 there, no thread can be started (-EPERM) or found
+ * (-ESRCH), and mn_run or mn_start makes a new one.  A green thread that forked goes on there as the only thread; when
+ * its function returns, the child exits with status 0, or with what main_fn of mn_run returned.
+ */
+
 /* How many CPUs the runtime uses; 0: there is none.  Contexts: any, signal. */
 unsigned mn_workers(void);
 

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "exit.h"
+#include "fork.h"
 #include "fault.h"
 #include "join.h"
 #include "runtime.h"
@@ -26,6 +27,10 @@ uint64_t mni_bound_ends(void) {
 
 struct mni_thread *mni_bound_self(void) {
     return self;
+}
+
+void mni_bound_forked(void) {
+    self = NULL;
 }
 
 static void ended(struct mni_thread *t, void *result) {
@@ -45,7 +50,11 @@ static void *lwp_main(void *arg) {
     self = t;
     mni_topo_unbind(&mni_rt->topo, 0, false); /* its creator may be pinned */
     t->state = MNI_RUNNING;
-    ended(t, mni_call_entry(t));
+    void *result = mni_call_entry(t);
+    if (self)
+        ended(t, result);
+    else
+        mni_orphan_end(0);
     return NULL;
 }
 

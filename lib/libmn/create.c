@@ -7,6 +7,7 @@
 #include "export.h"
 #include "exit.h"
 #include "foreign.h"
+#include "fork.h"
 #include "sched.h"
 #include "run.h"
 #include "scope.h"
@@ -18,6 +19,8 @@ static void thread_main(void) {
     struct mni_thread *t = c->current;
     mni_leave(c);
     void *result = mni_call_entry(t);
+    if (__builtin_expect(!mni_worker_self(), 0))
+        mni_orphan_end(0);
     mni_jump(mni_thread_end(t, result));
 }
 

@@ -12,6 +12,7 @@
 #include "bound.h"
 #include "create.h"
 #include "export.h"
+#include "fork.h"
 #include "join.h"
 #include "panic.h"
 #include "sched.h"
@@ -66,7 +67,9 @@ void *mni_thread_end(struct mni_thread *t, void *result) {
 }
 
 MN_EXPORT void mn_exit(void *result) {
-    if (!mni_bound_self() && !mni_worker_self())
+    if (!mni_bound_self() && !mni_worker_self()) {
+        mni_orphan_end(0);
         panic("mn_exit in a foreign LWP", 0);
+    }
     mni_exit_unwind(result);
 }

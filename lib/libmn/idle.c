@@ -31,6 +31,7 @@
 
 #include "clock.h"
 #include "cpu.h"
+#include "fork.h"
 #include "runq.h"
 #include "sched.h"
 #include "slab.h"
@@ -44,6 +45,10 @@ enum {
 };
 
 static uint32_t watching; /* one of the sleepers naps; atomic */
+
+void mni_idle_forked(void) {
+    a32_store(&watching, 0);
+}
 
 /* True: this call made it not idle, and its worker is awake soon. */
 static bool rouse(struct mni_cpu *c) {

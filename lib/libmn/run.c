@@ -13,6 +13,7 @@
 #include "export.h"
 #include "fault.h"
 #include "foreign.h"
+#include "fork.h"
 #include "idle.h"
 #include "lock.h"
 #include "panic.h"
@@ -218,6 +219,8 @@ struct first {
 static void *first_main(void *arg) {
     struct first *f = arg;
     f->result = f->fn(f->arg);
+    if (!mni_worker_self())
+        mni_orphan_end(f->result);
     mn_shield(true);
     struct mni_cpu *c = mni_enter();
     struct mni_thread *self = c->current;
@@ -285,19 +288,9 @@ MN_EXPORT unsigned mn_workers(void) {
     return rt ? rt->ncpus : 0;
 }
 
-/* ---- fork: the child has one LWP, and no runtime.  The parent's memory of it is left as it is. */
-
-static void in_child(void) {
-    mni_worker_tls = NULL;
+void mni_run_forked(void) {
     mni_rt = NULL;
     a32_store(&mni_solo_word, 0);
     lock_reset(&start_lock);
     by_run = false;
-    mni_workers_forget();
-    mni_table_forget();
-    mni_stack_slab_forked();
-}
-
-__attribute__((constructor)) static void on_load(void) {
-    pthread_atfork(NULL, NULL, in_child);
 }

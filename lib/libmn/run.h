@@ -10,8 +10,5 @@ bool mni_foreign_seen(void);
 void mni_create_reset(void);
 /* Queues the first thread of mn_run; 0 or a negative errno.  Before any worker runs that cpu (create.c). */
 int mni_create_first(void *(*fn)(void *), void *arg);
-/* In a fork's child: what the parent's runtime had is nobody's. */
-void mni_workers_forget(void);
-void mni_table_forget(void);
 
 #endif

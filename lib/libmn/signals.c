@@ -4,7 +4,8 @@
  * A handler that interrupts a worker would run in the middle of a green thread, on its stack, possibly inside the runtime.
  * So workers block all signals that are sent (those that an instruction causes cannot be blocked: SIGSEGV and its like have
  * an alternate stack).  When mn_run makes the program's only LWP a worker, nobody would be left to take SIGINT or SIGTERM:
- * the signal LWP is there for that.  It has the mask that the caller of mn_run or mn_start had, and only sleeps.
+ * the signal LWP is there for that.  It has the mask that the caller of mn_run or mn_start had, and only sleeps.  A fork's
+ * child that began as the copy of a worker gets that mask, so that what it executes can be interrupted.
  */
 #include "signals.h"
 
@@ -14,6 +15,7 @@
 
 #include "atomic.h"
 #include "fault.h"
+#include "fork.h"
 #include "overflow.h"
 #include "umtx.h"
 
@@ -38,6 +40,7 @@ static struct {
     pthread_t lwp;
     uint32_t stop; /* futex */
     bool runs;
+    sigset_t mask; /* of the program: what the caller of mn_run or mn_start had */
 } self;
 
 static void *sleep_main(void *arg) {
@@ -51,6 +54,7 @@ static void *sleep_main(void *arg) {
 int mni_signals_start(void) {
     mni_overflow_start();
     a32_store(&self.stop, 0);
+    pthread_sigmask(SIG_SETMASK, NULL, &self.mask);
     int r = fault("clone") ? EAGAIN : pthread_create(&self.lwp, NULL, sleep_main, NULL);
     self.runs = r == 0;
     return -r;
@@ -64,4 +68,10 @@ void mni_signals_stop(void) {
     umtx_wake(&self.stop, 1, UMTX_PRIVATE);
     pthread_join(self.lwp, NULL);
     self.runs = false;
+}
+
+void mni_signals_forked(bool own) {
+    self.runs = false;
+    if (own)
+        pthread_sigmask(SIG_SETMASK, &self.mask, NULL);
 }

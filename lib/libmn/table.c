@@ -13,6 +13,7 @@
 
 #include "enter.h"
 #include "fault.h"
+#include "fork.h"
 #include "lock.h"
 #include "run.h"
 
@@ -154,7 +155,7 @@ void mni_table_each(bool (*visit)(struct mni_thread *t, void *arg), void *arg) {
         }
 }
 
-void mni_table_forget(void) {
+void mni_table_forked(void) {
     lock_reset(&table.lock);
     table.segments = NULL;
     table.free = NULL;

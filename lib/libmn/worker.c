@@ -12,6 +12,7 @@
 #include "enter.h"
 #include "exceptions.h"
 #include "fault.h"
+#include "fork.h"
 #include "idle.h"
 #include "lock.h"
 #include "run.h"
@@ -216,7 +217,8 @@ void mni_workers_join(void) {
     workers.count = 0;
 }
 
-void mni_workers_forget(void) {
+void mni_workers_forked(void) {
+    mni_worker_tls = NULL;
     lock_reset(&workers.lock);
     workers.all = workers.spares = NULL;
     workers.count = 0;
