@@ -10,8 +10,8 @@
 #include <pthread.h>
 
 #include "exit.h"
-#include "fork.h"
 #include "fault.h"
+#include "fork.h"
 #include "join.h"
 #include "runtime.h"
 #include "sched.h"
