@@ -67,6 +67,7 @@ static inline void prepare(struct mni_thread *t, const struct mn_attr *a, void *
     t->joiner = NULL;
     a32_store(&t->permit, 0);
     t->name = a->name;
+    t->spawner = NULL;
 }
 
 static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
@@ -135,6 +136,7 @@ static inline int go(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *
     } else if (a->flags & MN_CHILD_FIRST) {
         struct mni_thread *parent = c->current;
         parent->state = MNI_READY;
+        t->spawner = parent;
         mni_runq_push_fair(c, parent);
         c = mni_switch(c, parent, t, after_child_first);
     } else {

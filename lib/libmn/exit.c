@@ -54,7 +54,7 @@ void *mni_thread_end(struct mni_thread *t, void *result) {
             joiner = NULL;
         }
     }
-    struct mni_thread *next = mni_next(c);
+    struct mni_thread *next = mni_next_spawner(c, t->spawner);
     c->after_parker = joiner;
     c->after = after_end;
     c->after_thread = t;

@@ -28,6 +28,7 @@
 enum {
     MNI_RING = 256,      /* run queue entries of a CPU before its overflow list */
     MNI_BUDGET = 1000,   /* runtime calls of a slice */
+    MNI_STRAND = 64,     /* slices in a row of threads that start each other child first */
     MNI_LINE = 128,      /* two cache lines: the adjacent-line prefetcher makes neighbours out of pairs */
 };
 
@@ -53,6 +54,7 @@ struct mni_cpu {
     int32_t tick;               /* switches until the next look at clock and timers */
     int32_t budget;             /* runtime calls that are left of the slice */
     uint32_t ticks;             /* what tick is set to */
+    uint32_t strand;            /* slices that child-first spawns have had in a row, see runq.h */
     struct mni_worker *worker;  /* whose cpu this is; changed by a hand-off only */
     int *err;                   /* errno of the worker's LWP */
     void **exceptions;          /* the worker's words of the C++ library, mostly NULL: exceptions.h */

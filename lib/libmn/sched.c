@@ -69,6 +69,7 @@ static void yield(struct mni_cpu *c, struct mni_thread *t) {
 void mni_resched(void) {
     struct mni_cpu *c = mni_cpu_self();
     c->budget = MNI_BUDGET;
+    c->strand = 0;
     yield(c, c->current);
 }
 

@@ -37,6 +37,13 @@ static inline struct mni_thread *mni_next(struct mni_cpu *c) {
     return mni_runq_pick(c);
 }
 
+/* The same at the end of a thread: its spawner goes on, if it was started child first and nothing came between. */
+static inline struct mni_thread *mni_next_spawner(struct mni_cpu *c, struct mni_thread *spawner) {
+    if (__builtin_expect(--c->tick <= 0 || aptr_load(&c->remote.inbox) || a32_load(&c->remote.want), 0))
+        mni_housekeep(c);
+    return spawner && mni_runq_take_young(c, spawner) ? spawner : mni_runq_pick(c);
+}
+
 static inline void mni_prepare(struct mni_cpu *c, struct mni_thread *to) {
     c->current = to;
     to->state = MNI_RUNNING;

@@ -76,6 +76,7 @@ struct mni_thread {
 
     /* ---- waiting with a deadline; the rest of its life */
     struct mni_timer timer;
+    struct mni_thread *spawner; /* child first: who is to go on when it ends; compared, not followed */
     uint32_t index; /* of this descriptor */
     uint32_t generation;
     const char *wait_what; /* "mutex", "channel", or what mn_park was given */

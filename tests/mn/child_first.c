@@ -1,0 +1,70 @@
+/*
+ * Child first: a tree of threads that start each other so is walked depth first, and few of them live at once; and such
+ * threads do not keep others from running.
+ */
+#include <mn.h>
+
+#include "tap.h"
+
+enum { LEAVES = 100000, FEW = 1000, PATIENCE = 20000000 };
+
+static const struct mn_attr child_first = {.flags = MN_CHILD_FIRST};
+static int live, most, wrong, other_ran; /* atomic */
+
+static void *tree(void *arg) {
+    long size = (long)arg, leaves = 0;
+    int now = __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED), seen = __atomic_load_n(&most, __ATOMIC_RELAXED);
+    while (now > seen && !__atomic_compare_exchange_n(&most, &seen, now, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+    if (size == 1) {
+        leaves = 1;
+    } else {
+        mn_thread below[10];
+        for (int i = 0; i < 10; i++)
+            if (mn_go_attr(&below[i], &child_first, tree, (void *)(size / 10)) != 0)
+                __atomic_store_n(&wrong, 1, __ATOMIC_RELAXED);
+        for (int i = 0; i < 10; i++) {
+            void *part = NULL;
+            if (mn_join(below[i], &part) != 0)
+                __atomic_store_n(&wrong, 1, __ATOMIC_RELAXED);
+            leaves += (long)part;
+        }
+    }
+    __atomic_sub_fetch(&live, 1, __ATOMIC_RELAXED);
+    return (void *)leaves;
+}
+
+static void *other(void *arg) {
+    for (int i = 0; i < 10; i++)
+        mn_yield(); /* behind those that are ready */
+    __atomic_store_n(&other_ran, 1, __ATOMIC_RELAXED);
+    return arg;
+}
+
+static void *nothing(void *arg) {
+    return arg;
+}
+
+static int run(void *arg) {
+    (void)arg;
+    is((long)tree((void *)(long)LEAVES), LEAVES, "every leaf ran once");
+    ok(!wrong, "no call failed");
+    ok(most < FEW, "few threads lived at once: %d", most);
+
+    mn_thread t, child;
+    struct mn_attr here = {.flags = MN_PINNED};
+    mn_go_attr(&t, &here, other, NULL);
+    long n = 0;
+    for (; n < PATIENCE && !__atomic_load_n(&other_ran, __ATOMIC_RELAXED); n++) {
+        mn_go_attr(&child, &child_first, nothing, NULL);
+        mn_join(child, NULL);
+    }
+    ok(n < PATIENCE, "another thread ran after %ld threads that were started child first", n);
+    mn_join(t, NULL);
+    return 0;
+}
+
+int main(void) {
+    is(mn_run(run, NULL, NULL), 0, "mn_run");
+    return done();
+}
