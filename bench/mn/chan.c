@@ -1,8 +1,8 @@
 /*
  * chan_mpmc_16: what does a message cost where many send and many receive?
  *
- * 16 threads send through one channel of 128 places, 16 receive, until an observer stops the senders.  The figure is ns a
- * message, sent and received.  share=: the smallest sender's or receiver's part of the mean.
+ * 16 threads send through one channel of 128 places, 16 receive, until an observer stops the senders.  The
+ * figure is ns a message, sent and received.  share=: the smallest sender's or receiver's part of the mean.
  *
  * Verified: as many were received as were sent, and their sum.
  */
@@ -48,7 +48,8 @@ static int job(void *arg) {
     sent_sum = job_counts(ENDS);
     received_sum = job_counts(ENDS);
     must(mn_chan_create(&channel, sizeof(unsigned long), CAPACITY));
-    struct job_watch watch = {.counts = received, .n = ENDS, .span = seconds, .seconds = seconds, .stop = &stop};
+    struct job_watch watch = {
+        .counts = received, .n = ENDS, .span = seconds, .seconds = seconds, .stop = &stop};
     job_watch(&watch);
     for (long i = 0; i < ENDS; i++) {
         must(mn_go(&receivers[i], receiver, (void *)i));

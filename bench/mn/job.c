@@ -43,7 +43,8 @@ double job_resident(void) {
 double job_cpu_seconds(void) {
     struct rusage r;
     must(getrusage(RUSAGE_SELF, &r));
-    return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) + (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
+    return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+           (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
 }
 
 struct job_count *job_counts(int n) {

@@ -1,9 +1,9 @@
 /*
- * What the programs for libmn share.  Each is a program of bench.h whose job runs as the first green thread; how many
- * workers there are, the environment says (MN_WORKERS).
+ * What the programs for libmn share.  Each is a program of bench.h whose job runs as the first green thread;
+ * how many workers there are, the environment says (MN_WORKERS).
  *
- * Some jobs are timed by an observer: an LWP of its own that sleeps, and looks at memory only.  It never calls libmn:
- * a program with one worker would otherwise be measured with a second LWP in the runtime.
+ * Some jobs are timed by an observer: an LWP of its own that sleeps, and looks at memory only.  It never calls
+ * libmn: a program with one worker would otherwise be measured with a second LWP in the runtime.
  */
 #ifndef BENCH_MN_JOB_H
 #define BENCH_MN_JOB_H
@@ -42,8 +42,9 @@ unsigned long job_sum(const struct job_count *counts, int n);
 double job_share(const struct job_count *counts, int n);
 
 /*
- * Watches n counts that run: some warm-up, then windows of `span` seconds, as many as make up `seconds` (at least one);
- * then raises *stop.  Starts at once, on a kernel thread; job_watched() waits for its end, in a green thread too.
+ * Watches n counts that run: some warm-up, then windows of `span` seconds, as many as make up `seconds` (at
+ * least one); then raises *stop.  Starts at once, on a kernel thread; job_watched() waits for its end, in a
+ * green thread too.
  */
 struct job_watch {
     struct job_count *counts;

@@ -1,8 +1,8 @@
 /*
  * mutex_mn_N: what does a lock cost that all want, and is everyone served?
  *
- * --threads N threads lock and unlock one mutex, with one addition inside.  The figure is ns a lock+unlock over all
- * threads.  share=: the smallest thread's part of the mean, in the worst of the windows of 100 ms.
+ * --threads N threads lock and unlock one mutex, with one addition inside.  The figure is ns a lock+unlock over
+ * all threads.  share=: the smallest thread's part of the mean, in the worst of the windows of 100 ms.
  *
  * Verified: the plain counter in the section against the threads' own totals.
  */
@@ -41,7 +41,8 @@ static int job(void *arg) {
         must(mn_join(all[i], NULL));
     job_watched(&watch);
     unsigned long sum = job_sum(counts, threads);
-    verify(shared.pairs == sum, "the mutex did not exclude: %lu additions counted, %lu made", shared.pairs, sum);
+    verify(shared.pairs == sum, "the mutex did not exclude: %lu additions counted, %lu made", shared.pairs,
+           sum);
     char name[32];
     snprintf(name, sizeof name, "mutex_mn_%d", threads);
     job_result(name, watch.ns_per_unit, "ns", "share=%.3f threads=%d", watch.share, threads);

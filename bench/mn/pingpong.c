@@ -1,7 +1,8 @@
 /*
  * pingpong_same, pingpong_cross: what does it take to send a message and get an answer?
  *
- * Two threads and two channels without places: ns a round trip.  pingpong_same lets the runtime put them where it likes.
+ * Two threads and two channels without places: ns a round trip.  pingpong_same lets the runtime put them where
+ * it likes.
  * --cross pins them to two CPUs, whose idle workers spin.
  *
  * Verified: every answer; with --cross, that each ran where it was pinned.

@@ -1,9 +1,8 @@
 /*
- * skynet_1m: a tree of threads, ten below each, a million leaves; sums go up.  Seconds for the whole tree, 1,111,111
- * threads.  The first tree makes the memory, the second is timed.
- *   skynet_1m          child first: few threads live at once
- *   skynet_1m_parent   parent first: nearly all do
- *   skynet_1m_first    child first, the first tree
+ * skynet_1m: a tree of threads, ten below each, a million leaves; sums go up.  Seconds for the whole tree,
+ * 1,111,111 threads.  The first tree makes the memory, the second is timed. skynet_1m          child first: few
+ * threads live at once skynet_1m_parent   parent first: nearly all do skynet_1m_first    child first, the first
+ * tree
  *
  * Verified: the sum.
  */
@@ -12,7 +11,9 @@
 static const struct mn_attr child_first = {.flags = MN_CHILD_FIRST}, parent_first;
 static const struct mn_attr *how;
 
-struct node { long number, size; };
+struct node {
+    long number, size;
+};
 
 static void *tree(void *arg) {
     struct node me = *(struct node *)arg;

@@ -1,11 +1,11 @@
 /*
  * spawn_batch_1m: what does a thread cost when a million are started, and then waited for?
  *
- * Starts --count threads, then joins them all: ns a thread, from the first start to the last join.  All are alive at
- * once: none ends before the last has been started (a thread that runs earlier, on another worker, waits at a gate).
- *   spawn_batch_1m_first   the first time, when every thread's memory is new
- *   spawn_batch_1m         the second time, from recycled memory
- *   spawn_batch_1m_free    the third time, without the gate: threads end as soon as they can
+ * Starts --count threads, then joins them all: ns a thread, from the first start to the last join.  All are
+ * alive at once: none ends before the last has been started (a thread that runs earlier, on another worker,
+ * waits at a gate). spawn_batch_1m_first   the first time, when every thread's memory is new spawn_batch_1m the
+ * second time, from recycled memory spawn_batch_1m_free    the third time, without the gate: threads end as
+ * soon as they can
  *
  * Verified: how many had ended when the last was started, how many ran, what each join returned.
  */

@@ -1,10 +1,9 @@
 /*
  * timers_1m: what does a million sleepers cost?
  *
- * --count threads start and sleep, each a time between 0 and 1 s; then they end.  The figure is CPU seconds of the whole
- * process, start and end of the threads included.
- *   timers_1m_first   the first time, when every thread's memory is new
- *   timers_1m         the second time
+ * --count threads start and sleep, each a time between 0 and 1 s; then they end.  The figure is CPU seconds of
+ * the whole process, start and end of the threads included. timers_1m_first   the first time, when every
+ * thread's memory is new timers_1m         the second time
  *
  * Verified: nobody woke early; late=: how late the last one woke, in ms.
  */

@@ -1,8 +1,8 @@
 /*
  * yield_N: what does it cost to let the next thread run?
  *
- * --threads N threads yield in turn until an observer stops them.  The figure is ns a yield: length of the window /
- * yields of all threads.  share=: the smallest thread's part of the mean.
+ * --threads N threads yield in turn until an observer stops them.  The figure is ns a yield: length of the
+ * window / yields of all threads.  share=: the smallest thread's part of the mean.
  *
  * Verified: with one worker, that two threads never stand more than two turns apart.
  */
@@ -29,7 +29,8 @@ static int job(void *arg) {
     mn_thread *all = job_memory((size_t)threads, sizeof *all);
     for (int i = 0; i < threads; i++)
         must(mn_go(&all[i], body, &counts[i]));
-    struct job_watch watch = {.counts = counts, .n = threads, .span = seconds, .seconds = seconds, .stop = &stop};
+    struct job_watch watch = {
+        .counts = counts, .n = threads, .span = seconds, .seconds = seconds, .stop = &stop};
     job_watch(&watch);
     __atomic_store_n(&go, 1, __ATOMIC_RELEASE);
     unsigned long least = ~0ul, most = 0;
@@ -41,7 +42,8 @@ static int job(void *arg) {
         most = counts[i].n > most ? counts[i].n : most;
     }
     job_watched(&watch);
-    verify(mn_workers() > 1 || most - least <= 2, "turns were left out: %lu to %lu yields a thread", least, most);
+    verify(mn_workers() > 1 || most - least <= 2, "turns were left out: %lu to %lu yields a thread", least,
+           most);
     char name[32];
     snprintf(name, sizeof name, "yield_%d", threads);
     job_result(name, watch.ns_per_unit, "ns", "share=%.3f", watch.share);

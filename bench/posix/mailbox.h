@@ -1,6 +1,6 @@
 /*
- * mailbox: how one POSIX thread hands a number to another: one place, a mutex and two condition variables.  What a
- * channel of one place is to green threads.
+ * mailbox: how one POSIX thread hands a number to another: one place, a mutex and two condition variables. What
+ * a channel of one place is to green threads.
  */
 #ifndef BENCH_POSIX_MAILBOX_H
 #define BENCH_POSIX_MAILBOX_H
@@ -14,7 +14,8 @@ struct mailbox {
     long content;
 };
 
-#define MAILBOX_INIT {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER}
+#define MAILBOX_INIT                                                                                           \
+    { .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
 
 /* One sender and one receiver: whoever waits, only the other can change anything. */
 static inline void mailbox_put(struct mailbox *box, long content) {

@@ -1,6 +1,7 @@
 /*
- * mutex_mn_N with POSIX threads: --threads N of them lock and unlock one mutex, with one addition inside; ns a lock+unlock
- * over all threads.  share=: the smallest thread's part of the mean, in the worst of the windows of 100 ms.
+ * mutex_mn_N with POSIX threads: --threads N of them lock and unlock one mutex, with one addition inside; ns a
+ * lock+unlock over all threads.  share=: the smallest thread's part of the mean, in the worst of the windows of
+ * 100 ms.
  *
  * Verified: the plain counter in the section against the threads' own totals.
  */
@@ -63,8 +64,8 @@ int main(int argc, char **argv) {
         must(pthread_join(all[i], NULL));
         sum += counts[i].n;
     }
-    verify(units > 0 && shared.pairs == sum, "the mutex did not exclude: %lu additions counted, %lu made", shared.pairs,
-           sum);
+    verify(units > 0 && shared.pairs == sum, "the mutex did not exclude: %lu additions counted, %lu made",
+           shared.pairs, sum);
     char name[32], extra[64];
     snprintf(name, sizeof name, "mutex_mn_%d", threads);
     snprintf(extra, sizeof extra, "share=%.3f threads=%d", worst, threads);

@@ -1,6 +1,6 @@
 /*
- * pingpong_same, pingpong_cross with POSIX threads: a number there, a number back, by mailbox.h; ns a round trip.  Free to
- * run anywhere, or with --cross each bound to a CPU of its own.  Verified: every answer.
+ * pingpong_same, pingpong_cross with POSIX threads: a number there, a number back, by mailbox.h; ns a round
+ * trip.  Free to run anywhere, or with --cross each bound to a CPU of its own.  Verified: every answer.
  */
 #include "mailbox.h"
 

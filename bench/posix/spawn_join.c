@@ -1,4 +1,5 @@
-/* spawn_join with POSIX threads: ns to create one and join it.  Verified: each ran, and returned what is its own. */
+/* spawn_join with POSIX threads: ns to create one and join it.  Verified: each ran, and returned what is its
+ * own. */
 #include "bench.h"
 
 static unsigned long ran;

@@ -1,6 +1,6 @@
 /*
- * yield_N with POSIX threads: --threads N threads call sched_yield in turn, all on one CPU, for a fixed time.  ns a yield;
- * share= the smallest thread's part of the mean.  Verified: that each had a turn.
+ * yield_N with POSIX threads: --threads N threads call sched_yield in turn, all on one CPU, for a fixed time.
+ * ns a yield; share= the smallest thread's part of the mean.  Verified: that each had a turn.
  */
 #include "mailbox.h"
 

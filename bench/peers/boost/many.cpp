@@ -161,8 +161,8 @@ static long skynet_node(long number, long size) {
     long sums[10];
     fibers::fiber children[10];
     for (long i = 0; i < 10; i++)
-        children[i] =
-            start_at_once([&sums, i, number, size] { sums[i] = skynet_node(number + i * (size / 10), size / 10); });
+        children[i] = start_at_once(
+            [&sums, i, number, size] { sums[i] = skynet_node(number + i * (size / 10), size / 10); });
     long sum = 0;
     for (long i = 0; i < 10; i++) {
         children[i].join();
@@ -190,7 +190,8 @@ void timers() {
     auto spent = [] {
         struct rusage r;
         verify(getrusage(RUSAGE_SELF, &r) == 0, "getrusage");
-        return double(r.ru_utime.tv_sec + r.ru_stime.tv_sec) + double(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
+        return double(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+               double(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
     };
     std::mt19937 random(1);
     auto once = [&] {

@@ -133,7 +133,8 @@ void mutex_job() {
                 shared.pairs++;
                 shared.mutex.unlock();
                 me.n.store(++mine, std::memory_order_relaxed);
-                // A fiber that never gives way would be the only one: the fibers of the library are cooperative.
+                // A fiber that never gives way would be the only one: the fibers of the library are
+                // cooperative.
                 if (mine % 64 == 0)
                     yield();
             }

@@ -2,7 +2,8 @@
 //
 //     boost_peer JOB --workers N [--seconds S] [--threads N] [--count N] [--cross]
 //
-// One worker: the default round-robin scheduler.  More: the library's work_stealing, one kernel thread a worker.
+// One worker: the default round-robin scheduler.  More: the library's work_stealing, one kernel thread a
+// worker.
 #ifndef PEER_HPP
 #define PEER_HPP
 
@@ -52,10 +53,10 @@ double share(const std::vector<std::uint64_t> &counts); // the smallest / the me
 double share(const std::vector<line> &counts);
 std::string text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-// Stacks of 16 KiB that are kept when their fiber ends: a list a worker, and one that they share.  The library's own
-// pooled_fixedsize_stack is not for several threads.
+// Stacks of 16 KiB that are kept when their fiber ends: a list a worker, and one that they share.  The
+// library's own pooled_fixedsize_stack is not for several threads.
 class kept_stack {
-public:
+  public:
     enum { SIZE = 16384 };
     boost::context::stack_context allocate();
     void deallocate(boost::context::stack_context &);
@@ -75,7 +76,7 @@ class group {
     fibers::mutex mutex;
     fibers::condition_variable all_done;
 
-public:
+  public:
     void add(long n) {
         left.fetch_add(n);
     }
