@@ -22,6 +22,22 @@
 #include "panic.h"
 #include "sched.h"
 
+/* What mn_exit unwinds with. */
+struct leaving {
+    struct _Unwind_Exception exception;
+    void *result;
+};
+static const _Unwind_Exception_Class ours = 0x4f444f4e41544100; /* "ODONATA" */
+
+_Noreturn static void end(void *result) {
+    struct mni_thread *t = mni_current();
+    t->exceptions[0] = t->exceptions[1] = NULL; /* frames that were not unwound may have left something */
+    t->unwind = NULL;                           /* no second time, when a deferred function calls mn_exit */
+    if (mni_bound_self())
+        mni_bound_exit(result);
+    mni_jump(mni_thread_end(t, result));
+}
+
 /* Named by mni_call_entry's unwind information. */
 _Unwind_Reason_Code mni_entry_personality(int version, _Unwind_Action actions, _Unwind_Exception_Class cls,
                                           struct _Unwind_Exception *exception, struct _Unwind_Context *context)
@@ -29,7 +45,9 @@ _Unwind_Reason_Code mni_entry_personality(int version, _Unwind_Action actions, _
 
 _Unwind_Reason_Code mni_entry_personality(int version, _Unwind_Action actions, _Unwind_Exception_Class cls,
                                           struct _Unwind_Exception *exception, struct _Unwind_Context *context) {
-    (void)version, (void)cls, (void)exception, (void)context;
+    (void)version, (void)context;
+    if (cls == ours) /* all frames above are unwound */
+        end(((struct leaving *)(void *)exception)->result);
     if (actions & _UA_SEARCH_PHASE) {
         const struct mni_thread *t = mni_current();
         Dl_info info;
@@ -45,9 +63,10 @@ _Unwind_Reason_Code mni_entry_personality(int version, _Unwind_Action actions, _
     return _URC_CONTINUE_UNWIND;
 }
 
-__attribute__((noinline)) void *mni_call_entry(struct mni_thread *t) {
+/* Not instrumented for ThreadSanitizer, which would want a personality routine for itself. */
+__attribute__((noinline, no_sanitize("thread"))) void *mni_call_entry(struct mni_thread *t) {
     __asm__ volatile(".cfi_personality 0x1b, mni_entry_personality"); /* 0x1b: pc-relative, four bytes */
-    struct _Unwind_Exception room; /* for mn_exit: it has to outlive all frames but this one */
+    struct leaving room; /* it has to outlive all frames but this one */
     t->unwind = &room;
     void *result = mni_call_fn(t);
     t->unwind = NULL;
@@ -75,16 +94,7 @@ static void swallowed(_Unwind_Reason_Code reason, struct _Unwind_Exception *exce
     panic("a handler for any exception caught mn_exit and did not throw it on", 0);
 }
 
-_Noreturn static void end(void *result) {
-    struct mni_thread *t = mni_current();
-    t->exceptions[0] = t->exceptions[1] = NULL; /* frames that were not unwound may have left something */
-    t->unwind = NULL;                           /* no second time, when a deferred function calls mn_exit */
-    if (mni_bound_self())
-        mni_bound_exit(result);
-    mni_jump(mni_thread_end(t, result));
-}
-
-/* Called before each frame; the last time at the end of the stack, or where there is no unwind information. */
+/* Called before each frame.  It does not come to the end of the stack, unless a frame has no unwind information. */
 static _Unwind_Reason_Code stop(int version, _Unwind_Action actions, _Unwind_Exception_Class cls,
                                 struct _Unwind_Exception *exception, struct _Unwind_Context *context, void *result) {
     (void)version, (void)cls, (void)exception, (void)context;
@@ -95,11 +105,13 @@ static _Unwind_Reason_Code stop(int version, _Unwind_Action actions, _Unwind_Exc
 
 void mni_exit_unwind(void *result) {
     unwinder *unwind = forced_unwind();
-    struct _Unwind_Exception *exception = mni_current()->unwind;
-    if (unwind && exception) {
-        memset(exception, 0, sizeof *exception);
-        exception->exception_cleanup = swallowed;
-        unwind(exception, stop, result);
+    struct leaving *l = mni_current()->unwind;
+    if (unwind && l) {
+        memset(l, 0, sizeof *l);
+        l->exception.exception_class = ours;
+        l->exception.exception_cleanup = swallowed;
+        l->result = result;
+        unwind(&l->exception, stop, result);
         /* It returns only on an error. */
     }
     end(result);
