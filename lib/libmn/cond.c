@@ -43,6 +43,10 @@ MN_EXPORT int mn_cond_destroy(struct mn_cond *c) {
     return r;
 }
 
+static void count(struct mn_cond *c, int n) {
+    a32_store(&c->inside, c->inside + (uint32_t)n); /* relaxed: signals ask without the lock whether anyone is inside */
+}
+
 static int wait_until(struct mn_cond *c, struct mn_mutex *m, int64_t deadline) {
     struct mni_olock *lock = mni_lock_in(c);
     const struct mni_parker *self = mni_parker_self();
@@ -55,7 +59,7 @@ static int wait_until(struct mn_cond *c, struct mn_mutex *m, int64_t deadline) {
     w->data = m;
     w->tag = c->round;
     mni_queue_append(mni_queue_in(&c->queue), w);
-    c->inside++;
+    count(c, 1);
     struct mni_parker *wake = mni_mutex_release(m);
     if (wake)
         mni_wake(wake);
@@ -66,7 +70,7 @@ static int wait_until(struct mn_cond *c, struct mn_mutex *m, int64_t deadline) {
     }
     mni_lock_take(lock);
     mni_leave_queue(mni_queue_in(&c->queue), w);
-    c->inside--;
+    count(c, -1);
     mni_lock_drop(lock);
     mni_mutex_take_back(m, self, false);
     return r;
@@ -86,7 +90,7 @@ MN_EXPORT int mn_cond_wait(struct mn_cond *c, struct mn_mutex *m) {
 /* Whether anyone waits, as far as the caller can know. */
 static bool nobody(const struct mn_cond *c) {
     /* Relaxed: a waiter of whom the caller knows queued before it released the mutex that the caller had since then. */
-    return aptr_load(&c->queue.head) == NULL;
+    return a32_load(&c->inside) == 0;
 }
 
 /* Claims the first waiter and gives it to its mutex; *wake: who is to be woken, or NULL.  The lock is held. */
@@ -95,7 +99,7 @@ static bool signal_first(struct mn_cond *c, struct mni_waiter **wake) {
     *wake = NULL;
     if (!w)
         return false;
-    c->inside--;
+    count(c, -1);
     *wake = mni_mutex_adopt(w->data, w, mni_parker_self());
     return true;
 }
@@ -123,7 +127,7 @@ MN_EXPORT int mn_cond_broadcast(struct mn_cond *c) {
     struct mni_cpu *cpu = mni_begin();
     mni_lock_take(lock);
     uint64_t round = c->round++;
-    c->inside++;
+    count(c, 1);
     for (;;) {
         struct mni_queue out = {0};
         struct mni_waiter *wake;
@@ -133,7 +137,7 @@ MN_EXPORT int mn_cond_broadcast(struct mn_cond *c) {
                 mni_queue_append(&out, wake);
         }
         bool more = q->head && q->head->tag <= round;
-        c->inside -= !more;
+        count(c, more ? 0 : -1);
         mni_lock_drop(lock);
         mni_wake_all(&out);
         if (!more)

@@ -181,7 +181,7 @@ int mni_create_first(void *(*fn)(void *), void *arg) {
     prepare(t, &plain, fn, arg, 0, true);
     t->name = "main";
     c->count.spawns++;
-    c->hot = t;
+    aptr_store(&c->hot, t); /* relaxed: thieves may look already */
     return 0;
 }
 

@@ -7,8 +7,9 @@ static int result, begun, wrong, gone;
 static void *waits(void *arg) {
     (void)arg;
     add(&begun, 1);
-    result = mn_event_wait(&e);
-    if (result != 0)
+    int r = mn_event_wait(&e);
+    set(&result, r);
+    if (r != 0)
         add(&wrong, 1);
     add(&gone, 1);
     return NULL;

@@ -7,8 +7,9 @@ static int result, begun, wrong, rounds, taken;
 static void *waits(void *arg) {
     (void)arg;
     add(&begun, 1);
-    result = mn_sem_wait(&s);
-    add(&taken, result == 0);
+    int r = mn_sem_wait(&s);
+    set(&result, r);
+    add(&taken, r == 0);
     return NULL;
 }
 

@@ -17,7 +17,7 @@ static void *waits(void *arg) {
     int r = mn_waitgroup_wait(&g);
     if (r != 0 || (arg && get(&finished) != (int)(intptr_t)arg))
         add(&wrong, 1);
-    result = r;
+    set(&result, r);
     return NULL;
 }
 
