@@ -170,13 +170,14 @@ int main(void) {
     ok(exited(run(ignored, NULL, again), 0), "an ordinary run");
 
     struct sigaction a, b;
+    stack_t first, after;
+    sigaltstack(NULL, &first);
     with_siginfo();
     sigaction(SIGSEGV, NULL, &a);
     mn_run(again, NULL, NULL);
     sigaction(SIGSEGV, NULL, &b);
     ok(a.sa_sigaction == b.sa_sigaction && a.sa_flags == b.sa_flags, "after the runtime, the handler is the program's");
-    stack_t s;
-    sigaltstack(NULL, &s);
-    ok(s.ss_flags & SS_DISABLE, "and there is no alternate stack");
+    sigaltstack(NULL, &after);
+    ok(after.ss_sp == first.ss_sp && after.ss_flags == first.ss_flags, "and its alternate stack");
     return done();
 }

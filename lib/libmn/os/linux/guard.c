@@ -121,6 +121,10 @@ static unsigned by_mprotect(char *base, size_t stride, unsigned n, size_t guard)
 
 unsigned mni_guard_install(char *base, size_t stride, unsigned n, size_t guard) {
     unsigned done = 0;
+    if (guard % (size_t)sysconf(_SC_PAGESIZE) != 0) {
+        say_once(0, "a page is larger than the zone");
+        return 0;
+    }
     while (done < n && a32_load(&kind) == REGIONS) {
         char *from[VECTOR];
         unsigned now = n - done < VECTOR ? n - done : VECTOR;
