@@ -6,14 +6,14 @@
 #include "explore.h"
 
 enum { MOST = 4, ROUNDS = 2 };
-enum pc { TAKE, LOOK, COUNT, BARRIER, TRY, SLEEP, ASLEEP, UNCOUNT, HOLD, DROP, READ, WAKE, FLUSH, END };
+enum pc { TAKE, LOOK, TURN, CALL, BARRIER, TRY, SLEEP, ASLEEP, HOLD, DROP, READ, ANSWER, WAKE, FLUSH, END };
 
 struct thread {
     uint8_t pc, round, buffered; /* its 0 is not yet seen by others */
-    uint8_t counted;
+    uint8_t turn; /* as it read it */
 };
 struct state {
-    uint8_t word, sleepers, asleep, holders;
+    uint8_t word, call, turn, asleep, holders;
     struct thread t[MOST];
 };
 
@@ -52,12 +52,15 @@ static enum outcome step(void *p, int i, int choice) {
         t->pc = try(s, i) ? HOLD : LOOK;
         break;
     case LOOK:
-        t->pc = try(s, i) ? HOLD : broken == 2 ? BARRIER : COUNT;
+        t->pc = try(s, i) ? HOLD : broken == 4 ? CALL : TURN;
         break;
-    case COUNT:
+    case TURN:
+        t->turn = s->turn;
+        t->pc = broken == 4 ? TRY : broken == 2 ? BARRIER : CALL;
+        break;
+    case CALL:
         flush(s, i);
-        s->sleepers++;
-        t->counted = 1;
+        s->call = 1;
         t->pc = broken == 2 ? TRY : BARRIER;
         break;
     case BARRIER:
@@ -65,27 +68,23 @@ static enum outcome step(void *p, int i, int choice) {
         if (broken != 1)
             for (int k = 0; k < threads; k++)
                 flush(s, k);
-        t->pc = broken == 2 ? COUNT : TRY;
+        t->pc = broken == 2 ? CALL : broken == 4 ? TURN : TRY;
         break;
     case TRY:
-        t->pc = try(s, i) ? UNCOUNT : SLEEP;
+        t->pc = try(s, i) ? HOLD : SLEEP;
         break;
     case SLEEP: /* the kernel compares and queues in one step, behind a lock of its own */
         flush(s, i);
-        if (s->word == 1) {
+        if (s->turn == t->turn) {
             s->asleep |= (uint8_t)(1u << i);
             t->pc = ASLEEP;
         } else {
-            t->pc = TRY;
+            t->pc = LOOK;
         }
+        t->turn = 0;
         break;
     case ASLEEP:
         return STEP_BLOCKED;
-    case UNCOUNT:
-        s->sleepers--;
-        t->counted = 0;
-        t->pc = HOLD;
-        break;
     case HOLD:
         s->holders--;
         t->pc = broken == 3 ? READ : DROP;
@@ -95,17 +94,19 @@ static enum outcome step(void *p, int i, int choice) {
         t->pc = broken == 3 ? FLUSH : READ;
         break;
     case READ:
-        t->pc = broken == 3 ? (s->sleepers ? WAKE : DROP) : s->sleepers ? WAKE : FLUSH;
+        t->pc = broken == 3 ? (s->call ? ANSWER : DROP) : s->call ? ANSWER : FLUSH;
         break;
-    case WAKE: /* a system call: the buffer is empty after it */
+    case ANSWER:
         flush(s, i);
-        for (int k = 0; k < threads; k++) {
-            if (s->asleep >> k & 1) {
-                s->asleep &= (uint8_t) ~(1u << k);
-                s->t[k].pc = TRY;
-                break;
-            }
-        }
+        t->pc = s->call ? WAKE : broken == 3 ? DROP : FLUSH;
+        s->call = 0;
+        break;
+    case WAKE: /* the change of turn, and the system call right after it: a sleeper in between sees the change */
+        s->turn++;
+        for (int k = 0; k < threads; k++)
+            if (s->asleep >> k & 1)
+                s->t[k].pc = LOOK;
+        s->asleep = 0;
         t->pc = broken == 3 ? DROP : FLUSH;
         break;
     case FLUSH: /* so that the buffer empties in the end */
@@ -123,7 +124,7 @@ static const char *check(const void *p) {
 
 static const char *check_end(const void *p) {
     const struct state *s = p;
-    return s->word || s->sleepers ? "the lock is not as it was" : NULL;
+    return s->word ? "the lock is not as it was" : NULL;
 }
 
 static void run(int n, int how) {
@@ -143,9 +144,9 @@ static void run(int n, int how) {
 int main(void) {
     run(2, 0);
     run(3, 0);
-    run(4, 0);
     run(2, 1); /* no heavy barrier */
-    run(2, 2); /* the barrier before the count */
-    run(2, 3); /* sleepers are read before the word is stored */
+    run(2, 2); /* the barrier before the call */
+    run(2, 3); /* the call is read before the word is stored */
+    run(3, 4); /* turn is read after the call */
     return done();
 }

@@ -96,7 +96,7 @@ static void check_sleeper(void) {
     long cpu = -1;
     mni_lock_take(&lock);
     cr_assert_eq(pthread_create(&thread, NULL, waits, &cpu), 0);
-    for (int i = 0; a32_load(mni_olock_entry(&lock)) == 0; i++) {
+    for (int i = 0; a32_load(&mni_olock_bed(&lock)->call) == 0; i++) {
         struct timespec t = {0, 1000000};
         nanosleep(&t, NULL);
         cr_assert(i < 30000, "it never went to sleep");
