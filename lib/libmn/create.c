@@ -14,7 +14,7 @@
 #include "table.h"
 
 /* Where every green thread begins. */
-static void thread_main(void) {
+void mni_thread_main(void) {
     struct mni_cpu *c = mni_arrive();
     struct mni_thread *t = c->current;
     mni_leave(c);
@@ -22,14 +22,6 @@ static void thread_main(void) {
     if (__builtin_expect(!mni_worker_self(), 0))
         mni_orphan_end(0);
     mni_jump(mni_thread_end(t, result));
-}
-
-void mni_first_frame(struct mni_cpu *c, struct mni_thread *t) {
-    if (!t->stack)
-        t->stack = mni_stack_take(&c->stacks, t->stack_class);
-    mni_stack_own(t->stack, t->stack_class, t);
-    mni_fiber_begin(&t->fiber, t->stack, mni_stack_bytes(t->stack_class));
-    t->sp = mni_ctx_make(mni_stack_top(t->stack, t->stack_class), thread_main);
 }
 
 static const struct mn_attr plain;
@@ -46,24 +38,22 @@ static int check(const struct mn_attr *a, void *(*fn)(void *)) {
 }
 
 /* What the last thread that had this descriptor left is set anew; it is in no queue and no timer runs. */
-static inline void prepare(struct mni_thread *t, const struct mn_attr *a, void *(*fn)(void *), void *arg, unsigned cpu,
-                           bool detached) {
+static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, const struct mn_attr *a, void *(*fn)(void *), void *arg, unsigned cpu,
+                                                         unsigned class, bool detached) {
     /* Keeps the count of waits: a late mn_unpark for the last owner must not hit. */
     a32_store(&t->park.claim, (a32_load(&t->park.claim) & ~(uint32_t)(MNI_CLAIM_SEQ - 1)) + MNI_CLAIM_SEQ);
     t->park.foreign = MNI_GREEN; /* the last may have been a bound thread */
     t->sp = NULL;
-    t->stack = NULL;
     t->flags = (uint16_t)(a->flags & (MNI_PINNED | MNI_BOUND | MNI_INT_RESULT));
     t->detached = detached || (a->flags & MN_DETACHED);
     t->cpu = (uint16_t)cpu;
     t->state = MNI_FRESH;
     t->priority = (uint8_t)a->priority;
-    t->stack_class = (uint8_t)(a->stack ? a->stack : mni_rt->config.stack);
+    t->stack_class = (uint8_t)class;
     t->ended = MNI_LIVES;
     t->err = 0;
     t->fn = fn;
     t->arg = arg;
-    t->waiter.parker = &t->park;
     t->joiner = NULL;
     a32_store(&t->permit, 0);
     t->name = a->name;
@@ -77,18 +67,26 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
     if (!t)
         return r;
     unsigned cpu = a->flags & MN_CPU ? a->cpu : a32_add(&mni_rt->inject, 1) % mni_rt->ncpus;
-    prepare(t, a, fn, arg, cpu, !out);
+    prepare(t, a, fn, arg, cpu, a->stack ? a->stack : mni_rt->config.stack, !out);
     if (out)
         *out = mni_thread_handle(t);
-    if (!(a->flags & MN_BOUND) && !(t->stack = mni_stack_take_shared(t->stack_class)))
+    t->stack = a->flags & MN_BOUND ? NULL : mni_stack_take_shared(t->stack_class);
+    if (t->stack) {
+        mni_stack_own(t->stack, t->stack_class, t);
+        mni_fiber_begin(&t->fiber, t->stack, mni_stack_bytes(t->stack_class));
+    }
+    else if (!(a->flags & MN_BOUND))
         r = -ENOMEM;
     else if (a->scope)
         r = mni_scope_enter(a->scope, t);
     if (r == 0 && a->flags & MN_BOUND && (r = mni_bound_start(t)) < 0 && t->scope)
         mni_scope_leave(t, NULL);
     if (r < 0) {
-        if (t->stack)
+        if (t->stack) {
+            mni_fiber_end(&t->fiber);
             mni_stack_give_shared(t->stack_class, t->stack);
+            t->stack = NULL;
+        }
         if (out)
             *out = 0;
         mni_thread_give_shared(t);
@@ -105,7 +103,7 @@ static void after_child_first(struct mni_cpu *c, struct mni_thread *parent) {
     (void)parent;
 }
 
-static inline int go(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
+static inline __attribute__((always_inline)) int go(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
     struct mni_cpu *c = mni_enter();
     if (!c)
         return go_foreign(out, a, fn, arg);
@@ -117,20 +115,26 @@ static inline int go(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *
     unsigned class = a->stack ? a->stack : mni_rt->config.stack;
     if (__builtin_expect(!c->free, 0) && (r = mni_thread_refill(c)) < 0)
         goto leave;
-    if ((r = mni_stack_reserve(&c->stacks, class)) < 0)
-        goto leave;
     struct mni_thread *t = c->free;
+    /* A descriptor that was freed a moment ago may have kept its stack (exit.c). */
+    if (__builtin_expect(!t->stack || t->stack_class != class, 0)) {
+        if ((r = mni_stack_reserve(&c->stacks, class)) < 0)
+            goto leave;
+        if (t->stack)
+            mni_thread_drop_stack(c, t);
+    }
     c->free = t->next;
     c->free_count--;
-    prepare(t, a, fn, arg, a->flags & MN_CPU ? a->cpu : c->index, !out);
+    prepare(t, a, fn, arg, a->flags & MN_CPU ? a->cpu : c->index, class, !out);
     if (__builtin_expect(a->scope != NULL, 0) && (r = mni_scope_enter(a->scope, t)) < 0) {
-        mni_stack_unreserve(&c->stacks, class);
-        mni_thread_give(c, t);
+        mni_thread_give(c, t); /* with its stack, if it kept one */
+        if (!t->stack)
+            mni_stack_unreserve(&c->stacks, class);
         goto leave;
     }
     if (out)
         *out = mni_thread_handle(t);
-    a64_store(&c->count.spawns, c->count.spawns + 1);
+    mni_count(c, spawns, 1);
     if (__builtin_expect(a->flags & MN_CPU, 0) && a->cpu != c->index) {
         mni_inbox_push(mni_rt->cpus[a->cpu], t);
     } else if (a->flags & MN_CHILD_FIRST) {
@@ -178,7 +182,7 @@ int mni_create_first(void *(*fn)(void *), void *arg) {
     struct mni_thread *t = c->free;
     c->free = t->next;
     c->free_count--;
-    prepare(t, &plain, fn, arg, 0, true);
+    prepare(t, &plain, fn, arg, 0, class, true);
     t->name = "main";
     c->count.spawns++;
     aptr_store(&c->hot, t); /* relaxed: thieves may look already */

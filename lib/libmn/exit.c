@@ -18,23 +18,43 @@
 #include "sched.h"
 #include "table.h"
 
+/* A descriptor that is freed at once keeps its stack for the next thread, as long as there are few of these. */
+enum { KEEP_MOST = 64 };
+
+static inline bool keeps_stack(const struct mni_cpu *c) {
+    /* Not where tools are told of each stack's new thread. */
+    return c->free_count < KEEP_MOST && !*(volatile uint32_t *)&mni_stack_watch && !MNI_FIBERS && !mni_valgrind;
+}
+
 static void after_end(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_parker *remote = c->after_parker;
-    mni_fiber_end(&t->fiber);
-    mni_stack_give(&c->stacks, t->stack_class, t->stack);
-    if (remote) {
+    mni_thread_drop_stack(c, t);
+    if (remote)
         mni_wake(remote);
-    } else if (t->ended == MNI_LIVES) {
+    else if (t->ended == MNI_LIVES)
         mni_join_ended(c, t);
-    }
 }
 
 /* Whether a waiter that was claimed may be queued on this cpu. */
-static bool local(const struct mni_cpu *c, const struct mni_parker *p) {
+static inline bool local(const struct mni_cpu *c, const struct mni_parker *p) {
     if (p->foreign != MNI_GREEN)
         return false;
     const struct mni_thread *t = (const struct mni_thread *)(const void *)p;
-    return !(t->flags & MNI_PINNED) || t->cpu == c->index;
+    /* The lists of the other priorities may be given to a thief before we are off our stack; the hot slot is not. */
+    return (!(t->flags & MNI_PINNED) || t->cpu == c->index) && t->priority == MN_NORMAL;
+}
+
+/* The thread ends, and somebody waits: claims the joiner, who then owns the descriptor; NULL: he gave up just now. */
+static inline struct mni_parker *claim_joiner(struct mni_thread *t) {
+    mni_lock_take(&t->lock);
+    struct mni_parker *joiner = t->joiner;
+    aptr_store(&t->joiner, NULL);
+    if (joiner && mni_claim(joiner, 0))
+        t->ended = MNI_JOINED;
+    else
+        joiner = NULL;
+    mni_lock_drop(&t->lock);
+    return joiner;
 }
 
 void *mni_thread_end(struct mni_thread *t, void *result) {
@@ -44,26 +64,28 @@ void *mni_thread_end(struct mni_thread *t, void *result) {
     struct mni_cpu *c = mni_enter();
     mni_exceptions_ended(t, c->exceptions);
     t->state = MNI_DONE;
-    a64_store(&c->count.ends, c->count.ends + 1);
+    mni_count(c, ends, 1);
     struct mni_parker *joiner = NULL;
+    c->after = after_end;
     /* Relaxed: one that comes later finds ENDED, or is found by after_end. */
     if (aptr_load(&t->joiner)) {
-        joiner = mni_join_claim(t);
+        joiner = claim_joiner(t);
         if (joiner && local(c, joiner)) {
             mni_ready(c, (struct mni_thread *)(void *)joiner);
             joiner = NULL;
+            if (__builtin_expect(keeps_stack(c), 1))
+                c->after = mni_after_nothing;
         }
     }
     struct mni_thread *next = mni_next_spawner(c, t->spawner);
     c->after_parker = joiner;
-    c->after = after_end;
     c->after_thread = t;
     if (!next) {
         c->current = NULL;
         return c->worker->sp;
     }
     mni_prepare(c, next);
-    return next->sp;
+    return mni_context(c, next);
 }
 
 MN_EXPORT void mn_exit(void *result) {

@@ -87,7 +87,7 @@ void mni_call_help(struct mni_cpu *c) {
         return;
     c->helped = now;
     if (rouse_any(c))
-        a64_store(&c->count.rouses, c->count.rouses + 1);
+        mni_count(c, rouses, 1);
 }
 
 /* Another cpu has threads that it does not run next. */
@@ -116,7 +116,7 @@ static bool due(const struct mni_cpu *c) {
 static bool search(struct mni_cpu *c, int64_t ns) {
     struct mni_search memory = {0};
     int64_t end = (int64_t)clock_now_ns() + ns;
-    a64_store(&c->count.searches, c->count.searches + 1);
+    mni_count(c, searches, 1);
     for (;;) {
         if (mine(c) || due(c) || a32_load(&mni_rt->stop))
             return true;
@@ -167,7 +167,7 @@ bool mni_idle(struct mni_worker *w) {
         bool naps = rt->ncpus > 1 && anyone_busy() && a32_cas_acquire(&watching, 0, 1);
         if (naps && until > (int64_t)clock_now_ns() + nap)
             until = (int64_t)clock_now_ns() + nap;
-        a64_store(&c->count.sleeps, c->count.sleeps + 1);
+        mni_count(c, sleeps, 1);
         /* Nothing here is in motion while it sleeps: the cpu may be taken. */
         a32_store_release(&w->inside, 0);
         struct timespec ts = {until / 1000000000, until % 1000000000};

@@ -22,18 +22,6 @@ static void release(struct mni_cpu *c, struct mni_thread *t) {
         mni_thread_give_shared(t);
 }
 
-struct mni_parker *mni_join_claim(struct mni_thread *t) {
-    mni_lock_take(&t->lock);
-    struct mni_parker *joiner = t->joiner;
-    aptr_store(&t->joiner, NULL);
-    if (joiner && mni_claim(joiner, 0))
-        t->ended = MNI_JOINED;
-    else
-        joiner = NULL;
-    mni_lock_drop(&t->lock);
-    return joiner;
-}
-
 void mni_join_ended(struct mni_cpu *c, struct mni_thread *t) {
     mni_lock_take(&t->lock);
     struct mni_parker *joiner = t->joiner;
@@ -51,70 +39,106 @@ void mni_join_ended(struct mni_cpu *c, struct mni_thread *t) {
         release(c, t);
 }
 
-MN_EXPORT int mn_join_until(mn_thread thread, void **result, int64_t deadline) {
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
-    struct mni_parker *self = mni_parker_self();
-    struct mni_thread *t = mni_thread_find(thread);
-    int r = 0;
-    if (!t) {
-        r = -ESRCH;
-    } else if (&t->park == self) {
-        r = -EDEADLK;
-    } else {
-        mni_lock_take(&t->lock);
-        if (mni_thread_find(thread) != t || t->ended == MNI_JOINED) {
-            r = -ESRCH;
-        } else if (t->detached || t->joiner) {
-            r = -EINVAL;
-        } else if (t->ended == MNI_ENDED) {
-            t->ended = MNI_JOINED;
-        } else {
-            aptr_store(&t->joiner, self);
-            r = mni_wait("join", t, &t->lock, deadline);
-            if (r < 0) {
-                /* Nobody claimed us: the thread may have ended meanwhile, and then it is ours after all. */
-                mni_lock_take(&t->lock);
-                if (t->joiner == self)
-                    aptr_store(&t->joiner, NULL);
-                if (t->ended == MNI_ENDED) {
-                    t->ended = MNI_JOINED;
-                    r = 0;
-                }
-                mni_lock_drop(&t->lock);
-            }
-            goto locked_no_more;
-        }
-        mni_lock_drop(&t->lock);
+/* Whether the caller may join it, its lock held: 1 it has ended and is the caller's now; 0 the caller is to wait. */
+static inline int begin(struct mni_thread *t, mn_thread handle, struct mni_parker *self) {
+    /* Under the lock: a descriptor is retired by its joiner, after JOINED. */
+    if (a32_load(&t->generation) != (uint32_t)(handle >> 32) || t->ended == MNI_JOINED)
+        return -ESRCH;
+    if (t->detached || t->joiner)
+        return -EINVAL;
+    if (t->ended == MNI_ENDED) {
+        t->ended = MNI_JOINED;
+        return 1;
     }
-locked_no_more:
-    if (c)
-        c = mni_cpu_self();
-    if (r == 0) {
-        if (result)
-            *result = t->arg;
-        release(c, t);
+    aptr_store(&t->joiner, self);
+    return 0;
+}
+
+/* The wait was given up, nobody claimed the caller: the thread may have ended meanwhile, and then it is ours after all. */
+static int withdraw(struct mni_thread *t, const struct mni_parker *self, int r) {
+    mni_lock_take(&t->lock);
+    if (t->joiner == self)
+        aptr_store(&t->joiner, NULL);
+    if (t->ended == MNI_ENDED) {
+        t->ended = MNI_JOINED;
+        r = 1;
     }
-    if (c)
-        mni_leave_slice(c);
+    mni_lock_drop(&t->lock);
     return r;
 }
 
+static int join_foreign(mn_thread handle, void **result, int64_t deadline) {
+    mni_foreign_enter();
+    struct mni_parker *self = mni_foreign_parker();
+    struct mni_thread *t = mni_find(handle);
+    if (!t)
+        return -ESRCH;
+    if (&t->park == self)
+        return -EDEADLK;
+    mni_lock_take(&t->lock);
+    int r = begin(t, handle, self);
+    if (r != 0) {
+        mni_lock_drop(&t->lock);
+    } else if ((r = mni_wait("join", t, &t->lock, deadline)) < 0) {
+        r = withdraw(t, self, r);
+    }
+    if (r < 0)
+        return r;
+    if (result)
+        *result = t->arg;
+    mni_thread_give_shared(t);
+    return 0;
+}
+
+static inline __attribute__((always_inline)) int join(mn_thread handle, void **result, int64_t deadline) {
+    struct mni_cpu *c = mni_enter();
+    if (__builtin_expect(!c, 0))
+        return join_foreign(handle, result, deadline);
+    struct mni_thread *self = c->current, *t = mni_find(handle);
+    int r;
+    if (__builtin_expect(!t || t == self, 0)) {
+        r = t ? -EDEADLK : -ESRCH;
+    } else {
+        mni_lock_take(&t->lock);
+        r = begin(t, handle, &self->park);
+        if (r != 0) {
+            mni_lock_drop(&t->lock);
+        } else {
+            r = deadline == MN_FOREVER ? mni_block_on(c, self, "join", t, &t->lock)
+                                       : mni_wait("join", t, &t->lock, deadline);
+            c = mni_cpu_self();
+            if (__builtin_expect(r < 0, 0))
+                r = withdraw(t, &self->park, r);
+        }
+        if (r >= 0) {
+            if (result)
+                *result = t->arg;
+            mni_thread_give(c, t);
+            r = 0;
+        }
+    }
+    mni_leave_slice(c);
+    return r;
+}
+
+MN_EXPORT int mn_join_until(mn_thread thread, void **result, int64_t deadline) {
+    return join(thread, result, deadline);
+}
+
 MN_EXPORT int mn_join(mn_thread thread, void **result) {
-    return mn_join_until(thread, result, MN_FOREVER);
+    return join(thread, result, MN_FOREVER);
 }
 
 MN_EXPORT int mn_detach(mn_thread thread) {
     struct mni_cpu *c = mni_enter();
     if (!c)
         mni_foreign_enter();
-    struct mni_thread *t = mni_thread_find(thread);
+    struct mni_thread *t = mni_find(thread);
     int r = -ESRCH;
     bool free = false;
     if (t) {
         mni_lock_take(&t->lock);
-        if (mni_thread_find(thread) != t || t->ended == MNI_JOINED)
+        if (mni_find(thread) != t || t->ended == MNI_JOINED)
             r = -ESRCH;
         else if (t->detached || t->joiner)
             r = -EINVAL;

@@ -7,9 +7,6 @@
 struct mni_cpu;
 struct mni_thread;
 
-/* The thread ends, and somebody waits: claims the joiner, who then owns the descriptor; NULL: there is none any more. */
-struct mni_parker *mni_join_claim(struct mni_thread *t);
-
 /* The thread has ended and is off its stack, and no joiner was claimed: it becomes joinable, wakes a joiner, or is freed.
  * c: the caller's cpu, or NULL. */
 void mni_join_ended(struct mni_cpu *c, struct mni_thread *t);

@@ -1,6 +1,8 @@
 /* runq: the rarer parts of a cpu's run queue (runq.h). */
 #include "runq.h"
 
+#include "sched.h"
+
 static void append(struct mni_fifo *f, struct mni_thread *t) {
     t->next = NULL;
     if (f->tail)
@@ -29,7 +31,7 @@ static void set(struct mni_cpu *c, uint32_t bit, bool on) {
 void mni_runq_overflow(struct mni_cpu *c, struct mni_thread *t) {
     append(&c->overflow, t);
     set(c, MNI_OTHER_OVERFLOW, true);
-    a64_store(&c->count.overflows, c->count.overflows + 1);
+    mni_count(c, overflows, 1);
 }
 
 void mni_runq_other(struct mni_cpu *c, struct mni_thread *t) {

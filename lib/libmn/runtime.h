@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "atomic.h"
 #include "ctx.h"
 #include "fiber.h"
 #include "stack.h"
@@ -42,6 +43,13 @@ struct mni_fifo {
 struct mni_counts {
     uint64_t switches, spawns, ends, yields, parks, wakes, steals, stolen, searches, sleeps, rouses, handoffs, overflows;
 };
+
+/* Adds to a count of the caller's own cpu.  One writer: a plain addition where nobody looks for races. */
+#ifdef OD_ATOMIC_BUILTINS
+#define mni_count(c, what, n) a64_store(&(c)->count.what, (c)->count.what + (uint64_t)(n))
+#else
+#define mni_count(c, what, n) ((c)->count.what += (uint64_t)(n))
+#endif
 
 struct mni_cpu {
     /* ---- the owner's; hot first */
@@ -124,6 +132,6 @@ struct mni_runtime {
 };
 
 /* The runtime, NULL when there is none.  Written by start and stop only. */
-extern struct mni_runtime *mni_rt;
+extern struct mni_runtime *mni_rt __attribute__((visibility("hidden")));
 
 #endif

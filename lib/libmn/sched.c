@@ -43,6 +43,12 @@ void mni_housekeep(struct mni_cpu *c) {
         mni_call_help(c);
 }
 
+struct mni_thread *mni_next_any(struct mni_cpu *c) {
+    if (__builtin_expect(--c->tick <= 0 || aptr_load(&c->remote.inbox) || a32_load(&c->remote.want), 0))
+        mni_housekeep(c);
+    return mni_runq_pick(c);
+}
+
 /* A thread that others may see by now is pushed when it stands on its stack no more: its home is another cpu. */
 static void after_push_remote(struct mni_cpu *c, struct mni_thread *t) {
     (void)c;
@@ -81,22 +87,12 @@ MN_EXPORT int mn_yield(void) {
         return 0;
     }
     struct mni_thread *t = c->current;
-    a64_store(&c->count.yields, c->count.yields + 1);
+    mni_count(c, yields, 1);
     yield(c, t);
     /* Relaxed: only the thread itself would act on it. */
     uint32_t claim = a32_load(&t->park.claim);
     mni_leave(mni_cpu_self());
     return (claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL ? -ECANCELED : 0;
-}
-
-void mni_ready(struct mni_cpu *c, struct mni_thread *t) {
-    a64_store(&c->count.wakes, c->count.wakes + 1);
-    if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
-        mni_inbox_push(mni_rt->cpus[t->cpu], t);
-        return;
-    }
-    t->state = t->sp ? MNI_READY : MNI_FRESH;
-    mni_runq_push_hot(c, t);
 }
 
 void mni_ready_remote(struct mni_thread *t) {

@@ -16,9 +16,6 @@
 /* Every so many switches, or when somebody wrote to us: inbox, thieves, timers. */
 void mni_housekeep(struct mni_cpu *c);
 
-/* A thread that never ran gets its stack and first frame. */
-void mni_first_frame(struct mni_cpu *c, struct mni_thread *t);
-
 /* On a stack that was just switched to: does what the last one left to do; returns the cpu. */
 static inline struct mni_cpu *mni_arrive(void) {
     struct mni_cpu *c = mni_cpu_self();
@@ -29,12 +26,19 @@ static inline struct mni_cpu *mni_arrive(void) {
     return c;
 }
 
+struct mni_thread *mni_next_any(struct mni_cpu *c);
+
 /* The next thread to run; NULL: none. */
-static inline struct mni_thread *mni_next(struct mni_cpu *c) {
+static inline __attribute__((always_inline)) struct mni_thread *mni_next(struct mni_cpu *c) {
+    struct mni_thread *t = c->hot;
     /* Relaxed: what is missed now is seen next time; who needs more rings (idle.c). */
-    if (__builtin_expect(--c->tick <= 0 || aptr_load(&c->remote.inbox) || a32_load(&c->remote.want), 0))
-        mni_housekeep(c);
-    return mni_runq_pick(c);
+    if (__builtin_expect(!t || c->tick <= 1 || c->budget <= 0 || aptr_load(&c->remote.inbox) ||
+                             a32_load(&c->remote.want) || (c->others & (MNI_OTHER_HIGH | MNI_OTHER_LOW)),
+                         0))
+        return mni_next_any(c);
+    c->tick--;
+    aptr_store(&c->hot, NULL);
+    return t;
 }
 
 /* The same at the end of a thread: its spawner goes on, if it was started child first and nothing came between. */
@@ -47,14 +51,28 @@ static inline struct mni_thread *mni_next_spawner(struct mni_cpu *c, struct mni_
 static inline void mni_prepare(struct mni_cpu *c, struct mni_thread *to) {
     c->current = to;
     to->state = MNI_RUNNING;
-    a64_store(&c->count.switches, c->count.switches + 1);
-    if (__builtin_expect(!to->sp, 0))
-        mni_first_frame(c, to);
+    mni_count(c, switches, 1);
+}
+
+/* Where a thread that never ran begins, on a stack that it gets now, unless its descriptor kept one. */
+void mni_thread_main(void);
+static inline void *mni_first_top(struct mni_cpu *c, struct mni_thread *t) {
+    if (__builtin_expect(!t->stack, 0)) {
+        t->stack = mni_stack_take(&c->stacks, t->stack_class);
+        mni_stack_own(t->stack, t->stack_class, t);
+        mni_fiber_begin(&t->fiber, t->stack, mni_stack_bytes(t->stack_class));
+    }
+    return mni_stack_top(t->stack, t->stack_class);
+}
+
+/* The context of a thread that is to run on c. */
+static inline void *mni_context(struct mni_cpu *c, struct mni_thread *t) {
+    return __builtin_expect(t->sp != NULL, 1) ? t->sp : mni_ctx_make(mni_first_top(c, t), mni_thread_main);
 }
 
 /* Leaves `from` (the current thread) for the next one, or for the worker's loop (to == NULL).  Returns when `from` runs
  * again, on the cpu that it returns. */
-static inline struct mni_cpu *mni_switch(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
+static inline __attribute__((always_inline)) struct mni_cpu *mni_switch(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
                                          void (*after)(struct mni_cpu *, struct mni_thread *)) {
     from->err = *c->err;
     mni_exceptions_save(from, c->exceptions);
@@ -62,8 +80,14 @@ static inline struct mni_cpu *mni_switch(struct mni_cpu *c, struct mni_thread *f
     c->after_thread = from;
     if (__builtin_expect(to != NULL, 1)) {
         mni_prepare(c, to);
-        mni_fiber_leave(&from->fiber, &to->fiber);
-        mni_ctx_switch_inline(&from->sp, to->sp);
+        if (to->sp) {
+            mni_fiber_leave(&from->fiber, &to->fiber);
+            mni_ctx_switch_inline(&from->sp, to->sp);
+        } else {
+            void *top = mni_first_top(c, to);
+            mni_fiber_leave(&from->fiber, &to->fiber);
+            mni_ctx_start_inline(&from->sp, top, mni_thread_main);
+        }
     } else {
         c->current = NULL;
         mni_fiber_leave(&from->fiber, &c->worker->fiber);
@@ -81,17 +105,60 @@ _Noreturn static inline __attribute__((always_inline)) void mni_jump(void *sp) {
     mni_ctx_jump_inline(sp);
 }
 
-/* Parks the caller until its claim is taken; `after` stores WAITING, on the next stack (wait.c, park.c). */
+/*
+ * Parks the caller (c->current) until its claim is taken, and returns the result that came with it.  `after` stores WAITING,
+ * on the next stack (wait.c, park.c).
+ */
+static inline __attribute__((always_inline)) int mni_block(struct mni_cpu *c, struct mni_thread *t, const char *what,
+                                                           const void *on, int64_t deadline,
+                                                           void (*after)(struct mni_cpu *, struct mni_thread *)) {
+    t->wait_what = what;
+    t->wait_on = on;
+    t->since = c->now;
+    t->state = MNI_WAITING;
+    if (__builtin_expect(!(t->flags & MNI_PINNED), 1))
+        t->cpu = (uint16_t)c->index;
+    struct mni_thread *next = mni_next(c);
+    c->after_deadline = deadline;
+    mni_count(c, parks, 1);
+    mni_switch(c, t, next, after);
+    /* Also when it has expired: its expiry may still be under way on another cpu, and is not to hit a later wait. */
+    if (__builtin_expect(deadline != MN_FOREVER, 0))
+        mni_timer_remove(&t->timer);
+    /* CLAIMED becomes IDLE, one wait on.  Nobody else changes these bits now; CANCEL may come. */
+    mni_add32(&t->park.claim, MNI_CLAIM_SEQ - MNI_CLAIMED);
+    return t->park.result;
+}
+
+void mni_after_wait(struct mni_cpu *c, struct mni_thread *t);
+
+/* mni_wait for a green thread, without a deadline; inline for where that counts. */
+static inline __attribute__((always_inline)) int mni_block_on(struct mni_cpu *c, struct mni_thread *t, const char *what,
+                                                              const void *on, struct mni_olock *lock) {
+    c->after_lock = lock;
+    return mni_block(c, t, what, on, MN_FOREVER, mni_after_wait);
+}
+
+/* mni_block, where it need not be fast.  `after` stores WAITING, on the next stack (wait.c, park.c). */
 int mni_wait_after(struct mni_cpu *c, const char *what, const void *on, int64_t deadline,
                    void (*after)(struct mni_cpu *, struct mni_thread *));
 
-/* Makes a thread ready that the caller has claimed or made, on this cpu if it may run here. */
-void mni_ready(struct mni_cpu *c, struct mni_thread *t);
 /* The same from anywhere: through the inbox of a cpu. */
 void mni_ready_remote(struct mni_thread *t);
 void mni_inbox_push(struct mni_cpu *to, struct mni_thread *t);
 void mni_inbox_push_chain(struct mni_cpu *to, struct mni_thread *first, struct mni_thread *last);
 void mni_inbox_drain(struct mni_cpu *c);
+
+/* Makes a thread ready that the caller has claimed or made, on this cpu if it may run here. */
+static inline void mni_ready(struct mni_cpu *c, struct mni_thread *t) {
+    if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
+        mni_inbox_push(mni_rt->cpus[t->cpu], t);
+        return;
+    }
+    mni_count(c, wakes, 1);
+    t->state = MNI_READY;
+    mni_runq_push_hot(c, t);
+}
 
 void mni_after_nothing(struct mni_cpu *c, struct mni_thread *t);
 

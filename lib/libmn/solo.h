@@ -16,7 +16,7 @@
 
 #include "atomic.h"
 
-extern uint32_t mni_solo_word;
+extern uint32_t mni_solo_word __attribute__((visibility("hidden")));
 
 static inline bool mni_solo(void) {
     /* Relaxed: it changes to false only while no worker is inside (foreign.c). */

@@ -50,7 +50,7 @@ struct mni_stacks {
 };
 
 /* What every return of a slot has to look at: MNI_WATCH_* of stack_watch.h, 0 in an ordinary run. */
-extern uint32_t mni_stack_watch;
+extern uint32_t mni_stack_watch __attribute__((visibility("hidden")));
 
 /* The slow paths of the functions below. */
 int mni_stack_refill(struct mni_stacks *s, unsigned class);

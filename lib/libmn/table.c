@@ -17,13 +17,13 @@
 #include "lock.h"
 #include "run.h"
 
-enum { SEGMENT = 4096, BATCH = 64 };
+enum { SEGMENT = MNI_SEGMENT, BATCH = 64 };
+
+struct mni_table mni_table;
 
 static struct {
     struct lock lock;
-    struct mni_thread **segments; /* NULL: not mapped yet; the array itself is mapped for max_threads */
     uint32_t most;                /* segments */
-    uint32_t used;                /* segments; atomic */
     uint32_t fresh;               /* index of the first descriptor that was never used */
     struct mni_thread *free;
     uint64_t max;
@@ -37,31 +37,31 @@ int mni_table_start(uint64_t max_threads) {
                             : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return -ENOMEM;
-    table.segments = p;
-    table.used = table.fresh = 0;
+    mni_table.segments = p;
+    mni_table.used = table.fresh = 0;
     table.free = NULL;
     return 0;
 }
 
 void mni_table_end(void) {
-    for (uint32_t i = 0; i < table.used; i++)
-        munmap(table.segments[i], SEGMENT * sizeof(struct mni_thread));
-    munmap(table.segments, table.most * sizeof(struct mni_thread *));
-    table.segments = NULL;
-    a32_store(&table.used, 0);
+    for (uint32_t i = 0; i < mni_table.used; i++)
+        munmap(mni_table.segments[i], SEGMENT * sizeof(struct mni_thread));
+    munmap(mni_table.segments, table.most * sizeof(struct mni_thread *));
+    mni_table.segments = NULL;
+    a32_store(&mni_table.used, 0);
 }
 
 static int add_segment(void) {
-    if (table.used == table.most)
+    if (mni_table.used == table.most)
         return -EAGAIN;
     void *p = fault("mmap") ? MAP_FAILED
                             : mmap(NULL, SEGMENT * sizeof(struct mni_thread), PROT_READ | PROT_WRITE,
                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return -ENOMEM;
-    table.segments[table.used] = p;
+    mni_table.segments[mni_table.used] = p;
     /* Release: pairs with the acquire of mni_thread_find and mni_table_each. */
-    a32_store_release(&table.used, table.used + 1);
+    a32_store_release(&mni_table.used, mni_table.used + 1);
     return 0;
 }
 
@@ -80,11 +80,12 @@ static int take_batch(unsigned n, struct mni_thread **chain, unsigned *count) {
                 r = -EAGAIN;
                 break;
             }
-            if (table.fresh == table.used * SEGMENT && (r = add_segment()) < 0)
+            if (table.fresh == mni_table.used * SEGMENT && (r = add_segment()) < 0)
                 break;
-            t = &table.segments[table.fresh / SEGMENT][table.fresh % SEGMENT];
+            t = &mni_table.segments[table.fresh / SEGMENT][table.fresh % SEGMENT];
             t->index = table.fresh++;
             t->park.owner = t->index + 1;
+            t->waiter.parker = &t->park;
             a32_store(&t->generation, 1);
         }
         t->next = *chain;
@@ -115,8 +116,13 @@ void mni_thread_flush(struct mni_cpu *c, bool all) {
     if (!n)
         return;
     struct mni_thread *first = c->free, *last = first;
-    for (unsigned i = 1; i < n; i++)
+    for (unsigned i = 1;; i++) {
+        if (last->stack)
+            mni_thread_drop_stack(c, last);
+        if (i >= n)
+            break;
         last = last->next;
+    }
     c->free = last->next;
     c->free_count -= n;
     lock_take(&table.lock);
@@ -134,20 +140,14 @@ void mni_thread_give_shared(struct mni_thread *t) {
 }
 
 struct mni_thread *mni_thread_find(mn_thread handle) {
-    uint32_t index = (uint32_t)handle - 1;
-    /* Acquire: pairs with add_segment. */
-    if ((uint32_t)handle == 0 || handle >> 32 == 0 || index / SEGMENT >= a32_load_acquire(&table.used))
-        return NULL;
-    struct mni_thread *t = &table.segments[index / SEGMENT][index % SEGMENT];
-    /* Acquire: pairs with the release of mni_thread_retire. */
-    return a32_load_acquire(&t->generation) == (uint32_t)(handle >> 32) ? t : NULL;
+    return mni_find(handle);
 }
 
 void mni_table_each(bool (*visit)(struct mni_thread *t, void *arg), void *arg) {
-    uint32_t used = a32_load_acquire(&table.used);
+    uint32_t used = a32_load_acquire(&mni_table.used);
     for (uint32_t s = 0; s < used; s++)
         for (uint32_t i = 0; i < SEGMENT; i++) {
-            struct mni_thread *t = &table.segments[s][i];
+            struct mni_thread *t = &mni_table.segments[s][i];
             if (a32_load_acquire(&t->generation) == 0)
                 return; /* never used, nor those after it */
             if (t->state != MNI_FREE && !visit(t, arg))
@@ -157,7 +157,7 @@ void mni_table_each(bool (*visit)(struct mni_thread *t, void *arg), void *arg) {
 
 void mni_table_forked(void) {
     lock_reset(&table.lock);
-    table.segments = NULL;
+    mni_table.segments = NULL;
     table.free = NULL;
-    a32_store(&table.used, 0);
+    a32_store(&mni_table.used, 0);
 }

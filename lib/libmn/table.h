@@ -5,7 +5,25 @@
 #include "runtime.h"
 #include "enter.h"
 
-enum { MNI_FREE_MOST = 4096 };
+enum { MNI_FREE_MOST = 4096, MNI_SEGMENT = 4096 };
+
+/* Where the descriptors are: segments, the first `used` of which are mapped. */
+struct mni_table {
+    struct mni_thread **segments; /* the array itself is mapped for max_threads */
+    uint32_t used;                /* atomic */
+};
+extern struct mni_table mni_table __attribute__((visibility("hidden")));
+
+/* mni_thread_find, inline. */
+static inline struct mni_thread *mni_find(mn_thread handle) {
+    uint32_t index = (uint32_t)handle - 1;
+    /* Acquire: pairs with the release of add_segment.  (An index of 0 - 1 is out of range.) */
+    if (__builtin_expect(index / MNI_SEGMENT >= a32_load_acquire(&mni_table.used), 0))
+        return NULL;
+    struct mni_thread *t = &mni_table.segments[index / MNI_SEGMENT][index % MNI_SEGMENT];
+    /* Acquire: pairs with the release of mni_thread_retire. */
+    return a32_load_acquire(&t->generation) == (uint32_t)(handle >> 32) ? t : NULL;
+}
 
 int mni_table_start(uint64_t max_threads);
 void mni_table_end(void);
@@ -31,6 +49,13 @@ static inline void mni_thread_give(struct mni_cpu *c, struct mni_thread *t) {
     c->free = t;
     if (__builtin_expect(++c->free_count > MNI_FREE_MOST, 0))
         mni_thread_flush(c, false);
+}
+
+/* The stack that a free descriptor kept goes back. */
+static inline void mni_thread_drop_stack(struct mni_cpu *c, struct mni_thread *t) {
+    mni_fiber_end(&t->fiber);
+    mni_stack_give(&c->stacks, t->stack_class, t->stack);
+    t->stack = NULL;
 }
 
 /* Calls visit for every thread that is not free, until it returns false.  Threads start and end meanwhile. */

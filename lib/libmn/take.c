@@ -36,8 +36,10 @@ enum { YOUNG_NS = 3000, HOT_NS = 30000, ASK_NS = 2000 };
 
 /* Marks the worker of v; NULL: it is inside, or somebody else does. */
 static struct mni_worker *mark(struct mni_cpu *v, uint32_t how) {
-    /* Acquire: pairs with the release of a hand-off. */
+    /* Acquire: pairs with the release of a hand-off.  NULL: the runtime is starting. */
     struct mni_worker *w = aptr_load_acquire(&v->worker);
+    if (!w)
+        return NULL;
     uint32_t old = a32_load(&w->taken);
     /* A worker that is inside is not worth a barrier. */
     if (old & ~(uint32_t)MNI_TAKEN_FENCE || a32_load(&w->inside) || !a32_cas_full(&w->taken, old, old | how))
@@ -126,7 +128,7 @@ void mni_give(struct mni_cpu *c) {
         return;
     while (last->next)
         last = last->next;
-    a64_store(&c->count.stolen, c->count.stolen + n);
+    mni_count(c, stolen, n);
     mni_inbox_push_chain(mni_rt->cpus[want - 1], chain, last);
 }
 
@@ -152,10 +154,10 @@ static bool seize(struct mni_cpu *c, struct mni_cpu *v, bool hot) {
         return false;
     unsigned n;
     struct mni_thread *chain = mni_runq_give(v, hot, &n);
-    a64_store(&v->count.stolen, v->count.stolen + n);
+    mni_count(v, stolen, n);
     mni_unmark(w, MNI_TAKEN_SEIZED);
     adopt(c, chain);
-    a64_store(&c->count.steals, c->count.steals + (chain != NULL));
+    mni_count(c, steals, chain != NULL);
     return chain != NULL;
 }
 
@@ -170,7 +172,7 @@ static bool ask(struct mni_cpu *c, struct mni_cpu *v) {
             if (aptr_load(&c->remote.inbox)) {
                 a32_cas_full(&v->remote.want, c->index + 1, 0);
                 mni_inbox_drain(c);
-                a64_store(&c->count.steals, c->count.steals + 1);
+                mni_count(c, steals, 1);
                 return true;
             }
         }
@@ -223,7 +225,7 @@ int mni_hand_off(struct mni_cpu *c) {
     c->current = NULL;
     c->err = spare->err;
     c->exceptions = spare->exceptions;
-    a64_store(&c->count.handoffs, c->count.handoffs + 1);
+    mni_count(c, handoffs, 1);
     /* Release, in this order: the old worker acts on cpu == NULL; marks of the new one need cpu and worker to agree. */
     spare->cpu = c;
     aptr_store_release(&c->worker, spare);

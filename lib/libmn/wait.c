@@ -8,7 +8,7 @@
 #include "umtx.h"
 
 /* The waiter is off its stack: from here on it may be woken. */
-static void after_wait(struct mni_cpu *c, struct mni_thread *t) {
+void mni_after_wait(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_olock *lock = c->after_lock;
     /* Before it can be claimed: the timer runs on this cpu only, and not before we are done. */
     if (__builtin_expect(c->after_deadline != MN_FOREVER, 0))
@@ -29,32 +29,9 @@ static void after_wait(struct mni_cpu *c, struct mni_thread *t) {
         mni_lock_drop(lock);
 }
 
-/* Between two waits the claim is IDLE, and counts one more. */
-static void reset_claim(struct mni_parker *p) {
-    uint32_t claim;
-    do
-        claim = a32_load(&p->claim);
-    while (!mni_cas32(&p->claim, claim, (claim & ~(uint32_t)MNI_CLAIM_MASK) + MNI_CLAIM_SEQ));
-}
-
 int mni_wait_after(struct mni_cpu *c, const char *what, const void *on, int64_t deadline,
                    void (*after)(struct mni_cpu *, struct mni_thread *)) {
-    struct mni_thread *t = c->current;
-    t->wait_what = what;
-    t->wait_on = on;
-    t->since = c->now;
-    t->state = MNI_WAITING;
-    if (!(t->flags & MNI_PINNED))
-        t->cpu = (uint16_t)c->index;
-    struct mni_thread *next = mni_next(c);
-    c->after_deadline = deadline;
-    a64_store(&c->count.parks, c->count.parks + 1);
-    mni_switch(c, t, next, after);
-    /* Also when it has expired: its expiry may still be under way on another cpu, and is not to hit a later wait. */
-    if (__builtin_expect(deadline != MN_FOREVER, 0))
-        mni_timer_remove(&t->timer);
-    reset_claim(&t->park);
-    return t->park.result;
+    return mni_block(c, c->current, what, on, deadline, after);
 }
 
 int mni_wait(const char *what, const void *on, struct mni_olock *lock, int64_t deadline) {
@@ -68,20 +45,7 @@ int mni_wait(const char *what, const void *on, struct mni_olock *lock, int64_t d
         return mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
     }
     c->after_lock = lock;
-    return mni_wait_after(c, what, on, deadline, after_wait);
-}
-
-bool mni_claim(struct mni_parker *p, int result) {
-    uint32_t claim = a32_load(&p->claim);
-    while ((claim & MNI_CLAIM_MASK) == MNI_WAITING_CLAIM) {
-        /* Full: pairs with the one that set WAITING. */
-        if (mni_cas32(&p->claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED))) {
-            p->result = result;
-            return true;
-        }
-        claim = a32_load(&p->claim);
-    }
-    return false;
+    return mni_block(c, c->current, what, on, deadline, mni_after_wait);
 }
 
 void mni_wake(struct mni_parker *p) {
@@ -120,49 +84,4 @@ bool mni_shield_self(bool shielded) {
     while (!mni_cas32(&p->claim, claim,
                       shielded ? claim | MNI_SHIELD : claim & ~(uint32_t)MNI_SHIELD));
     return claim & MNI_SHIELD;
-}
-
-/* A queue's links: next of the last is the queue itself as a mark, so that a waiter in a queue always has a next. */
-static struct list *end_of(struct mni_queue *q) {
-    return (struct list *)(void *)q;
-}
-
-void mni_queue_append(struct mni_queue *q, struct mni_waiter *w) {
-    w->link.next = end_of(q);
-    w->link.prev = q->tail ? &q->tail->link : end_of(q);
-    if (q->tail)
-        q->tail->link.next = &w->link;
-    else
-        q->head = w;
-    q->tail = w;
-}
-
-void mni_queue_prepend(struct mni_queue *q, struct mni_waiter *w) {
-    w->link.prev = end_of(q);
-    w->link.next = q->head ? &q->head->link : end_of(q);
-    if (q->head)
-        q->head->link.prev = &w->link;
-    else
-        q->tail = w;
-    q->head = w;
-}
-
-void mni_queue_remove(struct mni_queue *q, struct mni_waiter *w) {
-    struct list *next = w->link.next, *prev = w->link.prev;
-    if (next == end_of(q))
-        q->tail = prev == end_of(q) ? NULL : list_entry(prev, struct mni_waiter, link);
-    else
-        next->prev = prev;
-    if (prev == end_of(q))
-        q->head = next == end_of(q) ? NULL : list_entry(next, struct mni_waiter, link);
-    else
-        prev->next = next;
-    w->link.next = w->link.prev = NULL;
-}
-
-struct mni_waiter *mni_queue_take(struct mni_queue *q) {
-    struct mni_waiter *w = q->head;
-    if (w)
-        mni_queue_remove(q, w);
-    return w;
 }

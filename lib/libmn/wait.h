@@ -40,6 +40,7 @@
 
 #include "list.h"
 #include "olock.h"
+#include "solo.h"
 
 enum {
     MNI_IDLE = 0,
@@ -92,7 +93,18 @@ int mni_wait(const char *what, const void *on, struct mni_olock *lock, int64_t d
 bool mni_shield_self(bool shielded);
 
 /* Tries to be the one who wakes it: true, and then mni_wake must follow.  Any caller. */
-bool mni_claim(struct mni_parker *parker, int result);
+static inline bool mni_claim(struct mni_parker *parker, int result) {
+    uint32_t claim = a32_load(&parker->claim);
+    while ((claim & MNI_CLAIM_MASK) == MNI_WAITING_CLAIM) {
+        /* Full: pairs with the one that set WAITING. */
+        if (__builtin_expect(mni_cas32(&parker->claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED)), 1)) {
+            parker->result = result;
+            return true;
+        }
+        claim = a32_load(&parker->claim);
+    }
+    return false;
+}
 
 /* Makes a claimed waiter run.  Not with an object's lock held.  Any caller. */
 void mni_wake(struct mni_parker *parker);
@@ -106,10 +118,51 @@ static inline bool mni_queued(const struct mni_waiter *w) {
 static inline bool mni_queue_empty(const struct mni_queue *q) {
     return q->head == NULL;
 }
-void mni_queue_append(struct mni_queue *q, struct mni_waiter *w);
-void mni_queue_prepend(struct mni_queue *q, struct mni_waiter *w);
-void mni_queue_remove(struct mni_queue *q, struct mni_waiter *w);
-/* Takes out the first, NULL: none. */
-struct mni_waiter *mni_queue_take(struct mni_queue *q);
+/* The first is taken out by mni_queue_take; NULL: none. */
+
+/* A queue's links: next of the last is the queue itself as a mark, so that a waiter in a queue always has a next. */
+static inline struct list *mni_queue_end(struct mni_queue *q) {
+    return (struct list *)(void *)q;
+}
+
+static inline void mni_queue_append(struct mni_queue *q, struct mni_waiter *w) {
+    w->link.next = mni_queue_end(q);
+    w->link.prev = q->tail ? &q->tail->link : mni_queue_end(q);
+    if (q->tail)
+        q->tail->link.next = &w->link;
+    else
+        q->head = w;
+    q->tail = w;
+}
+
+static inline void mni_queue_prepend(struct mni_queue *q, struct mni_waiter *w) {
+    w->link.prev = mni_queue_end(q);
+    w->link.next = q->head ? &q->head->link : mni_queue_end(q);
+    if (q->head)
+        q->head->link.prev = &w->link;
+    else
+        q->tail = w;
+    q->head = w;
+}
+
+static inline void mni_queue_remove(struct mni_queue *q, struct mni_waiter *w) {
+    struct list *next = w->link.next, *prev = w->link.prev;
+    if (next == mni_queue_end(q))
+        q->tail = prev == mni_queue_end(q) ? NULL : list_entry(prev, struct mni_waiter, link);
+    else
+        next->prev = prev;
+    if (prev == mni_queue_end(q))
+        q->head = next == mni_queue_end(q) ? NULL : list_entry(next, struct mni_waiter, link);
+    else
+        prev->next = next;
+    w->link.next = w->link.prev = NULL;
+}
+
+static inline struct mni_waiter *mni_queue_take(struct mni_queue *q) {
+    struct mni_waiter *w = q->head;
+    if (w)
+        mni_queue_remove(q, w);
+    return w;
+}
 
 #endif

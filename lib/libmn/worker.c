@@ -47,7 +47,7 @@ static struct mni_worker *make(struct mni_cpu *cpu) {
     aptr_store_release(&workers.all, w);
     lock_drop(&workers.lock);
     if (cpu)
-        cpu->worker = w;
+        aptr_store_release(&cpu->worker, w); /* pairs with mark() in take.c */
     return w;
 }
 
@@ -77,8 +77,9 @@ static bool run(struct mni_worker *w) {
         }
         c->after = mni_after_nothing;
         mni_prepare(c, t);
+        void *sp = mni_context(c, t);
         mni_fiber_leave(&w->fiber, &t->fiber);
-        mni_ctx_switch_inline(&w->sp, t->sp);
+        mni_ctx_switch_inline(&w->sp, sp);
         mni_fiber_arrive(&w->fiber);
         c = w->cpu;
         if (!c)

@@ -8,6 +8,10 @@ static inline void mni_ctx_switch_inline(void **save, void *to) {
     mni_ctx_switch(save, to);
 }
 
+static inline void mni_ctx_start_inline(void **save, void *top, void (*entry)(void)) {
+    mni_ctx_switch(save, mni_ctx_make(top, entry));
+}
+
 _Noreturn static inline void mni_ctx_jump_inline(void *to) {
     mni_ctx_jump(to);
 }

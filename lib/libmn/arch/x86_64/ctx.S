@@ -139,8 +139,13 @@ mni_ctx_base:
         .globl  mni_ctx_entry
         .hidden mni_ctx_entry
 mni_ctx_entry:
-        call    *%rbx
-        ud2
+        /* A call without the CPU's record of calls: nothing returns here, and the entry would shift all that do. */
+        leaq    1f(%rip), %rax
+        pushq   %rax
+        .cfi_adjust_cfa_offset 8
+        jmp     *%rbx
+        .cfi_adjust_cfa_offset -8
+1:      ud2
         .cfi_endproc
         .size   mni_ctx_base, . - mni_ctx_base
 

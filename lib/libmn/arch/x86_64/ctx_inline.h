@@ -58,6 +58,29 @@ static inline __attribute__((always_inline)) void mni_ctx_switch_inline(void **s
                        "memory");
 }
 
+/* Saves the caller's context and starts a new one on the stack that ends at top: as mni_ctx_make and a switch to it. */
+static inline __attribute__((always_inline)) void mni_ctx_start_inline(void **save, void *top, void (*entry)(void)) {
+    __asm__ volatile("leaq -56(%%rsp), %%rdx\n\t"
+                     "movq %%r15, 0(%%rdx)\n\t"
+                     "movq %%r14, 8(%%rdx)\n\t"
+                     "movq %%r13, 16(%%rdx)\n\t"
+                     "movq %%r12, 24(%%rdx)\n\t"
+                     "movq %%rbx, 32(%%rdx)\n\t"
+                     "movq %%rbp, 40(%%rdx)\n\t"
+                     "leaq 1f(%%rip), %%rax\n\t"
+                     "movq %%rax, 48(%%rdx)\n\t"
+                     "movq %%rdx, (%%rdi)\n\t"
+                     "movq %%rcx, %%rbx\n\t"
+                     "xorl %%ebp, %%ebp\n\t"
+                     "movq %%rsi, %%rsp\n\t"
+                     "jmp mni_ctx_entry\n"
+                     "1:"
+                     : "+D"(save), "+S"(top), "+c"(entry)
+                     :
+                     : "rax", "rdx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
+                       "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc", "memory");
+}
+
 _Noreturn static inline __attribute__((always_inline)) void mni_ctx_jump_inline(void *to) {
     __asm__ volatile(MNI_CTX_CONTINUE : : "S"(to) : "rax", "memory");
     __builtin_unreachable();
