@@ -75,7 +75,7 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
         mni_stack_own(t->stack, t->stack_class, t);
         mni_fiber_begin(&t->fiber, t->stack, mni_stack_bytes(t->stack_class));
     }
-    else if (!(a->flags & MN_BOUND))
+    if (!t->stack && !(a->flags & MN_BOUND))
         r = -ENOMEM;
     else if (a->scope)
         r = mni_scope_enter(a->scope, t);
