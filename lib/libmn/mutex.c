@@ -23,7 +23,8 @@
  * CALLED says that this was done; if the called thread finds the mutex held, it goes back to the head of the queue, and
  * CALLED remains.  Where sections follow each other quickly (brisk: one in BRISK_NS or less, over the time between two
  * threads that had to wait), calling only brings a second CPU to the cache line.  There the thread that queues sets CALLED
- * itself.  A thread that comes when nobody waits and it is not brisk looks at the mutex a few times (SPIN_*) first.
+ * itself.  A thread that comes when it is not brisk looks at the mutex a few times (SPIN_*) before it queues, whether others
+ * wait or not: it runs, and they do not.
  *
  * Unlock without an atomic operation.  An unlock reads flags and then frees the mutex by a plain store with release.  (A
  * compare-and-swap costs 6 ns, half of the whole.)  So the owner of the time when a flag is set may miss it, once:
@@ -78,7 +79,7 @@ enum {
     TURN_LEAST_NS = 10000,
     AWAY_NS = 200000,
     AWAY_MOST_NS = 3200000,
-    BRISK_NS = 300,
+    BRISK_NS = 150,
     SAMPLE_NS = 20000,
     SAMPLE_MOST_NS = 100000000,
     STEP_MOST = 1 << 16,
@@ -277,7 +278,7 @@ static bool spin(struct mn_mutex *m, const struct mni_parker *self) {
     if (mni_solo() || sample(m) || !may_spin())
         return false;
     for (int i = 0; i < SPIN_LOOKS; i++) {
-        if (a32_load(&m->flags))
+        if (a32_load(&m->flags) & URGENT)
             return false;
         if (a32_load(&m->owner) == 0 && try_lock(m, self))
             return true;
