@@ -5,8 +5,8 @@
  * removing and expiring take constant time, however many are pending; nothing is allocated.
  *
  * Naive design: a heap of (deadline, timer).  A million random timers make it 20 levels deep (10 with four children), and
- * each move must tell the moved timer its new place, or removal could not find it: a cache miss a level, about 1 us
- * altogether (measured: doc/design/mn-timers.md), and an array that has to grow.
+ * each move must tell the moved timer its new place, or removal could not find it: a cache miss a level, more than twice
+ * the time (measured: doc/design/mn-timers.md), and an array that has to grow.
  *
  * Design.  Time is counted in ticks of 1,024 ns; a deadline is rounded up.  `cur` is the tick up to which everything has
  * been taken out.  A timer lies on the level of the highest bit in which its tick differs from cur:
