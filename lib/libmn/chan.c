@@ -54,7 +54,7 @@
 #include "call.h"
 #include "clock.h"
 #include "export.h"
-#include "thread.h"
+#include "sched.h"
 
 /* How many of a kind may be on their way before no more are woken: as many as can run. */
 static uint32_t enough(void) {
@@ -203,13 +203,11 @@ void mni_chan_arrive(struct mn_chan *ch, bool send) {
     mni_chan_wake(&woken);
 }
 
-/* Waits for the other side; the lock is held, and dropped. */
-static int wait_for_other(struct mn_chan *ch, void *data, int64_t deadline, bool send) {
-    struct mni_waiter *w = mni_waiter_self();
-    w->data = data;
-    w->tag = 0;
-    mni_chan_queue(ch, w, send);
-    int r = mni_wait(send ? "channel send" : "channel receive", ch, &ch->lock, deadline);
+/* What dumps say of a waiter. */
+static const char sending[] = "channel send", receiving[] = "channel receive";
+
+/* After a wait that ended with r. */
+static __attribute__((noinline)) int waited(struct mn_chan *ch, struct mni_waiter *w, int r, bool send) {
     if (r < 0) {
         mni_lock_take(&ch->lock);
         mni_chan_unqueue(ch, w, send);
@@ -219,6 +217,15 @@ static int wait_for_other(struct mn_chan *ch, void *data, int64_t deadline, bool
     if (r == MNI_WOKEN_COMING)
         mni_chan_arrive(ch, send);
     return r == MNI_WOKEN_CLOSED ? -EPIPE : 0;
+}
+
+/* Waits for the other side; the lock is held, and dropped. */
+static int wait_for_other(struct mn_chan *ch, void *data, int64_t deadline, bool send) {
+    struct mni_waiter *w = mni_waiter_self();
+    w->data = data;
+    w->tag = 0;
+    mni_chan_queue(ch, w, send);
+    return waited(ch, w, mni_wait(send ? sending : receiving, ch, &ch->lock, deadline), send);
 }
 
 static bool passed(int64_t deadline) {
@@ -263,9 +270,43 @@ static __attribute__((noinline)) int recv_slow(struct mn_chan *ch, void *element
 }
 
 /*
- * The calls.  Fast: nobody needs to be served, and there is a slot in this piece of the buffer.  Receivers may wait, as
- * long as enough of them are on their way; likewise senders.
+ * The calls.  What most of them are goes by the shortest way, and the functions above need not be called:
+ *     nobody needs to be served, and there is a slot in this piece of the buffer.  (Receivers may wait as long as enough of them
+ *     are on their way; likewise senders.)
+ *     one green thread waits for this element, or with it; nobody does, and a green thread has to wait.
  */
+static inline bool only_waiter(const struct mni_queue *q) {
+    const struct mni_waiter *w = q->head;
+    return w == q->tail && w->tag == 0 && w->parker->foreign == MNI_GREEN;
+}
+
+/* Hands an element over to or from the only one that waits, and drops the lock; false: it has given up, and is out of the
+ * queue. */
+static inline bool hand_over(struct mn_chan *ch, void *element, struct mni_cpu *cpu, bool sender) {
+    struct mni_queue *q = sender ? &ch->senders : &ch->receivers;
+    struct mni_waiter *w = q->head;
+    struct mni_parker *p = w->parker;
+    q->head = q->tail = NULL;
+    w->link.next = w->link.prev = NULL;
+    mni_chan_flag(ch, 0, sender ? MNI_CHAN_SENDERS : MNI_CHAN_RECEIVERS);
+    if (__builtin_expect(!mni_claim(p, MNI_WOKEN_DONE), 0))
+        return false;
+    mni_chan_copy(ch, sender ? element : w->data, sender ? w->data : element);
+    mni_lock_drop(&ch->lock);
+    mni_ready(cpu, (struct mni_thread *)(void *)p);
+    return true;
+}
+
+/* wait_for_other for a green thread, without a deadline. */
+static inline __attribute__((always_inline)) int block(struct mn_chan *ch, void *element, struct mni_cpu *cpu, bool send) {
+    struct mni_thread *t = cpu->current;
+    t->waiter.data = element;
+    t->waiter.tag = 0;
+    mni_chan_queue(ch, &t->waiter, send);
+    int r = mni_block_on(cpu, t, send ? sending : receiving, ch, &ch->lock);
+    return __builtin_expect(r == MNI_WOKEN_DONE, 1) ? 0 : waited(ch, &t->waiter, r, send);
+}
+
 static inline __attribute__((always_inline)) int send_element(struct mn_chan *ch, const void *element, int64_t deadline) {
     if (__builtin_expect(!ch || (!element && ch->size > 0), 0))
         return -EINVAL;
@@ -274,16 +315,22 @@ static inline __attribute__((always_inline)) int send_element(struct mn_chan *ch
     if (deadline == TRY || !mni_call_cancelled(cpu)) {
         mni_lock_take(&ch->lock);
         uint32_t f = ch->flags & (MNI_CHAN_CLOSED | MNI_CHAN_RECEIVERS | MNI_CHAN_R_COMING);
-        if (__builtin_expect(!(f & (MNI_CHAN_CLOSED | MNI_CHAN_RECEIVERS)) ||
-                                 f == (MNI_CHAN_RECEIVERS | MNI_CHAN_R_COMING),
-                             1) &&
-            ch->count < ch->capacity && ch->put_left > 0) {
+        void *from = (void *)(uintptr_t)element; /* where it stays as it is */
+        bool others = f & MNI_CHAN_CLOSED || f == MNI_CHAN_RECEIVERS;
+        if (!others && ch->count < ch->capacity && ch->put_left > 0) {
             mni_chan_put(ch, element);
             mni_lock_drop(&ch->lock);
             mni_call_end(cpu);
             return 0;
         }
-        r = send_slow(ch, element, deadline);
+        if (f == MNI_CHAN_RECEIVERS && cpu && only_waiter(&ch->receivers) && hand_over(ch, from, cpu, false)) {
+            mni_call_end(cpu);
+            return 0;
+        }
+        if (!others && deadline == MN_FOREVER && cpu && ch->count >= ch->capacity)
+            r = block(ch, from, cpu, true);
+        else
+            r = send_slow(ch, element, deadline);
     }
     mni_call_end_moved(cpu);
     return r;
@@ -302,7 +349,14 @@ static inline __attribute__((always_inline)) int recv_element(struct mn_chan *ch
             mni_call_end(cpu);
             return 0;
         }
-        r = recv_slow(ch, element, deadline);
+        if (ch->count == 0 && serve_senders(ch) && cpu && only_waiter(&ch->senders) && hand_over(ch, element, cpu, true)) {
+            mni_call_end(cpu);
+            return 0;
+        }
+        if (ch->count == 0 && !(ch->flags & (MNI_CHAN_CLOSED | MNI_CHAN_SENDERS)) && deadline == MN_FOREVER && cpu)
+            r = block(ch, element, cpu, false);
+        else
+            r = recv_slow(ch, element, deadline);
     }
     mni_call_end_moved(cpu);
     return r;
