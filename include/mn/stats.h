@@ -93,6 +93,19 @@ struct mn_stats_stacks {
 /* -EPERM, -EINVAL as mn_stats; -EINVAL: the class is MN_STACK_DEFAULT or none.  Contexts: any. */
 int mn_stats_stacks(enum mn_stack stack, struct mn_stats_stacks *stats, size_t size);
 
+/*
+ * Writes a list of all threads to a descriptor, while the program goes on: name, function, what each does or waits for and
+ * how long it has, and the backtrace of those that do not run.  Returns how many there were.
+ *   -EPERM    no runtime runs
+ *   -ENOMEM   otherwise the error of write
+ * Contexts: any; with a stack of 64 KiB or more, and not while the runtime starts or ends.
+ *
+ * Where SIGQUIT would end the program as the runtime starts, it makes such a dump on standard error instead, as long as the
+ * program sets no handler for it.  The environment variable MN_DUMP_SIGNAL names another signal (SIGUSR1, SIGUSR2, SIGHUP),
+ * or none.
+ */
+int mn_dump(int fd);
+
 /* How many threads have not ended.  Contexts: any. */
 uint64_t mn_threads(void);
 

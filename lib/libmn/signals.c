@@ -4,16 +4,19 @@
  * A handler that interrupts a worker would run in the middle of a green thread, on its stack, possibly inside the runtime.
  * So workers block all signals that are sent (those that an instruction causes cannot be blocked: SIGSEGV and its like have
  * an alternate stack).  When mn_run makes the program's only LWP a worker, nobody would be left to take SIGINT or SIGTERM:
- * the signal LWP is there for that.  It has the mask that the caller of mn_run or mn_start had, and only sleeps.  A fork's
- * child that began as the copy of a worker gets that mask, so that what it executes can be interrupted.
+ * the signal LWP is there for that.  It has the mask that the caller of mn_run or mn_start had, and only sleeps, or writes
+ * a dump (dump_signal.c).  A fork's child that began as the copy of a worker gets that mask, so that what it executes can
+ * be interrupted.
  */
 #include "signals.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <mn/stats.h>
 #include <stdbool.h>
 
 #include "atomic.h"
+#include "dump_signal.h"
 #include "fault.h"
 #include "fork.h"
 #include "overflow.h"
@@ -38,40 +41,53 @@ void mni_signals_worker_end(void) {
 
 static struct {
     pthread_t lwp;
-    uint32_t stop; /* futex */
+    uint32_t stop;
+    uint32_t events; /* futex: changes when there is something to do */
     bool runs;
     sigset_t mask; /* of the program: what the caller of mn_run or mn_start had */
 } self;
 
 static void *sleep_main(void *arg) {
     (void)arg;
-    /* Acquire: pairs with mni_signals_stop. */
-    while (!a32_load_acquire(&self.stop))
-        umtx_wait(&self.stop, 0, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
-    return NULL;
+    for (;;) {
+        /* Acquire, both: pair with mni_signals_stop. */
+        uint32_t events = a32_load_acquire(&self.events);
+        if (a32_load_acquire(&self.stop))
+            return NULL;
+        if (mni_dump_signal_came())
+            mn_dump(2);
+        else
+            umtx_wait(&self.events, events, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+    }
 }
 
 int mni_signals_start(void) {
     mni_overflow_start();
     a32_store(&self.stop, 0);
     pthread_sigmask(SIG_SETMASK, NULL, &self.mask);
-    int r = fault("clone") ? EAGAIN : pthread_create(&self.lwp, NULL, sleep_main, NULL);
+    int r = mni_dump_signal_start(&self.events);
+    if (r < 0)
+        return r;
+    r = fault("clone") ? EAGAIN : pthread_create(&self.lwp, NULL, sleep_main, NULL);
     self.runs = r == 0;
     return -r;
 }
 
 void mni_signals_stop(void) {
     mni_overflow_end();
+    mni_dump_signal_end();
     if (!self.runs)
         return;
     a32_store_release(&self.stop, 1);
-    umtx_wake(&self.stop, 1, UMTX_PRIVATE);
+    a32_add_full(&self.events, 1);
+    umtx_wake(&self.events, 1, UMTX_PRIVATE);
     pthread_join(self.lwp, NULL);
     self.runs = false;
 }
 
 void mni_signals_forked(bool own) {
     self.runs = false;
+    mni_dump_signal_end();
     if (own)
         pthread_sigmask(SIG_SETMASK, &self.mask, NULL);
 }

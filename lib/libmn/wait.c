@@ -1,6 +1,7 @@
 /* wait: blocking and waking (wait.h). */
 #include "wait.h"
 
+#include "bound.h"
 #include "clock.h"
 #include "export.h"
 #include "foreign.h"
@@ -34,10 +35,25 @@ int mni_wait_after(struct mni_cpu *c, const char *what, const void *on, int64_t 
     return mni_block(c, c->current, what, on, deadline, after);
 }
 
+/* A bound thread says what it waits for. */
+static int foreign_wait(const char *what, const void *on, struct mni_olock *lock, int64_t deadline) {
+    struct mni_thread *t = mni_bound_self();
+    if (t) {
+        t->wait_what = what;
+        t->wait_on = on;
+        t->since = (int64_t)clock_now_ns();
+        t->state = MNI_WAITING;
+    }
+    int r = mni_foreign_wait(lock, NULL, deadline);
+    if (t)
+        t->state = MNI_RUNNING;
+    return r;
+}
+
 int mni_wait(const char *what, const void *on, struct mni_olock *lock, int64_t deadline) {
     struct mni_worker *w = mni_worker_self();
     if (__builtin_expect(!w, 0))
-        return mni_foreign_wait(lock, NULL, deadline);
+        return foreign_wait(what, on, lock, deadline);
     struct mni_cpu *c = w->cpu;
     if (__builtin_expect(deadline != MN_FOREVER, 0) && deadline <= (int64_t)clock_now_ns()) {
         if (lock)

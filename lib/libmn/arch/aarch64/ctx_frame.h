@@ -16,4 +16,15 @@ static inline void mni_ctx_unpack(const void *sp, ucontext_t *uc) {
     uc->uc_mcontext.sp = (uint64_t)(uintptr_t)(saved + 20);
 }
 
+/* A register by its DWARF number (libunwind's, but for pc); 0 for those that a switch does not save. */
+static inline unsigned long mni_ctx_register(const ucontext_t *uc, int number) {
+    return number >= 0 && number < 31 ? uc->uc_mcontext.regs[number]
+           : number == 31             ? uc->uc_mcontext.sp
+           : number == 32             ? uc->uc_mcontext.pc
+                                      : 0;
+}
+
+enum { MNI_CTX_SP = 31, MNI_CTX_PC = 32 }; /* their numbers */
+enum { MNI_CTX_BYTES = 160 };             /* that lie at a parked context's stack pointer */
+
 #endif

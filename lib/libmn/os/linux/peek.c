@@ -1,0 +1,46 @@
+/* Memory that may not be there is read by the kernel, which answers EFAULT: process_vm_readv of ourselves, or where that is
+ * refused (a sandbox) through a pipe. */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include "peek.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "fault.h"
+
+enum { PIECE = 4096 };
+
+static bool through_pipe(char *to, const char *from, size_t size) {
+    int p[2];
+    if (pipe2(p, O_CLOEXEC) != 0)
+        return false;
+    bool good = true;
+    while (size && good) {
+        size_t n = PIECE - ((uintptr_t)from & (PIECE - 1));
+        n = n < size ? n : size;
+        good = write(p[1], from, n) == (ssize_t)n && read(p[0], to, n) == (ssize_t)n;
+        to += n;
+        from += n;
+        size -= n;
+    }
+    close(p[0]);
+    close(p[1]);
+    return good;
+}
+
+bool mni_peek(void *to, const void *from, size_t size) {
+    struct iovec mine = {to, size}, there = {(void *)(uintptr_t)from, size};
+    int saved = errno;
+    bool refused = fault("process_vm_readv");
+    long n = refused ? -1 : syscall(SYS_process_vm_readv, getpid(), &mine, 1, &there, 1, 0);
+    refused |= n < 0 && (errno == ENOSYS || errno == EPERM);
+    bool good = refused ? through_pipe(to, from, size) : n == (long)size;
+    errno = saved;
+    return good;
+}

@@ -1,0 +1,11 @@
+/* peek: reading memory that may not be there. */
+#ifndef MNI_PEEK_H
+#define MNI_PEEK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Copies size bytes, without a fault; false: not all of them can be read.  What others write meanwhile may be mixed. */
+bool mni_peek(void *to, const void *from, size_t size);
+
+#endif
