@@ -42,13 +42,16 @@ static bool good(int r) {
 static void locks(struct mn_mutex *which, uint32_t *state) {
     if (!good(mn_mutex_lock_until(which, some_time(state))))
         return;
-    if (which == &m && add(&inside_m, 1) != 1)
-        add(&wrong, 1);
-    in_m += which == &m;
-    delay(state);
-    out_m += which == &m;
-    if (which == &m)
+    if (which == &m) {
+        if (add(&inside_m, 1) != 1)
+            add(&wrong, 1);
+        in_m++;
+        delay(state);
+        out_m++;
         add(&inside_m, -1);
+    } else {
+        delay(state);
+    }
     if (mn_mutex_unlock(which) != 0)
         add(&wrong, 1);
 }
