@@ -26,14 +26,17 @@ static void after_park(struct mni_cpu *c, struct mni_thread *t) {
         mni_timer_set(c->timers, &t->timer, c->after_deadline);
     uint32_t claim = a32_load(&t->park.claim);
     for (;;) {
-        if ((claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL) {
-            t->park.result = -ECANCELED;
-            mni_ready(c, t);
-            return;
+        bool cancelled = (claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL;
+        /* As in mni_after_wait. */
+        if (!mni_cas32(&t->park.claim, claim, claim | (cancelled ? MNI_CLAIMED : MNI_WAITING_CLAIM))) {
+            claim = a32_load(&t->park.claim);
+            continue;
         }
-        if (mni_cas32(&t->park.claim, claim, claim | MNI_WAITING_CLAIM))
+        if (!cancelled)
             break;
-        claim = a32_load(&t->park.claim);
+        t->park.result = -ECANCELED;
+        mni_ready(c, t);
+        return;
     }
     /* After the full operation above; pairs with the swap of mn_unpark. */
     if (a32_load(&t->permit) == MNI_PERMIT && mni_claim(&t->park, 0))

@@ -16,14 +16,16 @@ void mni_after_wait(struct mni_cpu *c, struct mni_thread *t) {
         mni_timer_set(c->timers, &t->timer, c->after_deadline);
     uint32_t claim = a32_load(&t->park.claim);
     for (;;) {
-        if ((claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL) {
-            t->park.result = -ECANCELED;
-            mni_ready(c, t);
+        bool cancelled = (claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL;
+        /* Full: pairs with the swap of mni_claim and the or of mn_cancel; the first sees all that the waiter wrote.  CLAIMED,
+         * by ourselves, since that is what the end of the wait expects (mni_block). */
+        if (mni_cas32(&t->park.claim, claim, claim | (cancelled ? MNI_CLAIMED : MNI_WAITING_CLAIM))) {
+            if (cancelled) {
+                t->park.result = -ECANCELED;
+                mni_ready(c, t);
+            }
             break;
         }
-        /* Full: pairs with the swap of mni_claim and the or of mn_cancel; the first sees all that the waiter wrote. */
-        if (mni_cas32(&t->park.claim, claim, claim | MNI_WAITING_CLAIM))
-            break;
         claim = a32_load(&t->park.claim);
     }
     if (lock)
