@@ -292,12 +292,23 @@ static void say_state(struct dump *d, const struct mni_thread *t, const struct s
 /* Without what lies inside libmn: but for the function of it that the thread called. */
 static void say_frames(struct dump *d, const struct shot *s) {
     int first = 0, end = s->depth;
+    if (end <= 0)
+        return;
     while (end > 0 && symbol(d, s->pcs[end - 1], true)->ours)
         end--;
     if (end == 0)
         end = s->depth;
     while (first + 1 < end && symbol(d, s->pcs[first], true)->ours && symbol(d, s->pcs[first + 1], true)->ours)
         first++;
+    /* Who stands at the same place of the program need not do so within libmn. */
+    int program = first + (symbol(d, s->pcs[first], true)->ours && first + 1 < end);
+    uint64_t h = digest(s->pcs + program, (size_t)(end - program) * sizeof *s->pcs);
+    if (d->seen[h % SEEN].digest == h) {
+        say(d, "  where thread %u is\n", d->seen[h % SEEN].index + 1);
+        return;
+    }
+    d->seen[h % SEEN].digest = h;
+    d->seen[h % SEEN].index = s->index;
     for (int i = first; i < end; i++)
         say(d, "  #%-2d %p  %s\n", i - first, s->pcs[i], symbol(d, s->pcs[i], true)->text);
 }
@@ -316,16 +327,7 @@ static bool visit(struct mni_thread *t, void *arg) {
     say(d, " %s: ", s->fn ? symbol(d, (void *)s->fn, false)->text : "?");
     say_state(d, t, s);
     say(d, "\n");
-    if (s->depth > 0) {
-        uint64_t h = digest(s->pcs, (size_t)s->depth * sizeof *s->pcs);
-        if (d->seen[h % SEEN].digest == h) {
-            say(d, "  where thread %u is\n", d->seen[h % SEEN].index + 1);
-        } else {
-            say_frames(d, s);
-            d->seen[h % SEEN].digest = h;
-            d->seen[h % SEEN].index = s->index;
-        }
-    }
+    say_frames(d, s);
     return d->error == 0;
 }
 

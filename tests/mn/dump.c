@@ -230,7 +230,7 @@ static int by_signal(void *arg) {
     dup2(old, 2);
     close(old);
     close(fd);
-    says("by signal", "cpu ");
+    says("by signal", ": ");
     return 0;
 }
 
