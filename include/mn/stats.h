@@ -80,7 +80,7 @@ struct mn_stats_cpu {
 int mn_stats(struct mn_stats_cpu *array, unsigned n, size_t size);
 
 /* The whole runtime's memory for stacks of one class, and its threads. */
-struct mn_stats_stacks {
+struct mn_stacks_of_class {
     uint64_t mapped;   /* bytes of address space */
     uint64_t resident; /* bytes of memory, at least: of each stack that was used the page next to its top */
     uint64_t stacks;   /* so many fit into what is mapped */
@@ -91,7 +91,7 @@ struct mn_stats_stacks {
 };
 
 /* -EPERM, -EINVAL as mn_stats; -EINVAL: the class is MN_STACK_DEFAULT or none.  Contexts: any. */
-int mn_stats_stacks(enum mn_stack stack, struct mn_stats_stacks *stats, size_t size);
+int mn_stats_stacks(enum mn_stack stack, struct mn_stacks_of_class *stats, size_t size);
 
 /*
  * Writes a list of all threads to a descriptor, while the program goes on: name, function, what each does or waits for and

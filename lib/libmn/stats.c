@@ -63,14 +63,14 @@ MN_EXPORT int mn_stats(struct mn_stats_cpu *array, unsigned n, size_t size) {
     return (int)rt->ncpus;
 }
 
-MN_EXPORT int mn_stats_stacks(enum mn_stack stack, struct mn_stats_stacks *stats, size_t size) {
-    if (size < sizeof(struct mn_stats_stacks) || !stats || (unsigned)stack == 0 || (unsigned)stack >= MNI_STACK_CLASSES)
+MN_EXPORT int mn_stats_stacks(enum mn_stack stack, struct mn_stacks_of_class *stats, size_t size) {
+    if (size < sizeof(struct mn_stacks_of_class) || !stats || (unsigned)stack == 0 || (unsigned)stack >= MNI_STACK_CLASSES)
         return -EINVAL;
     if (!mni_rt)
         return -EPERM;
     struct mni_stack_totals t;
     mni_stack_totals(stack, &t);
-    const struct mn_stats_stacks s = {
+    const struct mn_stacks_of_class s = {
         .mapped = t.mapped_bytes,
         .resident = t.resident_bytes,
         .stacks = t.slots,

@@ -102,7 +102,7 @@ static int first(void *arg) {
     mn_unpark(one);
     mn_join(one, NULL);
 
-    struct mn_stats_stacks k;
+    struct mn_stacks_of_class k;
     is(mn_stats_stacks(MN_STACK_64K, &k, sizeof k), 0, "stacks");
     ok(k.mapped >= k.stacks * 65536 && k.resident <= k.mapped && k.used <= k.stacks && k.used > 0, "figures that fit");
     is(mn_stats_stacks(MN_STACK_DEFAULT, &k, sizeof k), -EINVAL, "no class");
@@ -112,7 +112,7 @@ static int first(void *arg) {
 
 int main(void) {
     struct mn_stats_cpu s;
-    struct mn_stats_stacks k;
+    struct mn_stacks_of_class k;
     is(mn_stats(&s, 1, sizeof s), -EPERM, "no runtime");
     is(mn_stats_stacks(MN_STACK_64K, &k, sizeof k), -EPERM, "no runtime, no stacks");
     is((long)mn_threads(), 0, "no runtime, no threads");
