@@ -40,6 +40,7 @@
 
 enum {
     HELP_NS = 20000,
+    TURN_TRIES = 40, /* of who would look, while others do: about 1 us */
     WATCH_FIRST_NS = 100000, /* the watcher's first nap, doubled to the last while it finds nothing */
     WATCH_LAST_NS = 10000000,
 };
@@ -141,9 +142,18 @@ bool mni_idle(struct mni_worker *w) {
     int64_t spin = rt->config.spin_us > 0 ? rt->config.spin_us * 1000ll : 0;
     if (spin && rt->ncpus > 1) {
         bool found = false;
-        if (a32_add_full(&rt->searching, 1) < (rt->ncpus + 1) / 2)
-            found = search(c, spin);
-        a32_add_full(&rt->searching, (uint32_t)-1);
+        /* Who was just given work stops looking in a moment: the two ends of a ping-pong take turns in this. */
+        for (int i = 0; i < TURN_TRIES && !found; i++) {
+            if (a32_load(&rt->searching) < (rt->ncpus + 1) / 2) {
+                if (a32_add_full(&rt->searching, 1) < (rt->ncpus + 1) / 2) {
+                    found = search(c, spin);
+                    i = TURN_TRIES;
+                }
+                a32_add_full(&rt->searching, (uint32_t)-1);
+            }
+            cpu_relax();
+            found = found || mine(c);
+        }
         if (found)
             return true;
     }
