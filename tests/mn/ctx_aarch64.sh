@@ -32,4 +32,4 @@ for program in ctx2 ctx0 walk; do
     fi
 done
 echo "1..$n"
-exit ${failed:-0}
+exit "${failed:-0}"
