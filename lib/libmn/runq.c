@@ -57,6 +57,9 @@ static void refill(struct mni_cpu *c) {
         if (!t)
             break;
         __builtin_prefetch(t->next);
+        mni_prefetch_stack(t);
+        __builtin_prefetch((const char *)t + 64);
+        __builtin_prefetch((const char *)t + 128);
         c->ring[tail++ % MNI_RING] = t;
     }
     a32_store(&c->tail, tail);
@@ -87,8 +90,10 @@ struct mni_thread *mni_runq_pick_other(struct mni_cpu *c) {
     return t;
 }
 
+enum { GIVE_MOST = 256 };
+
 /*
- * What a thief is given: half of the ring, oldest first, at least one; with an empty ring, the hot slot if `hot`.  Pinned
+ * What a thief is given: half of the ring (at most GIVE_MOST), oldest first, at least one; with an empty ring, the hot slot if `hot`.  Pinned
  * threads stay.  Chained through next, the newest first (as an inbox is); NULL: nothing.
  */
 struct mni_thread *mni_runq_give(struct mni_cpu *c, bool hot, unsigned *count) {
@@ -96,7 +101,7 @@ struct mni_thread *mni_runq_give(struct mni_cpu *c, bool hot, unsigned *count) {
     unsigned n = 0;
     if (c->head == c->tail && (c->others & MNI_OTHER_OVERFLOW))
         refill(c);
-    uint32_t length = c->tail - c->head, want = (length + 1) / 2, head = c->head;
+    uint32_t length = c->tail - c->head, want = length < 2 * GIVE_MOST ? (length + 1) / 2 : GIVE_MOST, head = c->head;
     for (uint32_t i = 0; i < want; i++) {
         struct mni_thread *t = c->ring[head++ % MNI_RING];
         if (t->flags & MNI_PINNED) {

@@ -23,6 +23,16 @@ static inline uint32_t mni_ring_length(const struct mni_cpu *c) {
     return a32_load(&c->tail) - a32_load(&c->head);
 }
 
+/*
+ * The thread will run soon: what it needs of its stack is fetched meanwhile.  With a million threads each switch meets a
+ * cold page, and a miss of the TLB and the caches is 250 ns when nothing else goes on at the time.
+ */
+static inline void mni_prefetch_stack(const struct mni_thread *t) {
+    const char *sp = t->sp;
+    for (int line = 0; line < 5; line++)
+        __builtin_prefetch(sp + 64 * line);
+}
+
 /* Whether more than one thread could run here at once; a hint when read by others. */
 static inline bool mni_runq_more(const struct mni_cpu *c) {
     return mni_ring_length(c) != 0 || a32_load(&c->others) != 0;

@@ -27,7 +27,7 @@
 #include "topo.h"
 
 enum {
-    MNI_RING = 256,      /* run queue entries of a CPU before its overflow list */
+    MNI_RING = 2048,      /* run queue entries of a CPU before its overflow list */
     MNI_BUDGET = 1000,   /* runtime calls of a slice */
     MNI_STRAND = 64,     /* slices in a row of threads that start each other child first */
     MNI_LINE = 128,      /* two cache lines: the adjacent-line prefetcher makes neighbours out of pairs */

@@ -13,8 +13,10 @@ void mni_after_nothing(struct mni_cpu *c, struct mni_thread *t) {
 
 static void expired(struct mni_timer *timer, void *arg) {
     struct mni_thread *t = list_entry(timer, struct mni_thread, timer);
-    if (mni_claim(&t->park, -ETIMEDOUT))
+    if (mni_claim(&t->park, -ETIMEDOUT)) {
+        mni_prefetch_stack(t);
         mni_ready(arg, t);
+    }
 }
 
 /*

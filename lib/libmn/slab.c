@@ -389,13 +389,15 @@ int mni_slab_trim(unsigned class, unsigned max, unsigned most) {
 }
 
 /*
- * Which slots to trim when.  A burst that comes again every second must find its stacks warm; a burst that is over should
- * not keep its memory.  So what counts is the low-water mark: recycled slots that nobody took during a whole second are
+ * Which slots to trim when.  A burst that comes again every few seconds must find its stacks warm; a burst that is over should
+ * not keep its memory.  So what counts is the low-water mark: recycled slots that nobody took during ten seconds are
  * surplus, except for a few thousand.  The surplus goes in small pieces, by workers that are about to sleep.
  */
+int64_t mni_slab_decay_ns = 10000000000;
+
 int64_t mni_slab_decay(void) {
     enum { KEEP = 4096, PIECE = 64 };
-    static const int64_t interval = 1000000000;
+    const int64_t interval = mni_slab_decay_ns;
     static int64_t looked; /* under the lock */
     bool many = false;
     for (unsigned class = 1; class < MNI_STACK_CLASSES; class++)

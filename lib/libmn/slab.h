@@ -46,6 +46,7 @@ int mni_slab_trim(unsigned class, unsigned max, unsigned most);
  * there are.  Returns when to call again: a time not after now if there is more, INT64_MAX if there will be nothing.
  */
 int64_t mni_slab_decay(void);
+extern int64_t mni_slab_decay_ns; /* after how long without use; tests make it short */
 
 /* The step that an address lies in, or NULL.  Steps by number, NULL: no more.  Signal safe. */
 struct mni_step *mni_slab_step(const void *address);

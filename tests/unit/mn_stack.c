@@ -355,6 +355,7 @@ Test(mn_stack, decay) {
     enum { N = 6000 };
     static char *slots[N];
     start();
+    mni_slab_decay_ns = 100000000;
     cr_assert_eq(mni_slab_decay(), INT64_MAX, "nothing to do, ever");
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < N; i++) {
@@ -366,10 +367,10 @@ Test(mn_stack, decay) {
             mni_stack_give(&a, MN_STACK_64K, slots[i]);
         cr_assert(mni_slab_decay() != INT64_MAX);
     }
-    usleep(1100000);
+    usleep(110000);
     cr_assert(mni_slab_decay() != INT64_MAX);
     cr_assert_eq(totals(MN_STACK_64K).trimmed, 0, "all were in use after the last look");
-    usleep(1100000);
+    usleep(110000);
     while (mni_slab_decay() != INT64_MAX)
         ;
     uint64_t left = totals(MN_STACK_64K).warm;
