@@ -51,7 +51,8 @@ bool mn_future_ready(const struct mn_future *future);
 /*
  * Starts a thread that runs fn(arg), and a future for what it returns, held by the caller; attributes as for mn_go_attr
  * (NULL: none).  The thread releases itself; releasing the future does not stop it.
- * Errors: those of mn_go_attr; -EINVAL: future is NULL.  Contexts: any.
+ * Errors: those of mn_go_attr; -EINVAL: future is NULL.  When memory runs out as the thread begins, fn does not run and the
+ * future fails with -ENOMEM.  Contexts: any.
  */
 int mn_async(struct mn_future **future, const struct mn_attr *attr, void *(*fn)(void *arg), void *arg);
 
