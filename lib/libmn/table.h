@@ -18,8 +18,8 @@ extern struct mni_table mni_table __attribute__((visibility("hidden")));
 static inline struct mni_thread *mni_find(mn_thread handle) {
     uint32_t index = (uint32_t)handle - 1;
     /* Acquire: pairs with the release of add_segment.  (An index of 0 - 1 is out of range.) */
-    if (__builtin_expect(index / MNI_SEGMENT >= a32_load_acquire(&mni_table.used), 0))
-        return NULL;
+    if (__builtin_expect(index / MNI_SEGMENT >= a32_load_acquire(&mni_table.used) || handle >> 32 == 0, 0))
+        return NULL; /* generation 0 is that of descriptors that were never used */
     struct mni_thread *t = &mni_table.segments[index / MNI_SEGMENT][index % MNI_SEGMENT];
     /* Acquire: pairs with the release of mni_thread_retire. */
     return a32_load_acquire(&t->generation) == (uint32_t)(handle >> 32) ? t : NULL;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # gdb in a green thread: the backtrace goes from the innermost frame to the thread's function and ends at the base of its
 # stack; so does one that is taken while the context is switched.
-# models: mn-1
+# workers: 1
 # not under: asan, tsan
 . "$(dirname "$0")/../programs/lib.sh"
 CC=${CC:-cc}
