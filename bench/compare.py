@@ -17,8 +17,8 @@ from jobs import JOBS
 from running import Load, Run, Trouble
 
 # What changes a library's behaviour: left to it, and shown.
-SETTINGS = ("ODONATA_LWP", "ODONATA_DISABLE", "ODONATA_VERBOSE", "ODONATA_FAULT", "MN_CPUS", "MN_STACK", "MN_SLICE_US",
-            "MN_SPIN_US", "MN_PIN", "MN_SHAKE", "MN_VERBOSE")
+SETTINGS = ("ODONATA_LWP", "ODONATA_DISABLE", "ODONATA_VERBOSE", "ODONATA_FAULT", "MN_CPUS", "MN_STACK",
+            "MN_SLICE_US", "MN_SPIN_US", "MN_PIN", "MN_SHAKE", "MN_VERBOSE")
 SRC = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -164,7 +164,8 @@ def measure(run, jobs, rounds, progress):
     Rounds are the outer loop: a slow minute of the machine then costs each job a round, and not one job all of
     them.  Within a round the models follow each other directly, and take turns in who is first.
     """
-    series = {job.name: [report.Series(job, model) for model in run.models if job.runs_under(model)] for job in jobs}
+    series = {job.name: [report.Series(job, model) for model in run.models if job.runs_under(model)]
+              for job in jobs}
     for number in range(rounds):
         run.new_round()
         for job in jobs:
@@ -193,7 +194,8 @@ def main():
         "; " + " ".join(settings) if settings else ""), flush=True)
 
     run.steps_per_us = max(run.probe()[1] for _ in range(5))
-    progress = Progress(sum(j.rounds_of(args.rounds, args.quick) * sum(map(j.runs_under, chosen)) for j in jobs))
+    progress = Progress(sum(j.rounds_of(args.rounds, args.quick) * sum(map(j.runs_under, chosen))
+                            for j in jobs))
     began, load = time.monotonic(), Load()
     series = measure(run, jobs, args.rounds, progress)
     progress.end()

@@ -31,8 +31,8 @@ class Job:
 
 class ProgramJob(Job):
     """
-    A program of bench/ that prints one line (bench.h), or one for each of several jobs.  Jobs whose commands are the
-    same share its run.
+    A program of bench/ that prints one line (bench.h), or one for each of several jobs.  Jobs whose commands are
+    the same share its run.
     """
 
     optional = False  # a program that does not print it does not have it

@@ -1,8 +1,8 @@
 """The jobs for green threads: libmn's, and the same work under other runtimes.
 
-Bars are figures on a machine of the kind that they were set for (doc/design/bench-mn.md).  Machines drift, so records has
-what the peers needed on that machine: bar / record is the ratio to the peer that the bar implies, and that decides
-where the peer was measured in the same run.
+Bars are figures on a machine of the kind that they were set for (doc/design/bench-mn.md).  Machines drift, so
+records has what the peers needed on that machine: bar / record is the ratio to the peer that the bar implies, and
+that decides where the peer was measured in the same run.
 """
 from job import ProgramJob
 
@@ -54,17 +54,18 @@ MN_JOBS = [
           records=peers((684, 499), (721, 1613)), **MANY),
     MnJob("pingpong_same", "a message there, a message back", "pingpong", two_cpus=True, bars=both(50, 100),
           records=peers((215, 209), (523, 521)), quick_rounds=3),
-    MnJob("pingpong_cross", "the same between two CPUs", "pingpong", ["--cross"], two_cpus=True, bars={"mn": across},
-          records=peers((None, None), (None, 2401)), quick_rounds=3),
+    MnJob("pingpong_cross", "the same between two CPUs", "pingpong", ["--cross"], two_cpus=True,
+          bars={"mn": across}, records=peers((None, None), (None, 2401)), quick_rounds=3),
     MnJob("ring_503", "pass a message on, round a ring of 503", "ring", ["--threads", "503"], two_cpus=True,
           bars=both(25, 50), records=peers((110, 122), (256, 258)), quick_rounds=3),
-    MnJob("skynet_1m", "a tree of threads with 1,000,000 leaves, child first", "skynet", unit="s", bars=both(0.10, 0.055),
-          records=peers((0.84, 0.44), (2.08, 1.87)), **MANY),
+    MnJob("skynet_1m", "a tree of threads with 1,000,000 leaves, child first", "skynet", unit="s",
+          bars=both(0.10, 0.055), records=peers((0.84, 0.44), (2.08, 1.87)), **MANY),
     MnJob("skynet_1m_parent", "the same, parent first", "skynet", unit="s", **MANY),
     MnJob("skynet_1m_first", "the first tree, all memory new", "skynet", unit="s", **MANY),
     MnJob("parked_1m", "1,000,000 threads wait; memory of one", "parked", unit="B", bars=both(4480, 4480),
           records=peers((2716, 2716), (2820, 2820)), **MANY),
-    MnJob("parked_1m_create_first", "start one of them, all memory new", "parked", bars=both(1150, 1150), **MANY),
+    MnJob("parked_1m_create_first", "start one of them, all memory new", "parked",
+          bars=both(1150, 1150), **MANY),
     MnJob("parked_1m_create", "start one of them, memory recycled", "parked", bars=both(250, 250),
           records=peers((1044, None), (1370, None)), **MANY),
     MnJob("parked_1m_wake", "wake one of them, in the order of creation", "parked", bars=both(230, 230),
@@ -73,12 +74,13 @@ MN_JOBS = [
     MnJob("forkjoin_fib", "hand out work and wait for it, child first; a task", "forkjoin", two_cpus=True,
           bars=both(50, 26), records=peers((555, 356), (2570, 1724)), quick_rounds=3),
     MnJob("forkjoin_fib_parent", "the same, parent first", "forkjoin", two_cpus=True, quick_rounds=3),
-    *[MnJob("mutex_mn_%d" % n, "lock+unlock that %d threads want" % n, "mutex", ["--threads", str(n)], share=True, fair=0.5,
-            two_cpus=True, seconds=3, bars={"mn": bar}, records=peers((None, go), (None, None)), quick_rounds=3)
+    *[MnJob("mutex_mn_%d" % n, "lock+unlock that %d threads want" % n, "mutex", ["--threads", str(n)], share=True,
+            fair=0.5, two_cpus=True, seconds=3, bars={"mn": bar}, records=peers((None, go), (None, None)), quick_rounds=3)
       for n, bar, go in ((2, 15, 13.4), (64, 20, 40))],
-    MnJob("chan_mpmc_16", "a message among 16 senders and 16 receivers", "chan", share=True, fair=0.1, two_cpus=True,
-          seconds=2, bars={"mn": 30}, records=peers((None, 37), (None, 130)), quick_rounds=3),
-    MnJob("timers_1m", "1,000,000 threads sleep up to 1 s; CPU time of all", "timers", unit="s", bars=both(1.0, 1.0),
-          records=peers((3.1, None), (3.6, None)), **MANY),
-    MnJob("timers_1m_first", "the same the first time, all memory new", "timers", unit="s", bars=both(1.6, 1.6), **MANY),
+    MnJob("chan_mpmc_16", "a message among 16 senders and 16 receivers", "chan", share=True, fair=0.1,
+          two_cpus=True, seconds=2, bars={"mn": 30}, records=peers((None, 37), (None, 130)), quick_rounds=3),
+    MnJob("timers_1m", "1,000,000 threads sleep up to 1 s; CPU time of all", "timers", unit="s",
+          bars=both(1.0, 1.0), records=peers((3.1, None), (3.6, None)), **MANY),
+    MnJob("timers_1m_first", "the same the first time, all memory new", "timers", unit="s",
+          bars=both(1.6, 1.6), **MANY),
 ]

@@ -1,8 +1,8 @@
 """The models: what can stand behind the pthread functions that a job calls.
 
 A model says whether it is there, how a program is started under it, and how a program that ran proves it.  The
-same unmodified programs run under every model of a kind; a model whose programs are different ones (another language,
-another API) overrides argv() and returns None for a job that it does not have.
+same unmodified programs run under every model of a kind; a model whose programs are different ones (another
+language, another API) overrides argv() and returns None for a job that it does not have.
 """
 import os
 import re

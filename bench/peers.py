@@ -21,7 +21,8 @@ class Peer(Model):
     directory = ""  # below bench/peers, of the sources
 
     def __init__(self, name, about, one_cpu):
-        super().__init__(name + "-1" if one_cpu else name, about + (", on one CPU" if one_cpu else ""), default=False)
+        super().__init__(name + "-1" if one_cpu else name, about + (", on one CPU" if one_cpu else ""),
+                         default=False)
         self.set = "1 CPU" if one_cpu else "all CPUs"
         self.cpus = 1 if one_cpu else len(os.sched_getaffinity(0))
 
@@ -57,8 +58,8 @@ class Peer(Model):
 
 
 def run(argv, **more):
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                          **more)
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=False, **more)
 
 
 class Go(Peer):
@@ -90,8 +91,8 @@ class Erlang(Peer):
 
     def command(self, program, args, place):
         spin = ["+sbwt", "very_long"] if "--cross" in args else []
-        return ["erl", "+S", str(self.cpus), "+P", "2000000", *spin, "-noshell", "-pa", os.path.join(place, "erlang"),
-                "-s", "jobs", "main", "-extra", program] + args
+        return ["erl", "+S", str(self.cpus), "+P", "2000000", *spin, "-noshell", "-pa",
+                os.path.join(place, "erlang"), "-s", "jobs", "main", "-extra", program] + args
 
 
 class BoostFiber(Peer):
@@ -107,7 +108,8 @@ class BoostFiber(Peer):
 
     def compile(self, sources, place):
         return run(["g++", "-std=c++17", "-O2", "-o", os.path.join(place, "boost_peer")]
-                   + [s for s in sources if s.endswith(".cpp")] + ["-lboost_fiber", "-lboost_context", "-pthread"])
+                   + [s for s in sources if s.endswith(".cpp")]
+                   + ["-lboost_fiber", "-lboost_context", "-pthread"])
 
     def command(self, program, args, place):
         return [os.path.join(place, "boost_peer"), program, "--workers", str(self.cpus)] + args

@@ -58,7 +58,7 @@ def verdict(series, base):
 
 
 def share_verdict(series, base):
-    """Whether the smallest share is what the job asks, or at most 0.1 below the baseline's; None where neither is."""
+    """Whether the smallest share is what the job asks, or at most 0.1 below the baseline's; None: neither."""
     if series.job.fair and series.model.ours and series.samples:
         return statistics.median(series.values("share")) >= series.job.fair
     if not series.job.share or series.model.name != "1to1" or not series.samples:
@@ -74,8 +74,8 @@ def fastest(series):
 
 def against_peers(series, others):
     """
-    The keys of the report that compare with peers that had as many CPUs: the fastest one; and of those whose figure is
-    on record, the fastest: bar / record is the ratio to it that the bar implies.
+    The keys of the report that compare with peers that had as many CPUs: the fastest one; and of those whose figure
+    is on record, the fastest: bar / record is the ratio to it that the bar implies.
     """
     if not series.model.ours or not series.samples:
         return {}
@@ -188,7 +188,7 @@ def row(e):
 
 NOTES = """median, min, max over rounds; +-%: half the distance of the quartiles.  ratio: median of the ratios
 to libc of the same round (below 1 is better, except for ops/s).  share: the smallest thread's part of the mean.
-best peer: the fastest of the peers with as many CPUs and the ratio to it; of one on record, what the bar implies.
+best peer: the fastest peer with as many CPUs and the ratio to it; of one on record, what the bar implies.
 probe: core-to-core latency one way, before and after each round."""
 
 

@@ -1,6 +1,6 @@
 /*
- * Child first: a tree of threads that start each other so is walked depth first, and few of them live at once; and such
- * threads do not keep others from running.
+ * Child first: a tree of threads that start each other so is walked depth first, and few of them live at once; and
+ * such threads do not keep others from running.
  */
 #include <mn.h>
 

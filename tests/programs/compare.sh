@@ -19,8 +19,8 @@ missing=
 for job in create_join create_join_batch create_join_leak mutex_uncontended mutex_uncontended_single \
     mutex_contended_2 mutex_contended_4 mutex_contended_16 mutex_contended_mid_2 mutex_contended_mid_4 \
     mutex_contended_mid_16 cond_pingpong sem_pingpong rwlock_read_2 barrier_4 tsd_get pigz_file redis_ops \
-    yield_2 yield_1000 spawn_join spawn_batch_1m pingpong_same pingpong_cross ring_503 skynet_1m parked_1m forkjoin_fib \
-    mutex_mn_2 mutex_mn_64 chan_mpmc_16 timers_1m; do
+    yield_2 yield_1000 spawn_join spawn_batch_1m pingpong_same pingpong_cross ring_503 skynet_1m parked_1m \
+    forkjoin_fib mutex_mn_2 mutex_mn_64 chan_mpmc_16 timers_1m; do
     grep -q "^  $job " "$T/list" || missing="$missing $job"
 done
 check "it knows every job$missing" test -z "$missing"
@@ -44,7 +44,7 @@ PY
 python3 "$T/keys.py" "$T/json" 2>"$T/stderr"
 result $? 'its JSON has the keys and the models'
 
-# Green threads: one program that prints two jobs' lines is run once; POSIX threads beside it where they have the job.
+# Green threads: a program that prints two jobs' lines is run once; POSIX threads beside it where they have it.
 compare --build "$BUILD" --quick --rounds 1 --only spawn_join --only forkjoin_fib --only forkjoin_fib_parent \
     --model mn-1 --json "$T/json" >"$T/table"
 result $? 'three jobs for green threads' || note <"$T/table"
@@ -131,7 +131,8 @@ broken_mn() {
 }
 broken_mn "a mutex of libmn's that does not exclude" 'int mn_mutex_lock(void *m) { return 0; }
 int mn_mutex_unlock(void *m) { return 0; }' mutex --threads 2 --seconds 0.1
-broken_mn 'a join that does not wait' 'int mn_join(uint64_t t, void **r) { if (r) *r = 0; return 0; }' forkjoin --seconds 0.05
+broken_mn 'a join that does not wait' 'int mn_join(uint64_t t, void **r) { if (r) *r = 0; return 0; }' \
+    forkjoin --seconds 0.05
 broken_mn 'a channel that loses messages' 'int mn_chan_send(void *c, const void *v) { return 0; }
 int mn_chan_recv(void *c, void *v) { return 0; }' pingpong --seconds 0.05
 finish

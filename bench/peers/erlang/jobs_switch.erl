@@ -8,7 +8,8 @@ yield() ->
     N = number("--threads", 2),
     Stop = atomics:new(1, []),
     Me = self(),
-    All = [spawn_link(fun() -> receive go -> Me ! {count, yield_loop(Stop, 0)} end end) || _ <- lists:seq(1, N)],
+    All = [spawn_link(fun() -> receive go -> Me ! {count, yield_loop(Stop, 0)} end end)
+           || _ <- lists:seq(1, N)],
     From = now_ns(),
     [P ! go || P <- All],
     receive after window() div 1000000 -> ok end,
@@ -40,7 +41,8 @@ pingpong() ->
     end, Place(1)),
     receive
         {done, Elapsed, Turns} ->
-            result(case Cross of true -> "pingpong_cross"; false -> "pingpong_same" end, Elapsed / Turns, "ns", "")
+            Name = case Cross of true -> "pingpong_cross"; false -> "pingpong_same" end,
+            result(Name, Elapsed / Turns, "ns", "")
     end.
 
 echo() -> receive {From, N} -> From ! N + 1, echo() end.
@@ -82,8 +84,8 @@ rounds_until(First, N, Until, Done) ->
         false -> Done + 4
     end.
 
-%% 16 senders, 16 receivers.  A process's mailbox has one reader: each sender takes the receivers in turn.  Every 100th
-%% message is answered, so that mailboxes stay bounded.
+%% 16 senders, 16 receivers.  A process's mailbox has one reader: each sender takes the receivers in turn.  Every
+%% 100th message is answered, so that mailboxes stay bounded.
 chan() ->
     Ends = 16,
     Me = self(),
