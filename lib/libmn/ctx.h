@@ -19,4 +19,7 @@ _Noreturn void mni_ctx_jump(void *to);
 /* A new context on the stack that ends at top (16-byte aligned): it calls entry(), which never returns. */
 void *mni_ctx_make(void *top, void (*entry)(void));
 
+/* The outermost frame of every context that mni_ctx_make made returns to the instructions here. */
+void mni_ctx_entry(void);
+
 #endif

@@ -10,7 +10,8 @@
  *   - Descriptors are never unmapped while the runtime runs.  A handle's generation says whose one is.
  *   - A parked thread's claim says WAITING and counts its waits.  If it is the same word before and after, the thread has not
  *     run meanwhile, and the copy of its stack is right (walk_copy.c).
- *   - A ready thread has no such count.  Its stack is copied twice, and believed if both are equal and it is still queued.
+ *   - A ready thread has no such count.  Its stack is copied twice, and believed if both are equal, it is still queued, and
+ *     the walk ends where every green thread's does.
  *   - Memory of the program's that a descriptor points to (names, the object waited for) may be gone by now: it is read through
  *     the kernel (peek.h).
  * A thread that keeps changing is said to run, after a few tries.
@@ -33,6 +34,7 @@
 
 #include "backtrace.h"
 #include "clock.h"
+#include "ctx.h"
 #include "current.h"
 #include "export.h"
 #include "fault.h"
@@ -200,6 +202,11 @@ static bool parked(const struct shot *s) {
     return s->state == MNI_WAITING && (s->claim & MNI_CLAIM_MASK) == MNI_WAITING_CLAIM;
 }
 
+/* A return address in the outermost frame of green threads (ctx.S). */
+static bool at_base(const void *pc) {
+    return (uintptr_t)pc - (uintptr_t)mni_ctx_entry < 16;
+}
+
 static void take(struct dump *d, struct mni_thread *t, struct shot *s) {
     const uint32_t steady = ~(uint32_t)(MNI_CANCEL | MNI_SHIELD);
     for (int i = 0; i < TRIES; i++) {
@@ -219,11 +226,14 @@ static void take(struct dump *d, struct mni_thread *t, struct shot *s) {
             continue;
         if (stack)
             s->depth = mni_copy_walk(&d->copy, s->pcs, DEPTH);
+        if (s->depth > 0 && s->depth < DEPTH && s->state == MNI_READY && !at_base(s->pcs[s->depth - 1]))
+            continue;
         if (t == d->caller)
             s->depth = backtrace_take(s->pcs, DEPTH, 0);
         return;
     }
     s->used = s->room = 0;
+    s->depth = 0;
     s->state = s->state == MNI_FREE ? MNI_FREE : MNI_RUNNING;
 }
 
