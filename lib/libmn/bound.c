@@ -22,7 +22,7 @@ static __thread struct mni_thread *self __attribute__((tls_model("initial-exec")
 static uint64_t ends; /* atomic; counts only */
 
 uint64_t mni_bound_ends(void) {
-    return a64_load(&ends);
+    return a64_load_acquire(&ends); /* acquire: pairs with ended(), which has let go of everything */
 }
 
 struct mni_thread *mni_bound_self(void) {

@@ -62,9 +62,14 @@ static uint32_t enough(void) {
     return n > 1 ? n : 1;
 }
 
+static inline bool is_green(const struct mni_parker *p) {
+    /* Relaxed: of foreign LWPs it changes between two values, neither of which this is. */
+    return a32_load(&p->foreign) == MNI_GREEN;
+}
+
 /* Whether it will run soon once it was woken. */
 static bool comes_soon(const struct mni_parker *p) {
-    if (p->foreign != MNI_GREEN)
+    if (!is_green(p))
         return false;
     const struct mni_thread *t = (const struct mni_thread *)(const void *)p;
     return t->priority == MN_NORMAL && !(t->flags & (MNI_PINNED | MNI_BOUND));
@@ -258,7 +263,7 @@ static __attribute__((noinline)) int send_slow(struct mn_chan *ch, const void *e
 
 static __attribute__((noinline)) int recv_slow(struct mn_chan *ch, void *element, int64_t deadline) {
     struct mni_queue woken = {0};
-    bool eager = deadline != MN_FOREVER || mni_parker_self()->foreign != MNI_GREEN;
+    bool eager = deadline != MN_FOREVER || !is_green(mni_parker_self());
     int r = mni_chan_try_recv_locked(ch, element, eager, &woken);
     if (r == MNI_CHAN_NOT_NOW && deadline != TRY && !passed(deadline))
         return wait_for_other(ch, element, deadline, false);
@@ -277,7 +282,7 @@ static __attribute__((noinline)) int recv_slow(struct mn_chan *ch, void *element
  */
 static inline bool only_waiter(const struct mni_queue *q) {
     const struct mni_waiter *w = q->head;
-    return w == q->tail && w->tag == 0 && w->parker->foreign == MNI_GREEN;
+    return w == q->tail && w->tag == 0 && is_green(w->parker);
 }
 
 /* Hands an element over to or from the only one that waits, and drops the lock; false: it has given up, and is out of the

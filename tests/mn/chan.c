@@ -16,7 +16,6 @@ static void test_misuse(void) {
     is(mn_chan_create(NULL, 8, 1), -EINVAL, "create: nowhere to store it");
     is(mn_chan_create(&ch, (size_t)1 << 30, 1), -EINVAL, "create: elements are too large");
     is(mn_chan_create(&ch, 8, (size_t)1 << 61), -ENOMEM, "create: more bytes than a size_t counts");
-    is(mn_chan_create(&ch, 1 << 20, 1 << 30), -ENOMEM, "create: more memory than there is");
     ok(ch == NULL, "no channel was stored");
     is(mn_chan_send(NULL, &v), -EINVAL, "send: NULL");
     is(mn_chan_recv(NULL, &v), -EINVAL, "recv: NULL");
