@@ -145,6 +145,9 @@ static inline __attribute__((always_inline)) int go(mn_thread *out, const struct
         c = mni_switch(c, parent, t, after_child_first);
     } else {
         mni_runq_push_hot(c, t);
+        /* Its spawner may not switch for long. */
+        if (__builtin_expect(a32_load(&mni_rt->idlers) != 0, 0))
+            mni_call_help(c);
     }
 leave:
     mni_leave(c);

@@ -14,7 +14,9 @@
  *   compiler barrier of the pushers: a push that the look misses came after the barrier, and its pusher sees idlers != 0.
  *
  *   Help.  A pusher that sees idlers wakes one when more than the hot slot is filled, no worker looks for work already, and
- *   its last call for help is HELP_NS ago: within that time the threads may well have been run by itself.  A call that is
+ *   its last call for help is MNI_HELP_NS ago: within that time the threads may well have been run by itself; or longer, up
+ *   to 64 times, while the calls before it led to nothing.  A thread that was woken into the hot slot is no reason to call,
+ *   one that was started there is.  A call that is
  *   left out is made up for: housekeeping calls again (sched.c), and one sleeper (the watcher) looks at the others
  *   every so often while any of them is busy, for the case that a pusher now runs one thread for long.
  *
@@ -39,8 +41,7 @@
 #include "umtx.h"
 
 enum {
-    HELP_NS = 20000,
-    TURN_TRIES = 40, /* of who would look, while others do: about 1 us */
+    HELP_LONGEST = 64, /* times MNI_HELP_NS */
     WATCH_FIRST_NS = 100000, /* the watcher's first nap, doubled to the last while it finds nothing */
     WATCH_LAST_NS = 10000000,
 };
@@ -83,10 +84,14 @@ static bool rouse_any(const struct mni_cpu *c) {
 void mni_call_help(struct mni_cpu *c) {
     if (a32_load(&mni_rt->searching))
         return;
-    int64_t now = (int64_t)clock_now_ns();
-    if (now - c->helped < HELP_NS)
+    uint64_t now = cpu_ticks();
+    if (now - c->helped < c->help_wait)
         return;
     c->helped = now;
+    /* Nobody has taken anything since the last call: the next one can wait longer. */
+    bool useful = c->count.stolen != c->stolen_then;
+    c->stolen_then = c->count.stolen;
+    c->help_wait = useful ? mni_rt->help_ticks : c->help_wait < HELP_LONGEST * mni_rt->help_ticks ? 2 * c->help_wait : c->help_wait;
     if (rouse_any(c))
         mni_count(c, rouses, 1);
 }
@@ -111,6 +116,21 @@ static bool mine(struct mni_cpu *c) {
 
 static bool due(const struct mni_cpu *c) {
     return mni_timers_next(c->timers) <= (int64_t)clock_now_ns();
+}
+
+/* Waits for what others put into the inbox, without looking further. */
+static bool linger(struct mni_cpu *c, int64_t ns) {
+    int64_t end = (int64_t)clock_now_ns() + ns;
+    do {
+        for (int i = 0; i < 64; i++) {
+            cpu_relax();
+            if (aptr_load(&c->remote.inbox))
+                return mine(c);
+        }
+        if (due(c) || a32_load(&mni_rt->stop))
+            return true;
+    } while ((int64_t)clock_now_ns() < end);
+    return false;
 }
 
 /* Looks for work for at most `ns`; true: there is some. */
@@ -142,17 +162,14 @@ bool mni_idle(struct mni_worker *w) {
     int64_t spin = rt->config.spin_us > 0 ? rt->config.spin_us * 1000ll : 0;
     if (spin && rt->ncpus > 1) {
         bool found = false;
-        /* Who was just given work stops looking in a moment: the two ends of a ping-pong take turns in this. */
-        for (int i = 0; i < TURN_TRIES && !found; i++) {
-            if (a32_load(&rt->searching) < (rt->ncpus + 1) / 2) {
-                if (a32_add_full(&rt->searching, 1) < (rt->ncpus + 1) / 2) {
-                    found = search(c, spin);
-                    i = TURN_TRIES;
-                }
-                a32_add_full(&rt->searching, (uint32_t)-1);
-            }
-            cpu_relax();
-            found = found || mine(c);
+        uint32_t most = (rt->ncpus + 1) / 2;
+        /* Where enough look for work already, this one waits for its own inbox only, and costs nobody a cache line. */
+        if (a32_add_full(&rt->searching, 1) < most) {
+            found = search(c, spin);
+            a32_add_full(&rt->searching, (uint32_t)-1);
+        } else {
+            a32_add_full(&rt->searching, (uint32_t)-1);
+            found = linger(c, spin);
         }
         if (found)
             return true;

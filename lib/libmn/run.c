@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "cpu.h"
 #include "create.h"
 #include "exceptions.h"
 #include "export.h"
@@ -80,8 +81,16 @@ static void defaults(struct mn_config *c) {
         c->max_threads = 16000000;
 }
 
+/* Ticks of cpu_ticks() in MNI_HELP_NS: roughly, from how both clocks went on since the start began. */
+static uint64_t help_ticks(uint64_t ticks, uint64_t ns) {
+    ticks = cpu_ticks() - ticks;
+    ns = clock_now_ns() - ns;
+    return ns ? (uint64_t)((double)ticks / (double)ns * MNI_HELP_NS) + 1 : 1;
+}
+
 /* Everything but the LWPs. */
 static int make(struct mni_runtime **out, const struct mn_config *config) {
+    uint64_t ticks = cpu_ticks(), ns = clock_now_ns();
     struct mni_runtime *rt = aligned(sizeof *rt);
     if (!rt)
         return -ENOMEM;
@@ -123,6 +132,9 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
     }
     if (rt->config.verbose)
         notice("libmn: %s%s", rt->topo.why, rt->membarrier ? "" : "; no membarrier: slower entry");
+    rt->help_ticks = help_ticks(ticks, ns);
+    for (unsigned i = 0; i < rt->ncpus; i++)
+        rt->cpus[i]->help_wait = rt->help_ticks;
     *out = rt;
     return 0;
 }

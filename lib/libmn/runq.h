@@ -66,8 +66,6 @@ static inline void mni_runq_push_hot(struct mni_cpu *c, struct mni_thread *t) {
     aptr_store(&c->hot, t);
     if (old)
         mni_runq_push(c, old);
-    else if (__builtin_expect(a32_load(&mni_rt->idlers) != 0, 0))
-        mni_call_help(c);
 }
 
 static inline void mni_runq_push_fair(struct mni_cpu *c, struct mni_thread *t) {

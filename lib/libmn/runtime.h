@@ -28,6 +28,7 @@
 
 enum {
     MNI_RING = 2048,      /* run queue entries of a CPU before its overflow list */
+    MNI_HELP_NS = 20000, /* between two calls for help of a CPU (idle.c) */
     MNI_BUDGET = 1000,   /* runtime calls of a slice */
     MNI_STRAND = 64,     /* slices in a row of threads that start each other child first */
     MNI_LINE = 128,      /* two cache lines: the adjacent-line prefetcher makes neighbours out of pairs */
@@ -79,7 +80,8 @@ struct mni_cpu {
     struct mni_counts count;
     struct mni_stacks stacks;
     struct mni_fifo overflow, high, low;
-    int64_t helped; /* when it last woke another worker */
+    uint64_t helped, help_wait; /* when it last called for help, and how soon it may again; cpu_ticks */
+    uint64_t stolen_then;       /* count.stolen at that time */
     struct mni_thread *ring[MNI_RING];
 
     /* ---- written by others */
@@ -128,6 +130,7 @@ struct mni_runtime {
     uint32_t stopped; /* futex: the runtime has ended */
     _Alignas(MNI_LINE) uint32_t idlers; /* workers that sleep */
     uint32_t searching;                 /* workers that look for work */
+    uint64_t help_ticks;                /* MNI_HELP_NS */
     uint32_t inject;                    /* round robin of foreign LWPs */
 };
 
