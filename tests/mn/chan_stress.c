@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "kinds.h"
-#include "stress/shake.h"
+#include "random.h"
 
 enum { CHANS = 4, THREADS = 12, KEY = 1000003 };
 static const size_t capacities[CHANS] = {0, 1, 7, MN_CHAN_UNBOUNDED};
@@ -14,8 +14,26 @@ static uint64_t sent, received; /* sums */
 static long rounds, sends, failures;
 static struct mn_future *stop_selecting;
 
-static int64_t soon(void) {
-    return rnd(4) ? MN_FOREVER : rnd(3) ? now() + rnd(30000) : 0;
+/* The state is the caller's own: stress/shake.h keeps it by LWP, and green threads move. */
+static unsigned below(uint32_t *random, unsigned n) {
+    return random_next(random) % n;
+}
+
+static void delay(uint32_t *random) {
+    unsigned n = below(random, 1000);
+    if (n < 600)
+        return;
+    if (n < 950)
+        for (volatile unsigned i = n - 600; i > 0; i--)
+            ;
+    else if (n < 995)
+        mn_yield();
+    else
+        usleep(below(random, 100));
+}
+
+static int64_t soon(uint32_t *random) {
+    return below(random, 4) ? MN_FOREVER : below(random, 3) ? now() + below(random, 30000) : 0;
 }
 
 static void count_sent(int r, uint64_t v) {
@@ -34,20 +52,20 @@ static void count_received(int r, uint64_t v) {
         __atomic_fetch_add(&failures, 1, __ATOMIC_RELAXED);
 }
 
-static void one_select(uint64_t number) {
+static void one_select(uint64_t number, uint32_t *random) {
     struct mn_case c[CHANS * 2 + 1];
     uint64_t out[CHANS], in[CHANS];
     int n = 0;
     for (unsigned k = 0; k < CHANS; k++) {
         out[k] = number * CHANS + k + 1;
-        if (rnd(3))
+        if (below(random, 3))
             c[n++] = (struct mn_case){.kind = MN_CASE_SEND, .channel = chans[k], .data = &out[k]};
-        if (rnd(3))
+        if (below(random, 3))
             c[n++] = (struct mn_case){.kind = MN_CASE_RECV, .channel = chans[k], .data = &in[k]};
     }
-    c[n] = (struct mn_case){.kind = rnd(2) ? MN_CASE_NONE : MN_CASE_FUTURE, .future = stop_selecting};
+    c[n] = (struct mn_case){.kind = below(random, 2) ? MN_CASE_NONE : MN_CASE_FUTURE, .future = stop_selecting};
     n++;
-    int r = mn_select(c, n, soon());
+    int r = mn_select(c, n, soon(random));
     if (r < 0)
         count_sent(r, 0);
     else if (c[r].kind == MN_CASE_SEND)
@@ -61,22 +79,20 @@ static void *worker(void *arg) {
     uint32_t random = (uint32_t)(me * 2654435761u + 1);
     for (long i = 0; i < rounds; i++) {
         uint64_t v = me * 1000000 + (uint64_t)i;
-        /* Here and not by __thread: a green thread may be on another LWP by now. */
-        shake_state = random_next(&random) | 1;
-        delay();
-        struct mn_chan *ch = chans[rnd(CHANS)];
+        delay(&random);
+        struct mn_chan *ch = chans[below(&random, CHANS)];
         int r;
-        switch (rnd(7)) {
+        switch (below(&random, 7)) {
         case 0:
         case 1:
-            count_sent(mn_chan_send_until(ch, &v, soon()), v);
+            count_sent(mn_chan_send_until(ch, &v, soon(&random)), v);
             break;
         case 2:
             count_sent(mn_chan_try_send(ch, &v), v);
             break;
         case 3:
         case 4:
-            r = mn_chan_recv_until(ch, &v, soon());
+            r = mn_chan_recv_until(ch, &v, soon(&random));
             count_received(r, v);
             break;
         case 5:
@@ -84,7 +100,7 @@ static void *worker(void *arg) {
             count_received(r, v);
             break;
         default:
-            one_select(v);
+            one_select(v, &random);
         }
     }
     return NULL;
