@@ -47,6 +47,8 @@ static void ended(struct mni_thread *t, void *result) {
 
 static void *lwp_main(void *arg) {
     struct mni_thread *t = arg;
+    struct mni_own own = {0};
+    t->own = &own;
     self = t;
     mni_topo_unbind(&mni_rt->topo, 0, false); /* its creator may be pinned */
     t->state = MNI_RUNNING;

@@ -20,6 +20,6 @@ _Noreturn void mni_ctx_jump(void *to);
 void *mni_ctx_make(void *top, void (*entry)(void));
 
 /* The outermost frame of every context that mni_ctx_make made returns to the instructions here. */
-void mni_ctx_entry(void);
+void mni_ctx_entry(void) __attribute__((visibility("hidden")));
 
 #endif

@@ -82,17 +82,17 @@ MN_EXPORT int mn_defer(void (*fn)(void *), void *arg) {
         return -ENOMEM;
     d->fn = fn;
     d->arg = arg;
-    d->next = t->defers;
-    t->defers = d;
+    d->next = t->own->defers;
+    t->own->defers = d;
     t->flags |= MNI_UNTIDY;
     return 0;
 }
 
 static void run_latest(struct mni_thread *t, bool run) {
-    struct mni_defer *d = t->defers;
+    struct mni_defer *d = t->own->defers;
     void (*fn)(void *) = d->fn;
     void *arg = d->arg;
-    t->defers = d->next;
+    t->own->defers = d->next;
     free(d);
     if (run)
         fn(arg);
@@ -102,7 +102,7 @@ MN_EXPORT int mn_undefer(bool run) {
     struct mni_thread *t = running();
     if (!t)
         return -EPERM;
-    if (!t->defers)
+    if (!t->own->defers)
         return -ENOENT;
     run_latest(t, run);
     return 0;
@@ -110,21 +110,21 @@ MN_EXPORT int mn_undefer(bool run) {
 
 /* Called outside the runtime, as the thread itself. */
 void mni_thread_cleanup(struct mni_thread *t, void *result) {
-    if (t->defers || t->scopes || t->locals)
+    if (t->own->defers || t->own->scopes || t->own->locals)
         mn_shield(true);
     for (int round = 0; round <= MN_DESTRUCTOR_ROUNDS; round++) {
-        while (t->defers || t->scopes)
+        while (t->own->defers || t->own->scopes)
             if (mni_scope_is_next(t))
-                mn_scope_close(t->scopes);
+                mn_scope_close(t->own->scopes);
             else
                 run_latest(t, true);
         if (round == MN_DESTRUCTOR_ROUNDS || !mni_locals_round(t))
             break;
     }
     mni_locals_release(t);
-    if (t->select) {
-        mni_select_release(t->select);
-        t->select = NULL;
+    if (t->own->select) {
+        mni_select_release(t->own->select);
+        t->own->select = NULL;
     }
     if (t->scope)
         mni_scope_leave(t, result);

@@ -31,8 +31,8 @@ static const _Unwind_Exception_Class ours = 0x4f444f4e41544100; /* "ODONATA" */
 
 _Noreturn static void end(void *result) {
     struct mni_thread *t = mni_current();
-    t->exceptions[0] = t->exceptions[1] = NULL; /* frames that were not unwound may have left something */
-    t->unwind = NULL;                           /* no second time, when a deferred function calls mn_exit */
+    t->own->exceptions[0] = t->own->exceptions[1] = NULL; /* frames that were not unwound may have left something */
+    t->own->unwind = NULL;                           /* no second time, when a deferred function calls mn_exit */
     if (mni_bound_self())
         mni_bound_exit(result);
     mni_jump(mni_thread_end(t, result));
@@ -67,9 +67,9 @@ _Unwind_Reason_Code mni_entry_personality(int version, _Unwind_Action actions, _
 __attribute__((noinline, no_sanitize("thread"))) void *mni_call_entry(struct mni_thread *t) {
     __asm__ volatile(".cfi_personality 0x1b, mni_entry_personality"); /* 0x1b: pc-relative, four bytes */
     struct leaving room; /* it has to outlive all frames but this one */
-    t->unwind = &room;
+    t->own->unwind = &room;
     void *result = mni_call_fn(t);
-    t->unwind = NULL;
+    t->own->unwind = NULL;
     __asm__ volatile("" : : : "memory"); /* no tail call: the frame must be there */
     return result;
 }
@@ -105,7 +105,7 @@ static _Unwind_Reason_Code stop(int version, _Unwind_Action actions, _Unwind_Exc
 
 void mni_exit_unwind(void *result) {
     unwinder *unwind = forced_unwind();
-    struct leaving *l = mni_current()->unwind;
+    struct leaving *l = mni_current()->own->unwind;
     if (unwind && l) {
         memset(l, 0, sizeof *l);
         l->exception.exception_class = ours;

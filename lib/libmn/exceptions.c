@@ -33,7 +33,7 @@ static __thread void *lwp[2] __attribute__((tls_model("initial-exec")));
 /* Another function's address of lwp would be kept over a switch. */
 __attribute__((noinline)) static void *globals(void) {
     struct mni_thread *t = mni_current();
-    return t ? t->exceptions : lwp;
+    return t ? t->own->exceptions : lwp;
 }
 
 MN_EXPORT void *__cxa_get_globals(void) {

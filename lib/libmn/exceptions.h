@@ -13,20 +13,20 @@ void **mni_exceptions_lwp(void);
 /* For switches; `words` is what mni_exceptions_lwp returned to the worker. */
 static inline void mni_exceptions_save(struct mni_thread *t, void *const *words) {
     if (__builtin_expect(words != NULL, 0)) {
-        t->exceptions[0] = words[0];
-        t->exceptions[1] = words[1];
+        t->own->exceptions[0] = words[0];
+        t->own->exceptions[1] = words[1];
     }
 }
 static inline void mni_exceptions_restore(const struct mni_thread *t, void **words) {
     if (__builtin_expect(words != NULL, 0)) {
-        words[0] = t->exceptions[0];
-        words[1] = t->exceptions[1];
+        words[0] = t->own->exceptions[0];
+        words[1] = t->own->exceptions[1];
     }
 }
 /* The thread ends; its descriptor's words are for the next one that has it. */
 static inline void mni_exceptions_ended(struct mni_thread *t, void *const *words) {
     if (__builtin_expect(words != NULL, 0))
-        t->exceptions[0] = t->exceptions[1] = NULL;
+        t->own->exceptions[0] = t->own->exceptions[1] = NULL;
 }
 
 #endif

@@ -125,13 +125,13 @@ static void release(struct mni_locals *l) {
 }
 
 bool mni_locals_round(struct mni_thread *t) {
-    return t->locals && run_round(t->locals);
+    return t->own->locals && run_round(t->own->locals);
 }
 
 void mni_locals_release(struct mni_thread *t) {
-    if (t->locals)
-        release(t->locals);
-    t->locals = NULL;
+    if (t->own->locals)
+        release(t->own->locals);
+    t->own->locals = NULL;
 }
 
 /* ---- foreign LWPs */
@@ -168,7 +168,7 @@ static struct mni_locals *own(void) {
     struct mni_thread *t = c ? c->current : mni_bound_self();
     if (c)
         mni_leave(c);
-    struct mni_locals *l = t ? t->locals : foreign_values;
+    struct mni_locals *l = t ? t->own->locals : foreign_values;
     if (l)
         return l;
     l = fault("malloc") ? NULL : calloc(1, sizeof *l);
@@ -176,7 +176,7 @@ static struct mni_locals *own(void) {
         return NULL;
     l->block[0] = l->first;
     if (t) {
-        t->locals = l;
+        t->own->locals = l;
         t->flags |= MNI_UNTIDY;
         return l;
     }
@@ -204,11 +204,11 @@ static inline struct value *look(mn_key key) {
     struct mni_cpu *c = mni_enter();
     const struct mni_locals *l;
     if (__builtin_expect(c != NULL, 1)) {
-        l = c->current->locals;
+        l = c->current->own->locals;
         mni_leave(c);
     } else {
         const struct mni_thread *t = mni_bound_self();
-        l = t ? t->locals : foreign_values;
+        l = t ? t->own->locals : foreign_values;
     }
     uint32_t i = (uint32_t)key, g = (uint32_t)(key >> 32);
     if (__builtin_expect(!l || !exists(i, g), 0))

@@ -62,7 +62,9 @@ static inline void *mni_first_top(struct mni_cpu *c, struct mni_thread *t) {
         mni_stack_own(t->stack, t->stack_class, t);
         mni_fiber_begin(&t->fiber, t->stack, mni_stack_bytes(t->stack_class));
     }
-    return mni_stack_top(t->stack, t->stack_class);
+    t->own = (struct mni_own *)mni_stack_top(t->stack, t->stack_class) - 1;
+    *t->own = (struct mni_own){0};
+    return t->own;
 }
 
 /* The context of a thread that is to run on c. */

@@ -66,9 +66,9 @@ MN_EXPORT int mn_scope_open(struct mn_scope **scope, unsigned flags) {
     list_init(&s->told);
     struct mni_thread *t = caller(c);
     if (t) {
-        s->defers = t->defers;
-        s->outer = t->scopes;
-        t->scopes = s;
+        s->defers = t->own->defers;
+        s->outer = t->own->scopes;
+        t->own->scopes = s;
         t->flags |= MNI_UNTIDY;
     }
     mni_end(c);
@@ -213,7 +213,7 @@ MN_EXPORT int mn_scope_close(struct mn_scope *s) {
     struct mni_cpu *c = mni_begin();
     struct mni_thread *t = caller(c);
     /* Usually the innermost. */
-    for (struct mn_scope **p = t ? &t->scopes : NULL; p && *p; p = &(*p)->outer)
+    for (struct mn_scope **p = t ? &t->own->scopes : NULL; p && *p; p = &(*p)->outer)
         if (*p == s) {
             *p = s->outer;
             break;
@@ -235,7 +235,7 @@ MN_EXPORT uint64_t mn_scope_alive(struct mn_scope *s) {
 
 bool mni_scope_is_next(const struct mni_thread *t) {
     /* No deferred function is left: those that were there have been taken back since. */
-    return t->scopes && (!t->defers || t->scopes->defers == t->defers);
+    return t->own->scopes && (!t->own->defers || t->own->scopes->defers == t->own->defers);
 }
 
 MN_EXPORT int mn_scope_go_attr(struct mn_scope *s, const struct mn_attr *attr, int (*fn)(void *), void *arg) {

@@ -167,7 +167,7 @@ static void make_key(void) {
 static struct mni_select *own(void) {
     struct mni_worker *w = mni_worker_self();
     struct mni_thread *t = w ? w->cpu->current : mni_bound_self();
-    return t ? t->select : foreign_records;
+    return t ? t->own->select : foreign_records;
 }
 
 /* False: there is no way to free them at the end of the caller. */
@@ -175,7 +175,7 @@ static bool set_own(struct mni_select *s) {
     struct mni_worker *w = mni_worker_self();
     struct mni_thread *t = w ? w->cpu->current : mni_bound_self();
     if (t) {
-        t->select = s;
+        t->own->select = s;
         t->flags |= MNI_UNTIDY;
         return true;
     }

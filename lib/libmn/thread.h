@@ -53,6 +53,17 @@ enum mni_ended {
     MNI_JOINED, /* a joiner was woken, or is about to release it */
 };
 
+/* What only the thread itself looks at: at the top of its stack, all zero when it starts. */
+struct mni_own {
+    struct mni_locals *locals;
+    struct mni_defer *defers;
+    struct mn_scope *scopes; /* that it opened, the innermost */
+    void *select;            /* records of its last select */
+    void *exceptions[2];     /* what __cxa_get_globals points to in this thread */
+    void *unwind;            /* in its first frame, for mn_exit (entry.c) */
+    void *spare;             /* the stack below is to be aligned to 16 bytes */
+};
+
 struct mni_thread {
     /* ---- switching, waking, queueing */
     struct mni_parker park;  /* who waits: claimed by the one that wakes it (wait.h) */
@@ -83,18 +94,13 @@ struct mni_thread {
     const void *wait_on;
     int64_t since; /* when it began to wait; a recent time of its CPU */
 
-    uint32_t permit; /* mn_park and mn_unpark: see park.c */
-    bool detached; /* guarded by lock */
+    uint32_t permit;        /* mn_park and mn_unpark: see park.c */
+    bool detached;          /* guarded by lock */
+    struct mni_fiber fiber; /* what tools call this thread */
+    struct mni_own *own;
     const char *name;
-    struct mni_locals *locals;
-    struct mni_defer *defers;
     struct mn_scope *scope;     /* that it belongs to */
-    struct mn_scope *scopes;    /* that it opened, the innermost */
     struct list scope_link;     /* in it */
-    void *exceptions[2];        /* what __cxa_get_globals points to in this thread */
-    void *unwind;               /* in its first frame, for mn_exit (entry.c) */
-    struct mni_fiber fiber;     /* what tools call this thread */
-    void *select;               /* records of its last select */
 };
 
 /* The descriptor of a handle; NULL: no such thread.  May be called by anyone; what is read from it may be stale. */

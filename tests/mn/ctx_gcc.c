@@ -10,8 +10,6 @@
 
 #include "tap.h"
 
-extern char mni_ctx_entry[] __attribute__((visibility("hidden")));
-
 enum { STACK = 65536, MOST = 64 };
 
 static char stack[STACK] __attribute__((aligned(64)));
