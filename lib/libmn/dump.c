@@ -367,6 +367,7 @@ MN_EXPORT int mn_dump(int fd) {
     d->caller = mni_current();
     if (dladdr((void *)(uintptr_t)mn_dump, &info) && getauxval(AT_PHDR) - (uintptr_t)info.dli_fbase >= 4096)
         d->base = info.dli_fbase;
+    mni_peek_prepare();
     mni_copy_begin(&d->copy);
     say(d, "libmn: process %d, %u cpus\n", (int)getpid(), rt->ncpus);
     if (d->copy.missing)

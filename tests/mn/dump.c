@@ -276,6 +276,11 @@ static int with_handler(void *arg) {
 int main(void) {
     is(mn_dump(1), -EPERM, "no runtime");
     is(mn_run(states, NULL, NULL), 0, "states");
+    up = 0;
+    mn_event_reset(&event);
+    setenv("ODONATA_DISABLE", "process_vm_readv", 1);
+    is(mn_run(states, NULL, NULL), 0, "the same where process_vm_readv is refused");
+    unsetenv("ODONATA_DISABLE");
     is(mn_run(storm, NULL, NULL), 0, "storm");
     is(mn_run(by_signal, "QUIT", NULL), 0, "SIGQUIT");
     struct sigaction now;
