@@ -116,7 +116,7 @@ enum {
     MNI_TAKEN_SEIZED = 1, /* for a moment: the worker waits before it enters */
     MNI_TAKEN_AWAY = 2,   /* its cpu has another worker now */
     MNI_TAKEN_FENCE = 4,  /* no membarrier here: entering needs a full fence */
-    MNI_TAKEN_WAITED = 8, /* the worker sleeps until SEIZED is cleared */
+    MNI_TAKEN_WAITED = 8, /* the worker sleeps until the mark is cleared, or its cpu is gone */
 };
 
 struct mni_runtime {

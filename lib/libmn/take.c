@@ -17,7 +17,10 @@
  *     SEIZED     a thief, from 0 or FENCE   the thief; with WAITED it wakes the worker
  *     AWAY       who hands off, likewise    the worker itself, as a spare, before it can get a cpu again; or by who set it,
  *                                           when the worker turned out to be inside
- *     WAITED     the worker, while SEIZED   with SEIZED
+ *     WAITED     the worker, while it is    with SEIZED; by who hands off, when the cpu is gone; by the worker with AWAY, if
+ *                marked                     that was before: a mark that stays would keep everybody off it for good
+ *
+ * tests/model/mn_take.c walks through all orders.
  */
 #include "take.h"
 
@@ -226,13 +229,18 @@ int mni_hand_off(struct mni_cpu *c) {
     c->err = spare->err;
     c->exceptions = spare->exceptions;
     mni_count(c, handoffs, 1);
-    /* Release, in this order: the old worker acts on cpu == NULL; marks of the new one need cpu and worker to agree. */
-    spare->cpu = c;
+    /* While it cannot get another cpu, to which it would bind itself. */
+    mni_worker_detached(w);
+    /*
+     * Release, in this order: marks of the new worker need cpu and worker to agree; it may run as soon as it has the cpu
+     * (its LWP may be about to start), and leaves as c->worker; the old one acts on cpu == NULL.
+     */
     aptr_store_release(&c->worker, spare);
+    aptr_store_release(&spare->cpu, c);
     aptr_store_release(&w->cpu, NULL);
+    /* Full: after the cpu is gone; pairs with the compare-and-swap of wait_unmarked. */
     if (a32_and_full(&w->taken, ~(uint32_t)MNI_TAKEN_WAITED) & MNI_TAKEN_WAITED)
         umtx_wake(&w->taken, 1, UMTX_PRIVATE);
-    mni_worker_detached(w);
     mni_spare_start(spare);
     return 0;
 }

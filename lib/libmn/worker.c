@@ -117,9 +117,9 @@ static void loop(struct mni_worker *w) {
         w->lost = NULL;
         if (t)
             mni_inbox_push(mni_rt->cpus[t->cpu], t);
-        /* Outside since it lost its cpu: the mark goes before it can get another. */
+        /* Outside since it lost its cpu: the mark goes before it can get another, and WAITED, if it was set too late. */
         a32_store_release(&w->inside, 0);
-        a32_and_full(&w->taken, ~(uint32_t)MNI_TAKEN_AWAY);
+        a32_and_full(&w->taken, ~(uint32_t)(MNI_TAKEN_AWAY | MNI_TAKEN_WAITED));
         mni_spare_give(w);
     }
     a32_store_release(&w->inside, 0);
