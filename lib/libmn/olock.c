@@ -2,7 +2,7 @@
  * olock.h's contended path.
  *
  * Guarantee: one holder at a time; a waiter is woken in the end; who finds the lock held by an LWP that does not run
- * spends about two microseconds on it and then leaves the CPU to others.
+ * spends 2.5 microseconds on it and then leaves the CPU to others.
  *
  * Dropping.  A lock that keeps "somebody may sleep" in its word has to drop it by a locked instruction, 5 ns of the 15 of a
  * whole operation on an object, to learn what hardly ever happens.  Here the word is 0 or 1, sleepers are noted apart, in
@@ -19,10 +19,10 @@
  *
  * Keeping away.  On finding the lock held, the naive spin looks again and again, and takes the line away from the holder
  * each time; then both go on in turns, a line's journey (100 ns and more) for each operation of 10.  Who finds the lock held
- * here does not look for 0.5 us: the holder's CPU does dozens of operations in that time; then it looks until it is its
+ * here does not look for 1 us: the holder's CPU does a hundred operations in that time; then it looks until it is its
  * turn, and the other stays away.  Two CPUs that do nothing but use one channel, ns an operation: 45 with plain spinning, 14 so,
  * 9 with the drop above as well (measured; doc/design/mn-channels.md).  Only a holder that does not run holds the lock through
- * three such rounds, 2 us in all.
+ * two such rounds, 2.5 us in all.
  *
  * The lock is not fair: whoever comes first after a drop has it.  It is held too briefly for that to starve anyone in
  * practice; objects that promise an order have a queue of their own.
@@ -44,9 +44,9 @@
 #include "umtx.h"
 
 enum {
-    AWAY = 20, /* times cpu_relax(): about 0.5 us on the machines this was measured on */
+    AWAY = 40, /* times cpu_relax(): about 1 us on the machines this was measured on */
     LOOKS = 8, /* in a row, a cpu_relax() between them: a holder that runs drops the lock meanwhile */
-    TIMES = 3, /* that often both, before it sleeps */
+    TIMES = 2, /* that often both, before it sleeps */
     NAP_NS = 500000, /* where a wake-up may be missed */
 };
 
