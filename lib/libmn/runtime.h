@@ -128,6 +128,7 @@ struct mni_runtime {
     uint32_t ending; /* no more threads are started */
     uint32_t stop;   /* workers end */
     uint32_t stopped; /* futex: the runtime has ended */
+    struct mni_runtime *older; /* in a fork's child: what its parent's parent had (run.c) */
     _Alignas(MNI_LINE) uint32_t idlers; /* workers that sleep */
     uint32_t searching;                 /* workers that look for work */
     uint64_t help_ticks;                /* MNI_HELP_NS */

@@ -1,3 +1,4 @@
+/* not under: tsan */ /* the tool stops in a child of a fork that starts threads */
 /* fork: the child has no runtime and says so; it can start one; its signal mask is the program's. */
 #include <mn.h>
 

@@ -197,10 +197,13 @@ static void *actor(void *arg) {
     return result;
 }
 
+static atomic_int foreign_ended;
+
 static void *foreign_actor(void *arg) {
     uint32_t r = (uint32_t)(uintptr_t)arg * 2654435761u | 1;
     while (atomic_load(&budget) > 0)
         act(&r, 2, true);
+    atomic_fetch_add(&foreign_ended, 1);
     return NULL;
 }
 
@@ -234,6 +237,8 @@ static int beside_foreign(void *arg) {
     for (uintptr_t i = 0; i < 3; i++)
         pthread_create(&lwp[i], NULL, foreign_actor, (void *)(i + 1));
     green(arg);
+    while (atomic_load(&foreign_ended) < 3) /* pthread_join would block the cpu for what they wait for */
+        mn_sleep(1000000);
     for (int i = 0; i < 3; i++)
         pthread_join(lwp[i], NULL);
     return 0;
