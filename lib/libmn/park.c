@@ -11,6 +11,8 @@
  * for that very wait: seq makes sure that it does not wake a later one, if the thread's deadline was faster.  The thread
  * may not have stored WAITING yet; then the claim fails, and the thread finds MNI_PERMIT when it looks at the word again after
  * it has stored WAITING.  Both orders are full (swap here, compare-and-swap there), so one of the two sees the other.
+ * That look, too, claims that very wait only: by then another may have woken the thread, and it may wait for a mutex.
+ * tests/model/mn_park.c walks through all orders.
  * The 28 bits of seq wrap after 268 million waits of one thread, all within one mn_unpark.
  */
 #include <errno.h>
@@ -20,6 +22,20 @@
 #include "export.h"
 #include "foreign.h"
 #include "sched.h"
+
+/* As mni_claim, for one wait of the thread and no later one. */
+static bool claim_wait(struct mni_thread *t, uint32_t seq) {
+    uint32_t claim = a32_load(&t->park.claim);
+    while ((claim & MNI_CLAIM_MASK) == MNI_WAITING_CLAIM && claim / MNI_CLAIM_SEQ == seq) {
+        /* Full: pairs with the one that set WAITING. */
+        if (mni_cas32(&t->park.claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED))) {
+            t->park.result = 0;
+            return true;
+        }
+        claim = a32_load(&t->park.claim);
+    }
+    return false;
+}
 
 static void after_park(struct mni_cpu *c, struct mni_thread *t) {
     if (c->after_deadline != MN_FOREVER)
@@ -39,7 +55,7 @@ static void after_park(struct mni_cpu *c, struct mni_thread *t) {
         return;
     }
     /* After the full operation above; pairs with the swap of mn_unpark. */
-    if (a32_load(&t->permit) == MNI_PERMIT && mni_claim(&t->park, 0))
+    if (a32_load(&t->permit) == MNI_PERMIT && claim_wait(t, claim / MNI_CLAIM_SEQ))
         mni_ready(c, t);
 }
 
@@ -84,17 +100,8 @@ MN_EXPORT int mn_unpark(mn_thread thread) {
         r = 0;
         /* Full: pairs with after_park's look, see above. */
         uint32_t old = mni_swap32(&t->permit, MNI_PERMIT);
-        if (old & MNI_PARKED) {
-            uint32_t seq = old >> 2, claim = a32_load(&t->park.claim);
-            while ((claim & MNI_CLAIM_MASK) == MNI_WAITING_CLAIM && claim / MNI_CLAIM_SEQ == seq) {
-                if (mni_cas32(&t->park.claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED))) {
-                    t->park.result = 0;
-                    mni_wake(&t->park);
-                    break;
-                }
-                claim = a32_load(&t->park.claim);
-            }
-        }
+        if (old & MNI_PARKED && claim_wait(t, old >> 2))
+            mni_wake(&t->park);
     }
     if (c)
         mni_leave(c);
