@@ -1,9 +1,9 @@
 /*
  * mn/chan.h: channels, and waiting for several things at once.
  *
- * A channel carries elements of one size from senders to receivers, any number of each, in the order in which they were
- * sent.  A bounded one holds capacity elements and lets senders wait while it is full; with capacity 0 a send is
- * complete only when a receiver has taken the element (rendezvous); an unbounded one grows.
+ * A channel carries elements of one size from senders to receivers, any number of each, in the order in which
+ * they were sent.  A bounded one holds capacity elements and lets senders wait while it is full; with capacity
+ * 0 a send is complete only when a receiver has taken the element (rendezvous); an unbounded one grows.
  */
 #ifndef MN_CHAN_H
 #define MN_CHAN_H
@@ -38,8 +38,8 @@ int mn_chan_create(struct mn_chan **channel, size_t element_size, size_t capacit
 int mn_chan_destroy(struct mn_chan *channel);
 
 /*
- * Sends the element that lies at `element`, waiting while the channel is full.  What one sender sends in order is
- * received in order.  The thread that receives it sees everything that the sender did before.
+ * Sends the element that lies at `element`, waiting while the channel is full.  What one sender sends in order
+ * is received in order.  The thread that receives it sees everything that the sender did before.
  *   -EPIPE      the channel is closed
  *   -EAGAIN     try_send: it is full (rendezvous: no receiver waits)
  *   -ETIMEDOUT  send_until: at the deadline it was still full
@@ -66,14 +66,18 @@ int mn_chan_recv_until(struct mn_chan *channel, void *element, int64_t deadline)
 int mn_chan_try_recv(struct mn_chan *channel, void *element);
 
 /*
- * Ends sending: everyone who waits is woken, senders get -EPIPE now and from now on, receivers when nothing is left.
+ * Ends sending: everyone who waits is woken, senders get -EPIPE now and from now on, receivers when nothing is
+ * left.
  *   -EALREADY   it was closed before
  *   -EINVAL     channel is NULL
  * Contexts: any.
  */
 int mn_chan_close(struct mn_chan *channel);
 
-/* Elements in the channel, a moment ago; how many it holds, MN_CHAN_UNBOUNDED.  0 for NULL.  Contexts: any, signal. */
+/*
+ * Elements in the channel, a moment ago; how many it holds, MN_CHAN_UNBOUNDED.  0 for NULL.  Contexts: any,
+ * signal.
+ */
 size_t mn_chan_len(const struct mn_chan *channel);
 size_t mn_chan_capacity(const struct mn_chan *channel);
 
@@ -82,7 +86,7 @@ enum mn_case_kind {
     MN_CASE_NONE = 0, /* never happens: a case that is switched off */
     MN_CASE_SEND,     /* the channel can be sent to: *data was sent; error -EPIPE: it is closed, -ENOMEM */
     MN_CASE_RECV,     /* the channel can be received from: into *data; error -EPIPE: it is closed and empty */
-    MN_CASE_FUTURE,   /* the future has its value: *(void **)data is set, unless data is NULL; error: what it failed with */
+    MN_CASE_FUTURE,   /* the future has its value, for *(void **)data unless data is NULL; error: it failed */
 };
 
 struct mn_case {
@@ -96,13 +100,13 @@ struct mn_case {
 };
 
 /*
- * Waits until one of n cases can happen, makes it happen, and returns its index; no other case has any effect.  If
- * several can, each of them is as likely.  One channel may stand in several cases.
+ * Waits until one of n cases can happen, makes it happen, and returns its index; no other case has any effect.
+ * If several can, each of them is as likely.  One channel may stand in several cases.
  *   -ETIMEDOUT  at the deadline none could (with one that has passed, such as 0: none can at this moment)
  *   -ECANCELED  see mn/cancel.h
  *   -ENOMEM     no memory for that many cases (it is kept: a thread that selects again needs no more)
- *   -EINVAL     n is negative or above 1 << 24; a kind that does not exist; a NULL channel or future; data is NULL and
- *               elements have a size
+ *   -EINVAL     n is negative or above 1 << 24; a kind that does not exist; a NULL channel or future; data is
+ *               NULL and elements have a size
  * With no cases, or only MN_CASE_NONE, it waits for the deadline.  Contexts: any.
  */
 int mn_select(struct mn_case *cases, int n, int64_t deadline);

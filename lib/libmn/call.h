@@ -1,4 +1,7 @@
-/* call: the beginning and end of a public function that can block: of a green thread, a bound one, or a foreign LWP. */
+/*
+ * call: the beginning and end of a public function that can block: of a green thread, a bound one, or a foreign
+ * LWP.
+ */
 #ifndef MNI_CALL_H
 #define MNI_CALL_H
 

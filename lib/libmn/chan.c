@@ -1,50 +1,55 @@
 /*
  * chan: channels.
  *
- * Guarantee.  Each element that was sent is received once, what one sender sent in order is received in order, nobody
- * waits while what he waits for is there and nobody is on the way to it, and a close wakes everyone.
+ * Guarantee.  Each element that was sent is received once, what one sender sent in order is received in order,
+ * nobody waits while what he waits for is there and nobody is on the way to it, and a close wakes everyone.
  *
- * Hand over.  Who finds a waiter takes it out of the queue, claims it (wait.h), then copies straight from or to the place
- * that the waiter named, and wakes it after the lock is dropped.  That place may lie on the waiter's parked stack.  It is
- * valid: a waiter continues only when it was woken, and after the claim only the claimer can do that; deadline and
- * cancellation come too late.  So: claim, then copy, then wake.  The interleavings of a receiver's deadline with a sender:
+ * Hand over.  Who finds a waiter takes it out of the queue, claims it (wait.h), then copies straight from or to
+ * the place that the waiter named, and wakes it after the lock is dropped.  That place may lie on the waiter's
+ * parked stack.  It is valid: a waiter continues only when it was woken, and after the claim only the claimer
+ * can do that; deadline and cancellation come too late.  So: claim, then copy, then wake.  The interleavings of
+ * a receiver's deadline with a sender:
  *
  *     the sender claims first     it copies and wakes; the receiver returns success, though late
- *     the deadline claims first   the claim of the sender fails; it goes on to the next waiter, and has copied nothing.
- *                                 The receiver takes the lock, finds itself out of the queue or takes itself out
- *     a cancellation              the same
+ *     the deadline claims first   the claim of the sender fails; it has copied nothing, and goes on to the next
+ * waiter. The receiver takes the lock and itself out of the queue, if it is in a cancellation              the
+ * same
  *
- * For that a hand-over needs one lock, one claim and no allocation, and between two threads that answer each other
- * nothing else ever happens.
+ * For that a hand-over needs one lock, one claim and no allocation, and between two threads that answer each
+ * other nothing else ever happens.
  *
- * Batches.  The naive design hands each element to a waiting receiver and gives each slot that becomes free to a waiting
- * sender.  With many threads on both sides each element then costs a wake-up, a switch and a wait, though the buffer
- * has room for all: the receiver that was woken first could take what comes after its element by itself, for the tenth
- * of that price.  Not waking at all is no answer either: it may have other things to do before it receives again.
+ * Batches.  The naive design hands each element to a waiting receiver and gives each slot that becomes free to
+ * a waiting sender.  With many threads on both sides each element then costs a wake-up, a switch and a wait,
+ * though the buffer has room for all: the receiver that was woken first could take what comes after its element
+ * by itself, for the tenth of that price.  Not waking at all is no answer either: it may have other things to
+ * do before it receives again.
  *
- * So a receiver that is handed an element while more receivers wait is woken with the duty to come by (MNI_WOKEN_COMING):
- * when it runs it takes the lock once and settles what was left.  While as many as there are CPUs are on their way
- * (MNI_CHAN_R_COMING: more could not run anyway), further elements go into the buffer though receivers wait.  The
- * same for senders and free slots, and either side may wait while the other waits too, as long as somebody is on the way
- * who will settle that.  With one CPU a batch is then a bufferful, and costs two wake-ups on each side.
+ * So a receiver that is handed an element while more receivers wait is woken with the duty to come by
+ * (MNI_WOKEN_COMING): when it runs it takes the lock once and settles what was left.  While as many as there
+ * are CPUs are on their way (MNI_CHAN_R_COMING: more could not run anyway), further elements go into the buffer
+ * though receivers wait.  The same for senders and free slots, and either side may wait while the other waits
+ * too, as long as somebody is on the way who will settle that.  With one CPU a batch is then a bufferful, and
+ * costs two wake-ups on each side.
  *
  * Invariants, whenever the lock is free:
  *     RECEIVERS and count > 0             =>  R_COMING
  *     SENDERS and count < capacity        =>  S_COMING
  *     RECEIVERS and SENDERS, capacity 0   =>  they are of one and the same select
- *     R_COMING                            =>  receivers_coming > 0: that many threads were claimed with the duty, and
- *                                             have not done it.  The same for S_COMING.
- * A claimed thread runs: neither deadline nor cancellation can take it away.  Nobody gets the duty who may take long until
- * it runs: foreign LWPs, pinned and bound threads, and those whose priority is not the normal one.
+ *     R_COMING                            =>  receivers_coming > 0: so many threads were claimed with the duty,
+ *                                             and have not done it.  The same for S_COMING.
+ * A claimed thread runs: neither deadline nor cancellation can take it away.  Nobody gets the duty who may take
+ * long until it runs: foreign LWPs, pinned and bound threads, and those whose priority is not the normal one.
  *
- * Order.  Elements enter the buffer in the order of the lock.  An element goes past the buffer only while it is empty, and
- * a waiting sender's goes into the buffer only when there is a free slot; that another sender's overtakes it there is no
- * matter, since it cannot have sent twice.
+ * Order.  Elements enter the buffer in the order of the lock.  An element goes past the buffer only while it is
+ * empty, and a waiting sender's goes into the buffer only when there is a free slot; that another sender's
+ * overtakes it there is no matter, since it cannot have sent twice.
  *
- * Starvation.  Running threads may overtake waiting ones; but each time that one arrives, or that nobody is on the way,
- * the first of the queue is served.  So each waiter is served after as many such rounds as it has waiters before it.
+ * Starvation.  Running threads may overtake waiting ones; but each time that one arrives, or that nobody is on
+ * the way, the first of the queue is served.  So each waiter is served after as many such rounds as it has
+ * waiters before it.
  *
- * Memory order.  All under the lock; a hand-over's copy is ordered by the claim (full) and by the wake that follows.
+ * Memory order.  All under the lock; a hand-over's copy is ordered by the claim (full) and by the wake that
+ * follows.
  */
 #include "chan.h"
 
@@ -276,8 +281,8 @@ static __attribute__((noinline)) int recv_slow(struct mn_chan *ch, void *element
 
 /*
  * The calls.  What most of them are goes by the shortest way, and the functions above need not be called:
- *     nobody needs to be served, and there is a slot in this piece of the buffer.  (Receivers may wait as long as enough of them
- *     are on their way; likewise senders.)
+ *     nobody needs to be served, and there is a slot in this piece of the buffer.  (Receivers may wait as long
+ *     as enough of them are on their way; likewise senders.)
  *     one green thread waits for this element, or with it; nobody does, and a green thread has to wait.
  */
 static inline bool only_waiter(const struct mni_queue *q) {
@@ -285,8 +290,8 @@ static inline bool only_waiter(const struct mni_queue *q) {
     return w == q->tail && w->tag == 0 && is_green(w->parker);
 }
 
-/* Hands an element over to or from the only one that waits, and drops the lock; false: it has given up, and is out of the
- * queue. */
+/* Hands an element over to or from the only one that waits, and drops the lock; false: it has given up, and is
+ * out of the queue. */
 static inline bool hand_over(struct mn_chan *ch, void *element, struct mni_cpu *cpu, bool sender) {
     struct mni_queue *q = sender ? &ch->senders : &ch->receivers;
     struct mni_waiter *w = q->head;
@@ -303,7 +308,8 @@ static inline bool hand_over(struct mn_chan *ch, void *element, struct mni_cpu *
 }
 
 /* wait_for_other for a green thread, without a deadline. */
-static inline __attribute__((always_inline)) int block(struct mn_chan *ch, void *element, struct mni_cpu *cpu, bool send) {
+static inline __attribute__((always_inline)) int block(struct mn_chan *ch, void *element, struct mni_cpu *cpu,
+                                                       bool send) {
     struct mni_thread *t = cpu->current;
     t->waiter.data = element;
     t->waiter.tag = 0;
@@ -312,7 +318,8 @@ static inline __attribute__((always_inline)) int block(struct mn_chan *ch, void 
     return __builtin_expect(r == MNI_WOKEN_DONE, 1) ? 0 : waited(ch, &t->waiter, r, send);
 }
 
-static inline __attribute__((always_inline)) int send_element(struct mn_chan *ch, const void *element, int64_t deadline) {
+static inline __attribute__((always_inline)) int send_element(struct mn_chan *ch, const void *element,
+                                                              int64_t deadline) {
     if (__builtin_expect(!ch || (!element && ch->size > 0), 0))
         return -EINVAL;
     struct mni_cpu *cpu = mni_call_begin();
@@ -341,7 +348,8 @@ static inline __attribute__((always_inline)) int send_element(struct mn_chan *ch
     return r;
 }
 
-static inline __attribute__((always_inline)) int recv_element(struct mn_chan *ch, void *element, int64_t deadline) {
+static inline __attribute__((always_inline)) int recv_element(struct mn_chan *ch, void *element,
+                                                              int64_t deadline) {
     if (__builtin_expect(!ch || (!element && ch->size > 0), 0))
         return -EINVAL;
     struct mni_cpu *cpu = mni_call_begin();
@@ -354,11 +362,13 @@ static inline __attribute__((always_inline)) int recv_element(struct mn_chan *ch
             mni_call_end(cpu);
             return 0;
         }
-        if (ch->count == 0 && serve_senders(ch) && cpu && only_waiter(&ch->senders) && hand_over(ch, element, cpu, true)) {
+        if (ch->count == 0 && serve_senders(ch) && cpu && only_waiter(&ch->senders) &&
+            hand_over(ch, element, cpu, true)) {
             mni_call_end(cpu);
             return 0;
         }
-        if (ch->count == 0 && !(ch->flags & (MNI_CHAN_CLOSED | MNI_CHAN_SENDERS)) && deadline == MN_FOREVER && cpu)
+        if (ch->count == 0 && !(ch->flags & (MNI_CHAN_CLOSED | MNI_CHAN_SENDERS)) && deadline == MN_FOREVER &&
+            cpu)
             r = block(ch, element, cpu, false);
         else
             r = recv_slow(ch, element, deadline);
@@ -414,7 +424,8 @@ MN_EXPORT int mn_chan_destroy(struct mn_chan *ch) {
         return -EINVAL;
     struct mni_cpu *cpu = mni_call_begin();
     mni_lock_take(&ch->lock);
-    bool busy = ch->flags & (MNI_CHAN_RECEIVERS | MNI_CHAN_SENDERS) || ch->receivers_coming || ch->senders_coming;
+    bool busy =
+        ch->flags & (MNI_CHAN_RECEIVERS | MNI_CHAN_SENDERS) || ch->receivers_coming || ch->senders_coming;
     mni_lock_drop(&ch->lock);
     mni_call_end_here(cpu);
     if (busy)

@@ -1,7 +1,8 @@
 /*
  * chan: a channel from inside, for chan.c (send, receive, close), chan_buffer.c (memory) and select.c.
  *
- * Everything here is guarded by the channel's lock; count and flags may also be looked at without it, as a hint.
+ * Everything here is guarded by the channel's lock; count and flags may also be looked at without it, as a
+ * hint.
  */
 #ifndef MNI_CHAN_H
 #define MNI_CHAN_H
@@ -57,7 +58,10 @@ _Static_assert(offsetof(struct mn_chan, receivers) == 64, "a channel's first lin
 int mni_chan_buffer_init(struct mn_chan *ch);
 void mni_chan_buffer_release(struct mn_chan *ch);
 
-/* With put_left or take_left == 0: goes on at the next slot.  put: false if an unbounded channel needs a segment. */
+/*
+ * With put_left or take_left == 0: goes on at the next slot.  put: false if an unbounded channel needs a
+ * segment.
+ */
 bool mni_chan_advance_put(struct mn_chan *ch);
 void mni_chan_advance_take(struct mn_chan *ch);
 
@@ -113,9 +117,9 @@ enum mni_chan_try {
 };
 
 /*
- * Sends or receives without waiting, with the lock held: enum mni_chan_try, or -EPIPE.  Whoever is to be woken for it, is
- * claimed and appended to *woken: mni_chan_wake when all locks are dropped.  eager: does so as well where a waiting
- * sender's element could be left to those who are on their way.
+ * Sends or receives without waiting, with the lock held: enum mni_chan_try, or -EPIPE.  Whoever is to be woken
+ * for it, is claimed and appended to *woken: mni_chan_wake when all locks are dropped.  eager: does so as well
+ * where a waiting sender's element could be left to those who are on their way.
  */
 int mni_chan_try_send_locked(struct mn_chan *ch, const void *element, struct mni_queue *woken);
 int mni_chan_try_recv_locked(struct mn_chan *ch, void *element, bool eager, struct mni_queue *woken);

@@ -1,10 +1,10 @@
 /*
  * chan_buffer: where the elements lie that were sent and not yet received.
  *
- * A bounded channel has a ring in one piece.  An unbounded one has a list of segments: elements are put to the last and
- * taken from the first, and nothing is ever copied to make room.  One segment that became empty is kept, so that a
- * channel that stays short does not allocate.  Both look the same to a put or take: a place, and how many slots are left
- * up to the end of this piece; who finds none left advances first.
+ * A bounded channel has a ring in one piece.  An unbounded one has a list of segments: elements are put to the
+ * last and taken from the first, and nothing is ever copied to make room.  One segment that became empty is
+ * kept, so that a channel that stays short does not allocate.  Both look the same to a put or take: a place,
+ * and how many slots are left up to the end of this piece; who finds none left advances first.
  *
  * Elements of size 0 are only counted: their piece is endless and empty.
  */
@@ -51,8 +51,8 @@ int mni_chan_buffer_init(struct mn_chan *ch) {
         return 0;
     } else {
         size_t bytes;
-        if (ch->capacity > UINT32_MAX || __builtin_mul_overflow((size_t)ch->capacity, (size_t)ch->size, &bytes) ||
-            bytes > PTRDIFF_MAX)
+        if (ch->capacity > UINT32_MAX ||
+            __builtin_mul_overflow((size_t)ch->capacity, (size_t)ch->size, &bytes) || bytes > PTRDIFF_MAX)
             return -ENOMEM;
         ch->slots = (uint32_t)ch->capacity;
         if (bytes > 0) {
@@ -101,7 +101,10 @@ void mni_chan_advance_take(struct mn_chan *ch) {
     struct mni_segment *empty = ch->first;
     ch->first = empty->next;
     take_at(ch, ch->first->data);
-    /* Every few hundred elements of a channel that was long and becomes shorter: free() under the lock is bearable. */
+    /*
+     * Every few hundred elements of a channel that was long and becomes shorter: free() under the lock is
+     * bearable.
+     */
     if (ch->spare)
         free(empty);
     else

@@ -1,12 +1,13 @@
 /*
  * future: a value that is set once.
  *
- * settled goes from 0 to 1 once, under the lock, after value and error were written; from then on they are constant and
- * are read without the lock.  A waiter looks at settled under the lock before it queues, and the setter takes the whole
- * queue under the lock after it has stored it: so either the waiter sees the value, or the setter sees the waiter.
+ * settled goes from 0 to 1 once, under the lock, after value and error were written; from then on they are
+ * constant and are read without the lock.  A waiter looks at settled under the lock before it queues, and the
+ * setter takes the whole queue under the lock after it has stored it: so either the waiter sees the value, or
+ * the setter sees the waiter.
  *
- * Freeing: each party has a hold of its own.  The setter touches the future after it has woken a getter (it drops the
- * lock, and its own hold later), so the last hold, not the getter, must free it.
+ * Freeing: each party has a hold of its own.  The setter touches the future after it has woken a getter (it
+ * drops the lock, and its own hold later), so the last hold, not the getter, must free it.
  */
 #include "future.h"
 
@@ -46,7 +47,10 @@ MN_EXPORT struct mn_future *mn_future_hold(struct mn_future *f) {
 }
 
 MN_EXPORT void mn_future_release(struct mn_future *f) {
-    /* Full: what each did before its release is done before the last one frees it; the partners are all the releases. */
+    /*
+     * Full: what each did before its release is done before the last one frees it; the partners are all the
+     * releases.
+     */
     if (f && a32_add_full(&f->holds, (uint32_t)-1) == 1)
         free(f);
 }
@@ -91,7 +95,9 @@ static int wait_settled(struct mn_future *f, int64_t deadline) {
     if (mni_future_settled(f))
         return 0;
     mni_lock_take(&f->lock);
-    int r = mni_future_settled(f) ? 0 : deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns() ? -ETIMEDOUT : 1;
+    int r = mni_future_settled(f)                                           ? 0
+            : deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns() ? -ETIMEDOUT
+                                                                            : 1;
     if (r <= 0) {
         mni_lock_drop(&f->lock);
         return r;
@@ -129,8 +135,8 @@ MN_EXPORT bool mn_future_ready(const struct mn_future *f) {
 }
 
 /*
- * A thread with a future.  Its value is set by a deferred function, so that it is set however the thread ends: by return
- * or by mn_exit.
+ * A thread with a future.  Its value is set by a deferred function, so that it is set however the thread ends:
+ * by return or by mn_exit.
  */
 struct async {
     struct mn_future *future;

@@ -1,33 +1,36 @@
 /*
  * olock.h's contended path.
  *
- * Guarantee: one holder at a time; a waiter is woken in the end; who finds the lock held by an LWP that does not run
- * spends 2.5 microseconds on it and then leaves the CPU to others.
+ * Guarantee: one holder at a time; a waiter is woken in the end; who finds the lock held by an LWP that does
+ * not run spends 2.5 microseconds on it and then leaves the CPU to others.
  *
- * Dropping.  A lock that keeps "somebody may sleep" in its word has to drop it by a locked instruction, 5 ns of the 15 of a
- * whole operation on an object, to learn what hardly ever happens.  Here the word is 0 or 1, sleepers are noted apart, in
- * a small table of beds by address, and the price is the sleeper's (membarrier.h):
+ * Dropping.  A lock that keeps "somebody may sleep" in its word has to drop it by a locked instruction, 5 ns of
+ * the 15 of a whole operation on an object, to learn what hardly ever happens.  Here the word is 0 or 1,
+ * sleepers are noted apart, in a small table of beds by address, and the price is the sleeper's (membarrier.h):
  *
- *     drop:   word = 0;                    [light fence]     read call  -> 1: swap call for 0; if it was 1: turn++, wake all
- *     sleep:  read turn;  call = 1;        [heavy barrier]   try to take the lock; if that fails, sleep while turn is as read
+ *     drop:   word = 0;              [light fence]    read call  -> 1: swap it for 0; if it was 1: turn++, wake
+ *     sleep:  read turn;  call = 1;  [heavy barrier]  try to take the lock; failing that, sleep while turn is
+ * so
  *
- * Either the sleeper sees the 0, or the dropper the call.  If another's drop has answered the call meanwhile (of any lock that
- * has this bed), turn has changed, and the sleeper comes again.  A call is answered once: until the LWP that was woken has
- * come to, which takes long when it finds no CPU, drops are as cheap as ever.  Where there is no heavy barrier
- * (no membarrier, or no runtime yet that registered for it), a call could be missed: sleeps are then short.
- * tests/model/olock.c walks through all orders.
+ * Either the sleeper sees the 0, or the dropper the call.  If another's drop has answered the call meanwhile
+ * (of any lock that has this bed), turn has changed, and the sleeper comes again.  A call is answered once:
+ * until the LWP that was woken has come to, which takes long when it finds no CPU, drops are as cheap as ever.
+ * Where there is no heavy barrier (no membarrier, or no runtime yet that registered for it), a call could be
+ * missed: sleeps are then short. tests/model/olock.c walks through all orders.
  *
- * Keeping away.  On finding the lock held, the naive spin looks again and again, and takes the line away from the holder
- * each time; then both go on in turns, a line's journey (100 ns and more) for each operation of 10.  Who finds the lock held
- * here does not look for 1 us: the holder's CPU does a hundred operations in that time; then it looks until it is its
- * turn, and the other stays away.  Two CPUs that do nothing but use one channel, ns an operation: 45 with plain spinning, 14 so,
- * 9 with the drop above as well (measured; doc/design/mn-channels.md).  Only a holder that does not run holds the lock through
- * two such rounds, 2.5 us in all.
+ * Keeping away.  On finding the lock held, the naive spin looks again and again, and takes the line away from
+ * the holder each time; then both go on in turns, a line's journey (100 ns and more) for each operation of 10.
+ * Who finds the lock held here does not look for 1 us: the holder's CPU does a hundred operations in that time;
+ * then it looks until it is its turn, and the other stays away.  Two CPUs that do nothing but use one channel,
+ * ns an operation: 45 with plain spinning, 14 so, 9 with the drop above as well (measured;
+ * doc/design/mn-channels.md).  Only a holder that does not run holds the lock through two such rounds, 2.5 us
+ * in all.
  *
- * The lock is not fair: whoever comes first after a drop has it.  It is held too briefly for that to starve anyone in
- * practice; objects that promise an order have a queue of their own.
+ * The lock is not fair: whoever comes first after a drop has it.  It is held too briefly for that to starve
+ * anyone in practice; objects that promise an order have a queue of their own.
  *
- * The dropper touches nothing of the object after the word has become 0: an object may be freed by the next holder.
+ * The dropper touches nothing of the object after the word has become 0: an object may be freed by the next
+ * holder.
  *
  * In solo mode there is one LWP; it would wait for itself.
  */
@@ -58,7 +61,9 @@ static bool look(struct mni_olock *l) {
         for (int i = 0; i < AWAY; i++)
             cpu_relax();
         for (int i = 0; i < LOOKS; i++) {
-            /* Relaxed: the compare-and-swap decides, which is full and pairs with the release of mni_lock_drop. */
+            /*
+             * Relaxed: the compare-and-swap decides, which is full and pairs with the release of mni_lock_drop.
+             */
             if (a32_load(&l->word) == 0 && a32_cas_full(&l->word, 0, 1))
                 return true;
             cpu_relax();
@@ -84,7 +89,8 @@ void mni_olock_slow(struct mni_olock *l) {
 }
 
 void mni_olock_wake(struct mni_olock_bed *bed) {
-    if (a32_swap_full(&bed->call, 0) == 0) /* full: before the change of turn; pairs with the other who answers */
+    /* Full: before the change of turn; pairs with the other who answers. */
+    if (a32_swap_full(&bed->call, 0) == 0)
         return;
     a32_add_full(&bed->turn, 1); /* full: pairs with the acquire of who calls */
     umtx_wake(&bed->turn, UMTX_WAKE_ALL, UMTX_PRIVATE);

@@ -1,8 +1,9 @@
 /*
  * olock: the lock inside an object (4 bytes, all-zero is free).
  *
- * Held for a few dozen instructions, never across a switch except by mni_wait, which drops it on the next stack.
- * Spins for about 2.5 microseconds, then sleeps in the kernel: the holder may have been preempted.  Plain in solo mode.
+ * Held for a few dozen instructions, never across a switch except by mni_wait, which drops it on the next
+ * stack. Spins for about 2.5 microseconds, then sleeps in the kernel: the holder may have been preempted.
+ * Plain in solo mode.
  *     0 free   1 held
  * One locked instruction takes it, and none drops it (olock.c).
  */
@@ -42,7 +43,9 @@ static inline bool mni_lock_try(struct mni_olock *l) {
 }
 
 static inline void mni_lock_drop(struct mni_olock *l) {
-    /* Release: pairs with the taker's.  The light fence, and the load: with the heavy one of who goes to sleep. */
+    /*
+     * Release: pairs with the taker's.  The light fence, and the load: with the heavy one of who goes to sleep.
+     */
     a32_store_release(&l->word, 0);
     mni_fence_light();
     struct mni_olock_bed *bed = mni_olock_bed(l);

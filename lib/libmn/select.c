@@ -1,22 +1,23 @@
 /*
  * select: waiting for several channels and futures at once.
  *
- * Guarantee.  Exactly one case happens, or none and the result says so; a case that is ready all the time is not passed
- * over for ever; "none was ready" is true of one moment.
+ * Guarantee.  Exactly one case happens, or none and the result says so; a case that is ready all the time is
+ * not passed over for ever; "none was ready" is true of one moment.
  *
- * First pass: of the cases that look ready without a lock, one at random is tried under its object's lock, then those
- * after it.  Most selects end here, with one lock taken.
- * Second pass: the locks of all objects are taken, each once, in the order of their addresses; so two selects cannot wait
- * for each other.  All cases are tried again, and only if none can happen, which is then true of all at the same time,
- * a waiter is queued in each.  select.h says how the locks are then exchanged for one.
+ * First pass: of the cases that look ready without a lock, one at random is tried under its object's lock, then
+ * those after it.  Most selects end here, with one lock taken. Second pass: the locks of all objects are taken,
+ * each once, in the order of their addresses; so two selects cannot wait for each other.  All cases are tried
+ * again, and only if none can happen, which is then true of all at the same time, a waiter is queued in each.
+ * select.h says how the locks are then exchanged for one.
  *
- * A waker of any of the objects claims the thread with the index of its case; the claim decides between several, as between
- * waker and deadline (wait.h), and only who claimed copies an element.  Awake, the select takes its other waiters out of
- * their queues, one lock at a time.  It may not leave that to the wakers that find them: the records are used again.
+ * A waker of any of the objects claims the thread with the index of its case; the claim decides between
+ * several, as between waker and deadline (wait.h), and only who claimed copies an element.  Awake, the select
+ * takes its other waiters out of their queues, one lock at a time.  It may not leave that to the wakers that
+ * find them: the records are used again.
  *
  *     a select waits on A and B; both are sent to at once, from two CPUs
  *         sender of A: lock A, take the waiter out, lock the select, claim (WAITING -> CLAIMED), copy, wake
- *         sender of B: lock B, take the waiter out, lock the select, the claim fails: next waiter, or into the buffer
+ *         sender of B: lock B, take the waiter out, lock the select, the claim fails: next waiter, or buffer
  *     B's waiter is then in no queue, which the select sees under B's lock.
  */
 #include <errno.h>
@@ -147,8 +148,8 @@ static int try_each(struct mn_case *cases, int n) {
 }
 
 /*
- * Where the caller keeps its records.  Green and bound threads: in the descriptor; mni_thread_cleanup frees them.  A foreign
- * LWP: in a __thread variable, whose key frees them at its end.
+ * Where the caller keeps its records.  Green and bound threads: in the descriptor; mni_thread_cleanup frees
+ * them.  A foreign LWP: in a __thread variable, whose key frees them at its end.
  */
 static __thread void *foreign_records;
 static pthread_key_t foreign_key;
@@ -192,7 +193,8 @@ static struct mni_select *records(uint32_t n) {
     if (old && old->room >= n)
         return old;
     uint32_t room = n > FIRST_CASES ? n : FIRST_CASES;
-    struct mni_select *s = fault("malloc") ? NULL : malloc(sizeof *s + room * (sizeof s->cases[0] + sizeof s->order[0]));
+    struct mni_select *s =
+        fault("malloc") ? NULL : malloc(sizeof *s + room * (sizeof s->cases[0] + sizeof s->order[0]));
     if (!s || !set_own(s)) {
         free(s);
         return NULL;
@@ -215,7 +217,8 @@ static void give_back(struct mni_select *s) {
 
 static int by_lock(const void *a, const void *b, void *arg) {
     const struct mni_select *s = arg;
-    uintptr_t x = (uintptr_t)s->cases[*(const uint32_t *)a].lock, y = (uintptr_t)s->cases[*(const uint32_t *)b].lock;
+    uintptr_t x = (uintptr_t)s->cases[*(const uint32_t *)a].lock,
+              y = (uintptr_t)s->cases[*(const uint32_t *)b].lock;
     return x < y ? -1 : x > y;
 }
 

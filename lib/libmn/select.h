@@ -1,13 +1,14 @@
 /*
  * select: how an object's waker claims a waiter that may be one of several of a select.
  *
- * mni_claim counts on the waiter having left its stack: a waiter's lock, dropped by mni_wait on the next stack, keeps
- * wakers away until then.  A select waits on several objects and mni_wait drops one lock.  So a select has a lock of its own:
- * it takes it after the objects' locks, drops those, and has mni_wait drop this one; and who claims one of its waiters,
- * holding that object's lock, takes it too.  Order: objects by address, then the select's.
+ * mni_claim counts on the waiter having left its stack: a waiter's lock, dropped by mni_wait on the next stack,
+ * keeps wakers away until then.  A select waits on several objects and mni_wait drops one lock.  So a select
+ * has a lock of its own: it takes it after the objects' locks, drops those, and has mni_wait drop this one; and
+ * who claims one of its waiters, holding that object's lock, takes it too.  Order: objects by address, then the
+ * select's.
  *
- * The records live in heap memory that belongs to the thread, so a waker may touch them as long as it holds the lock of an
- * object in whose queue it found them: the select does not end before it has taken that lock again.
+ * The records live in heap memory that belongs to the thread, so a waker may touch them as long as it holds the
+ * lock of an object in whose queue it found them: the select does not end before it has taken that lock again.
  */
 #ifndef MNI_SELECT_H
 #define MNI_SELECT_H
@@ -19,7 +20,10 @@
 #include "olock.h"
 #include "wait.h"
 
-/* What mni_wait returns to a waiter of a channel or future: one of these, and the index of a select's case above it. */
+/*
+ * What mni_wait returns to a waiter of a channel or future: one of these, and the index of a select's case
+ * above it.
+ */
 enum {
     MNI_WOKEN_DONE = 0,
     MNI_WOKEN_COMING = 1, /* done, and it is to call mni_chan_arrive */

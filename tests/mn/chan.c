@@ -49,7 +49,8 @@ static int order_is_kept(size_t size, size_t capacity, unsigned total) {
         }
         good &= capacity == MN_CHAN_UNBOUNDED || sent == total || mn_chan_try_send(ch, element) == -EAGAIN;
         good &= mn_chan_len(ch) == sent - got;
-        for (unsigned take = (unsigned)(capacity == MN_CHAN_UNBOUNDED ? total : capacity / 2 + 1); take > 0 && got < sent; take--) {
+        for (unsigned take = (unsigned)(capacity == MN_CHAN_UNBOUNDED ? total : capacity / 2 + 1);
+             take > 0 && got < sent; take--) {
             memset(element, 255, size + 1);
             good &= mn_chan_try_recv(ch, element) == 0;
             for (size_t i = 0; i < size; i++)
@@ -68,10 +69,11 @@ static int order_is_kept(size_t size, size_t capacity, unsigned total) {
 static void test_order(void) {
     static const size_t sizes[] = {0, 1, 2, 3, 4, 8, 16, 24, 1000, 5000};
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        ok(order_is_kept(sizes[i], 1, 20) && order_is_kept(sizes[i], 7, 100) && order_is_kept(sizes[i], 64, 1000),
+        ok(order_is_kept(sizes[i], 1, 20) && order_is_kept(sizes[i], 7, 100) &&
+               order_is_kept(sizes[i], 64, 1000),
            "%s: a ring of elements of %zu bytes", kind_name[kind], sizes[i]);
-        ok(order_is_kept(sizes[i], MN_CHAN_UNBOUNDED, 3000), "%s: an unbounded channel of elements of %zu bytes",
-           kind_name[kind], sizes[i]);
+        ok(order_is_kept(sizes[i], MN_CHAN_UNBOUNDED, 3000),
+           "%s: an unbounded channel of elements of %zu bytes", kind_name[kind], sizes[i]);
     }
 }
 
@@ -118,7 +120,8 @@ static void test_deadline(void) {
     for (int capacity = 0; capacity < 2; capacity++) {
         struct mn_chan *ch = new(8, (size_t)capacity);
         uint64_t v = 5;
-        is(mn_chan_recv_until(ch, &v, 0), -ETIMEDOUT, "%s, capacity %d: a deadline in the past", kind_name[kind], capacity);
+        is(mn_chan_recv_until(ch, &v, 0), -ETIMEDOUT, "%s, capacity %d: a deadline in the past",
+           kind_name[kind], capacity);
         is(mn_chan_recv_until(ch, &v, INT64_MIN), -ETIMEDOUT, "in a far past");
         int64_t t = now();
         is(mn_chan_recv_until(ch, &v, after_ms(20)), -ETIMEDOUT, "a deadline");
@@ -201,7 +204,8 @@ static void test_none_is_left(void) {
     int got = 0;
     for (uint64_t v; got < WORKERS && mn_chan_recv_until(taken, &v, after_ms(5000)) == 0;)
         got++;
-    is(got, WORKERS, "%s: each waiting receiver gets one, though those before it do not come back", kind_name[kind]);
+    is(got, WORKERS, "%s: each waiting receiver gets one, though those before it do not come back",
+       kind_name[kind]);
     mn_chan_close(go_on);
     mn_chan_close(work);
     for (int i = 0; i < WORKERS; i++)
@@ -236,7 +240,8 @@ static void test_no_slot_is_left(void) {
     int put = 0;
     while (put < WORKERS && mn_chan_recv_until(taken, &v, after_ms(5000)) == 0)
         put++;
-    is(put, WORKERS, "%s: each waiting sender gets a slot, though those before it do not come back", kind_name[kind]);
+    is(put, WORKERS, "%s: each waiting sender gets a slot, though those before it do not come back",
+       kind_name[kind]);
     is((long)mn_chan_len(work), SLOTS, "the channel is full again");
     mn_chan_close(go_on);
     for (int i = 0; i < WORKERS; i++)

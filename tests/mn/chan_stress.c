@@ -1,6 +1,6 @@
 /*
- * Channels, selects and futures under random delays, deadlines and cancellations: what was sent is received once or left, and
- * what was refused is not.
+ * Channels, selects and futures under random delays, deadlines and cancellations: what was sent is received
+ * once or left, and what was refused is not.
  */
 #include <errno.h>
 

@@ -76,7 +76,8 @@ static struct mn_chan *first, *second, *third;
 static void *select_both(void *arg) {
     (void)arg;
     uint64_t x = 0, y = 0;
-    struct mn_case c[4] = {receives(first, &x), {.kind = MN_CASE_NONE}, receives(second, &y), receives(first, &x)};
+    struct mn_case c[4] = {
+        receives(first, &x), {.kind = MN_CASE_NONE}, receives(second, &y), receives(first, &x)};
     int r = mn_select(c, 4, after_ms(20000));
     return (void *)(intptr_t)(r < 0 ? r : (int)(1000 * r + (int)(x * 10 + y) + (c[r].error < 0 ? 500 : 0)));
 }
@@ -98,7 +99,8 @@ static void test_wait(void) {
         start(&r, select_both, NULL);
         nap_ms(3);
         mn_chan_send(second, &v);
-        is((long)finish(&r), 2007, "%s, capacity %ld: one of three receives", kind_name[kind], (long)capacities[i]);
+        is((long)finish(&r), 2007, "%s, capacity %ld: one of three receives", kind_name[kind],
+           (long)capacities[i]);
         start(&r, select_both, NULL);
         nap_ms(3);
         mn_chan_send(first, &v);
@@ -122,7 +124,8 @@ static void test_wait(void) {
     start(&r, send_both, NULL);
     start(&s, select_both, NULL);
     long sent = (long)finish(&r), got = (long)finish(&s);
-    ok((sent == 0 && (got == 30 || got == 3030)) || (sent == 1000 && got == 2004), "two selects meet: %ld %ld", sent, got);
+    ok((sent == 0 && (got == 30 || got == 3030)) || (sent == 1000 && got == 2004), "two selects meet: %ld %ld",
+       sent, got);
     start(&r, send_both, NULL);
     nap_ms(3);
     mn_chan_close(first);
@@ -158,8 +161,8 @@ static void test_fair(void) {
     int least = ROUNDS;
     for (int i = 0; i < N; i++)
         least = count[i] < least ? count[i] : least;
-    ok(least > ROUNDS / N * 3 / 4, "%s: each ready case is chosen as often: %d of %d at least", kind_name[kind], least,
-       ROUNDS / N);
+    ok(least > ROUNDS / N * 3 / 4, "%s: each ready case is chosen as often: %d of %d at least", kind_name[kind],
+       least, ROUNDS / N);
     for (int i = 0; i < N; i++)
         mn_chan_destroy(ch[i]);
 }
@@ -265,8 +268,8 @@ static void test_many(void) {
             mn_chan_close(chans[i]);
         for (int i = 0; i < THREADS; i++)
             finish(&r[i]);
-        ok(sum_sent == sum_got && sum_sent > 0, "%s, capacity %ld: all that was sent was received once", kind_name[kind],
-           (long)capacities[n]);
+        ok(sum_sent == sum_got && sum_sent > 0, "%s, capacity %ld: all that was sent was received once",
+           kind_name[kind], (long)capacities[n]);
         int busy = 0;
         for (int i = 0; i < CHANS; i++)
             busy += mn_chan_destroy(chans[i]) != 0;

@@ -1,10 +1,11 @@
 /*
- * The protocol of lib/libmn/chan.c and select.c, every order of steps: each element that was sent is received once, in
- * order; nobody waits for ever for what is there; an element is copied only to or from a thread that sleeps.
+ * The protocol of lib/libmn/chan.c and select.c, every order of steps: each element that was sent is received
+ * once, in order; nobody waits for ever for what is there; an element is copied only to or from a thread that
+ * sleeps.
  *
- * A step is what happens under a channel's lock between two things that others can see: taking the lock, claiming a waiter,
- * waking one.  Deadlines are alternatives that may come at any moment of a wait.  One thread at most may be on its way
- * (enough() of the code is 1), so that duties are as rare as they can be.
+ * A step is what happens under a channel's lock between two things that others can see: taking the lock,
+ * claiming a waiter, waking one.  Deadlines are alternatives that may come at any moment of a wait.  One thread
+ * at most may be on its way (enough() of the code is 1), so that duties are as rare as they can be.
  */
 #include "explore.h"
 
@@ -36,8 +37,8 @@ struct state {
 };
 
 static int threads, capacity, broken;
-/* s, S: send to channel 0, 1; r, R: receive; t: receive with a deadline; d: send with one; e: receive by a select over both, f:
- * with a deadline; c, C: close */
+/* s, S: send to channel 0, 1; r, R: receive; t: receive with a deadline; d: send with one; e: receive by a
+ * select over with a deadline; c, C: close */
 static const char *programs[MOST];
 
 static int sends(char op) {
@@ -347,10 +348,12 @@ static const char *check_end(const void *p) {
     int left = 0;
     for (int k = 0; k < CHANS; k++) {
         left += s->c[k].count;
-        if (s->c[k].waiting[0] || s->c[k].waiting[1] || s->c[k].coming[0] || s->c[k].coming[1] || s->c[k].locked)
+        if (s->c[k].waiting[0] || s->c[k].waiting[1] || s->c[k].coming[0] || s->c[k].coming[1] ||
+            s->c[k].locked)
             return "a channel is not at rest";
     }
-    return __builtin_popcountll(s->sent) - __builtin_popcountll(s->received) != left ? "an element was lost" : NULL;
+    return __builtin_popcountll(s->sent) - __builtin_popcountll(s->received) != left ? "an element was lost"
+                                                                                     : NULL;
 }
 
 static void run(int room, int how, int n, const char *const *program) {

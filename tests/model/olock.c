@@ -1,7 +1,7 @@
 /*
- * The protocol of lib/libmn/olock.c, every order of steps, with the store buffer that makes it need a barrier: a drop's
- * store of 0 is seen by others only after a step of its own (or a barrier, its own or the heavy one of another).
- * One holder at a time; nobody sleeps for ever.
+ * The protocol of lib/libmn/olock.c, every order of steps, with the store buffer that makes it need a barrier:
+ * a drop's store of 0 is seen by others only after a step of its own (or a barrier, its own or the heavy one of
+ * another). One holder at a time; nobody sleeps for ever.
  */
 #include "explore.h"
 
@@ -101,7 +101,7 @@ static enum outcome step(void *p, int i, int choice) {
         t->pc = s->call ? WAKE : broken == 3 ? DROP : FLUSH;
         s->call = 0;
         break;
-    case WAKE: /* the change of turn, and the system call right after it: a sleeper in between sees the change */
+    case WAKE: /* the change of turn, and the system call after it: a sleeper in between sees the change */
         s->turn++;
         for (int k = 0; k < threads; k++)
             if (s->asleep >> k & 1)

@@ -13,7 +13,8 @@
 static uint32_t works;
 
 bool mni_heavy_barrier_start(void) {
-    bool r = mni_feature("membarrier") && syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+    bool r = mni_feature("membarrier") &&
+             syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
     a32_store(&works, r); /* relaxed: who misses it takes the fall-back once more */
     return r;
 }
