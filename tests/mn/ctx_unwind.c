@@ -24,7 +24,6 @@
 #include "ctx_frame.h"
 #include "tap.h"
 
-extern char mni_ctx_entry[] __attribute__((visibility("hidden")));
 
 enum { STACK = 65536, MOST = 64 };
 
@@ -42,7 +41,7 @@ static int within(const void *pc, const char *start, const char *end) {
 }
 
 static int base(const void *pc) {
-    return (const char *)pc - mni_ctx_entry >= 0 && (const char *)pc - mni_ctx_entry < 16;
+    return (const char *)pc - (const char *)mni_ctx_entry >= 0 && (const char *)pc - (const char *)mni_ctx_entry < 16;
 }
 
 /* From frame i on, is it inner, outer, entry, base or the base alone (1), or inmain and main (2)? */
@@ -66,7 +65,7 @@ static int in_a_switch(const void *pc) {
 #ifdef INLINE
     return within(pc, __start_text_inner, __stop_text_inner) || within(pc, __start_text_inmain, __stop_text_inmain);
 #else
-    return (const char *)pc >= (const char *)mni_ctx_switch && (const char *)pc < mni_ctx_entry;
+    return (const char *)pc >= (const char *)mni_ctx_switch && (const char *)pc < (const char *)mni_ctx_entry;
 #endif
 }
 
@@ -84,7 +83,7 @@ static void trapped(int sig, siginfo_t *si, void *arg) {
     if (!which) {
         wrong++;
         for (int i = 0; i < n; i++)
-            printf("# %d: %p (entry %+ld)\n", i, pcs[i], (long)((char *)pcs[i] - mni_ctx_entry));
+            printf("# %d: %p (entry %+ld)\n", i, pcs[i], (long)((char *)pcs[i] - (char *)mni_ctx_entry));
         printf("#\n");
     }
 }

@@ -32,7 +32,7 @@
 enum {
     GUARD_INSTALL = 102, /* MADV_GUARD_INSTALL */
     SELF = -10000,       /* PIDFD_SELF: the caller, without a descriptor (Linux 6.14) */
-    VECTOR = 64,
+    VECTOR = 16, /* on the stack of a thread that must not need a second page for it */
 };
 
 enum kind { REGIONS, MPROTECT, NONE };
