@@ -349,7 +349,7 @@ static void say_cpu(struct dump *d, const struct mni_cpu *c) {
     else
         say(d, a32_load(&c->remote.idle) ? "sleeps" : "looks for work");
     say(d, ", %llu ready, %llu timers, %llu switches\n",
-        (unsigned long long)(mni_ring_length(c) % (MNI_RING + 1) + a64_load(&c->overflow.length) + a64_load(&c->high.length) +
+        (unsigned long long)(mni_ring_length(c) % (MNI_RING_MOST + 1) + a64_load(&c->overflow.length) + a64_load(&c->high.length) +
                              a64_load(&c->low.length) + (aptr_load(&c->hot) != NULL)),
         (unsigned long long)mni_timers_pending(c->timers), (unsigned long long)a64_load(&c->count.switches));
 }

@@ -39,6 +39,8 @@ static void *aligned(size_t size) {
 static void free_cpu(struct mni_cpu *c) {
     if (!c)
         return;
+    if (c->ring)
+        mni_ring_shrink(c);
     free(c->timers);
     free(c);
 }
@@ -52,6 +54,8 @@ static struct mni_cpu *make_cpu(unsigned index) {
     c->index = index;
     c->now = (int64_t)clock_now_ns();
     mni_timers_init(c->timers, c->now);
+    c->ring = c->small;
+    c->mask = MNI_RING - 1;
     c->tick = 1;
     c->ticks = 1;
     c->budget = MNI_BUDGET;

@@ -1,6 +1,9 @@
 /* runq: the rarer parts of a cpu's run queue (runq.h). */
 #include "runq.h"
 
+#include <sys/mman.h>
+
+#include "fault.h"
 #include "sched.h"
 
 static void append(struct mni_fifo *f, struct mni_thread *t) {
@@ -28,7 +31,46 @@ static void set(struct mni_cpu *c, uint32_t bit, bool on) {
     a32_store(&c->others, on ? c->others | bit : c->others & ~bit);
 }
 
+static struct mni_thread **map(uint32_t entries) {
+    void *p = fault("mmap") ? MAP_FAILED
+                            : mmap(NULL, entries * sizeof(struct mni_thread *), PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void give_up_ring(struct mni_cpu *c) {
+    if (c->ring != c->small)
+        munmap(c->ring, (c->mask + (size_t)1) * sizeof *c->ring);
+}
+
+/* Four times as large: an array, because a list of cold descriptors is walked at one miss after the other, and the entries
+ * of an array can be fetched ahead. */
+static bool grow(struct mni_cpu *c) {
+    uint32_t entries = c->mask + 1;
+    struct mni_thread **ring = entries < MNI_RING_MOST ? map(4 * entries) : NULL;
+    if (!ring)
+        return false;
+    for (uint32_t i = c->head; i != c->tail; i++)
+        ring[i & (4 * entries - 1)] = c->ring[i & c->mask];
+    give_up_ring(c);
+    c->ring = ring;
+    c->mask = 4 * entries - 1;
+    return true;
+}
+
+void mni_ring_shrink(struct mni_cpu *c) {
+    give_up_ring(c);
+    c->ring = c->small;
+    c->mask = MNI_RING - 1;
+}
+
+/* The ring is full, or the list is in use already. */
 void mni_runq_overflow(struct mni_cpu *c, struct mni_thread *t) {
+    if (!(c->others & MNI_OTHER_OVERFLOW) && grow(c)) {
+        c->ring[c->tail & c->mask] = t;
+        a32_store(&c->tail, c->tail + 1);
+        return;
+    }
     append(&c->overflow, t);
     set(c, MNI_OTHER_OVERFLOW, true);
     mni_count(c, overflows, 1);
@@ -60,7 +102,7 @@ static void refill(struct mni_cpu *c) {
         mni_prefetch_stack(t);
         __builtin_prefetch((const char *)t + 64);
         __builtin_prefetch((const char *)t + 128);
-        c->ring[tail++ % MNI_RING] = t;
+        c->ring[tail++ & c->mask] = t;
     }
     a32_store(&c->tail, tail);
     if (!c->overflow.head)
@@ -84,7 +126,7 @@ struct mni_thread *mni_runq_pick_other(struct mni_cpu *c) {
     if (c->hot || c->head != c->tail || !(c->others & MNI_OTHER_OVERFLOW))
         return NULL;
     refill(c);
-    struct mni_thread *t = c->ring[c->head % MNI_RING];
+    struct mni_thread *t = c->ring[c->head & c->mask];
     a32_store(&c->head, c->head + 1);
     c->budget = MNI_BUDGET;
     return t;
@@ -103,11 +145,11 @@ struct mni_thread *mni_runq_give(struct mni_cpu *c, bool hot, unsigned *count) {
         refill(c);
     uint32_t length = c->tail - c->head, want = length < 2 * GIVE_MOST ? (length + 1) / 2 : GIVE_MOST, head = c->head;
     for (uint32_t i = 0; i < want; i++) {
-        struct mni_thread *t = c->ring[head++ % MNI_RING];
+        struct mni_thread *t = c->ring[head++ & c->mask];
         if (t->flags & MNI_PINNED) {
             uint32_t tail = c->tail;
             a32_store(&c->head, head);
-            c->ring[tail % MNI_RING] = t;
+            c->ring[tail & c->mask] = t;
             a32_store(&c->tail, tail + 1);
             continue;
         }

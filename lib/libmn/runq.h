@@ -2,7 +2,8 @@
  * runq: a cpu's queue of ready threads.  The owner's, plain memory; all functions are called by the owner.
  *
  * The hot slot runs next and inherits what is left of the slice, so that two threads which wake each other stay together
- * without starving the rest.  Then the ring, oldest first; what does not fit into it goes to the overflow list, behind it.
+ * without starving the rest.  Then the ring, oldest first.  A full ring grows, and is small again when it has run empty; where
+ * there is no memory for that, the rest goes to the overflow list, behind it, so that making a thread ready never fails.
  * A child-first spawn pushes its parent to the ring's young end and takes it from there when the child has ended.
  * High goes before everything, low when there is nothing else, and once in 64 turns.
  */
@@ -13,6 +14,7 @@
 
 enum { MNI_OTHER_OVERFLOW = 1, MNI_OTHER_HIGH = 2, MNI_OTHER_LOW = 4 };
 
+void mni_ring_shrink(struct mni_cpu *c);
 void mni_runq_overflow(struct mni_cpu *c, struct mni_thread *t);
 void mni_runq_other(struct mni_cpu *c, struct mni_thread *t);
 struct mni_thread *mni_runq_pick_other(struct mni_cpu *c);
@@ -33,6 +35,16 @@ static inline void mni_prefetch_stack(const struct mni_thread *t) {
         __builtin_prefetch(sp + 64 * line);
 }
 
+/* Of a long queue: descriptors are fetched twelve turns ahead, and then, when they are here, stacks six ahead. */
+static inline void mni_prefetch(const struct mni_cpu *c, uint32_t head) {
+    const char *t = (const char *)c->ring[(head + 12) & c->mask];
+    for (int line = 0; line < 4; line++)
+        __builtin_prefetch(t + 64 * line, 1);
+    const struct mni_thread *near = c->ring[(head + 6) & c->mask];
+    if (near->sp)
+        mni_prefetch_stack(near);
+}
+
 /* Whether more than one thread could run here at once; a hint when read by others. */
 static inline bool mni_runq_more(const struct mni_cpu *c) {
     return mni_ring_length(c) != 0 || a32_load(&c->others) != 0;
@@ -46,10 +58,10 @@ static inline bool mni_runq_empty(const struct mni_cpu *c) {
 
 static inline void mni_runq_push(struct mni_cpu *c, struct mni_thread *t) {
     uint32_t tail = c->tail;
-    if (__builtin_expect(tail - c->head == MNI_RING || (c->others & MNI_OTHER_OVERFLOW), 0)) {
+    if (__builtin_expect(tail - c->head > c->mask || (c->others & MNI_OTHER_OVERFLOW), 0)) {
         mni_runq_overflow(c, t);
     } else {
-        c->ring[tail % MNI_RING] = t;
+        c->ring[tail & c->mask] = t;
         a32_store(&c->tail, tail + 1);
     }
     if (__builtin_expect(a32_load(&mni_rt->idlers) != 0, 0))
@@ -92,10 +104,15 @@ static inline struct mni_thread *mni_runq_pick(struct mni_cpu *c) {
     c->budget = MNI_BUDGET;
     uint32_t head = c->head;
     if (__builtin_expect(head != c->tail, 1)) {
-        t = c->ring[head % MNI_RING];
+        t = c->ring[head & c->mask];
         a32_store(&c->head, head + 1);
+        if (__builtin_expect(c->mask != MNI_RING - 1, 0) && head + 1 == c->tail)
+            mni_ring_shrink(c);
         /* The one after it will be switched to soon: its descriptor is on the way meanwhile. */
-        __builtin_prefetch(c->ring[(head + 2) % MNI_RING]);
+        if (__builtin_expect(c->tail - head > MNI_RING, 0))
+            mni_prefetch(c, head);
+        else
+            __builtin_prefetch(c->ring[(head + 2) & c->mask]);
         return t;
     }
     return c->others ? mni_runq_pick_other(c) : NULL;
@@ -110,7 +127,7 @@ static inline struct mni_thread *mni_runq_pick(struct mni_cpu *c) {
  */
 static inline bool mni_runq_take_young(struct mni_cpu *c, const struct mni_thread *t) {
     uint32_t tail = c->tail;
-    if (tail == c->head || c->ring[(tail - 1) % MNI_RING] != t || c->hot || c->others)
+    if (tail == c->head || c->ring[(tail - 1) & c->mask] != t || c->hot || c->others)
         return false;
     a32_store(&c->tail, tail - 1);
     if (__builtin_expect(c->budget < MNI_BUDGET / 2, 0) && c->strand < MNI_STRAND) {

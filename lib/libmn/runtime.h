@@ -27,7 +27,8 @@
 #include "topo.h"
 
 enum {
-    MNI_RING = 2048,      /* run queue entries of a CPU before its overflow list */
+    MNI_RING = 1024,      /* run queue entries of a CPU, before the ring grows */
+    MNI_RING_MOST = 1 << 24, /* the most that it grows to; then, and without memory, there is the overflow list */
     MNI_HELP_NS = 20000, /* between two calls for help of a CPU (idle.c) */
     MNI_BUDGET = 1000,   /* runtime calls of a slice */
     MNI_STRAND = 64,     /* slices in a row of threads that start each other child first */
@@ -57,6 +58,8 @@ struct mni_cpu {
     /* Read by thieves as hints.  In a line of its own: budget changes with every call, and thieves look often. */
     _Alignas(64) struct mni_thread *hot; /* runs next, and inherits the slice */
     uint32_t head, tail;                 /* of the ring */
+    struct mni_thread **ring;            /* [mask + 1]: small, or a mapping */
+    uint32_t mask;
     uint32_t others;                     /* high, low or overflow hold threads: bits, see runq.h */
 
     _Alignas(64) struct mni_thread *current; /* runs now; NULL: the worker's own loop */
@@ -82,7 +85,7 @@ struct mni_cpu {
     struct mni_fifo overflow, high, low;
     uint64_t helped, help_wait; /* when it last called for help, and how soon it may again; cpu_ticks */
     uint64_t stolen_then;       /* count.stolen at that time */
-    struct mni_thread *ring[MNI_RING];
+    struct mni_thread *small[MNI_RING];
 
     /* ---- written by others */
     struct {

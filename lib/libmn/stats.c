@@ -30,7 +30,7 @@ static void read_cpu(const struct mni_runtime *rt, const struct mni_cpu *c, stru
         .rouses = a64_load(&c->count.rouses),
         .handoffs = a64_load(&c->count.handoffs),
         .overflows = a64_load(&c->count.overflows),
-        .ready = mni_ring_length(c) % (MNI_RING + 1) + a64_load(&c->overflow.length) + a64_load(&c->high.length) +
+        .ready = mni_ring_length(c) % (MNI_RING_MOST + 1) + a64_load(&c->overflow.length) + a64_load(&c->high.length) +
                  a64_load(&c->low.length) + (aptr_load(&c->hot) != NULL),
         .running = aptr_load(&c->current) != NULL,
         .timers = mni_timers_pending(c->timers),
