@@ -41,6 +41,7 @@
 #include "umtx.h"
 
 enum {
+    LOOK_ROUND_NS = 5000, /* a look around that does not spin: long enough to see a queue grow old (take.c) */
     HELP_LONGEST = 64, /* times MNI_HELP_NS */
     WATCH_FIRST_NS = 100000, /* the watcher's first nap, doubled to the last while it finds nothing */
     WATCH_LAST_NS = 10000000,
@@ -160,16 +161,15 @@ bool mni_idle(struct mni_worker *w) {
     struct mni_cpu *c = w->cpu;
     struct mni_runtime *rt = mni_rt;
     int64_t spin = rt->config.spin_us > 0 ? rt->config.spin_us * 1000ll : 0;
-    if (spin && rt->ncpus > 1) {
-        bool found = false;
-        uint32_t most = (rt->ncpus + 1) / 2;
-        /* Where enough look for work already, this one waits for its own inbox only, and costs nobody a cache line. */
-        if (a32_add_full(&rt->searching, 1) < most) {
-            found = search(c, spin);
+    if (rt->ncpus > 1) {
+        bool found;
+        if (a32_add_full(&rt->searching, 1) < rt->most_searching) {
+            found = search(c, spin ? spin : LOOK_ROUND_NS);
             a32_add_full(&rt->searching, (uint32_t)-1);
         } else {
+            /* Enough look for work already: this one waits for its own inbox only, and costs nobody a cache line. */
             a32_add_full(&rt->searching, (uint32_t)-1);
-            found = linger(c, spin);
+            found = spin && linger(c, spin);
         }
         if (found)
             return true;
@@ -183,7 +183,9 @@ bool mni_idle(struct mni_worker *w) {
         a32_add_full(&rt->idlers, 1);
         if (rt->ncpus > 1)
             mni_heavy_barrier();
-        if (mine(c) || due(c) || work_elsewhere(c) || a32_load(&rt->stop)) {
+        /* While enough others search, work elsewhere is theirs: who stops searching comes by here and looks again. */
+        if (mine(c) || due(c) || a32_load(&rt->stop) ||
+            (a32_load(&rt->searching) < rt->most_searching && work_elsewhere(c))) {
             no_longer_idle(c);
             break;
         }
@@ -209,7 +211,7 @@ bool mni_idle(struct mni_worker *w) {
         if (r != -ETIMEDOUT || !naps || due(c))
             break;
         /* The watcher's look around: as a search that does not spin long. */
-        if (search(c, 5000))
+        if (search(c, LOOK_ROUND_NS))
             break;
         if (nap < WATCH_LAST_NS)
             nap *= 2;

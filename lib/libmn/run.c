@@ -85,6 +85,15 @@ static void defaults(struct mn_config *c) {
         c->max_threads = 16000000;
 }
 
+/* Whether two workers have the same CPU: one that spins keeps the other from running then. */
+static bool shares_cpus(const struct mni_topo *topo) {
+    for (unsigned i = 1; i < topo->workers; i++)
+        for (unsigned k = 0; k < i; k++)
+            if (topo->cpu[i] == topo->cpu[k])
+                return true;
+    return false;
+}
+
 /* Ticks of cpu_ticks() in MNI_HELP_NS: roughly, from how both clocks went on since the start began. */
 static uint64_t help_ticks(uint64_t ticks, uint64_t ns) {
     ticks = cpu_ticks() - ticks;
@@ -113,9 +122,11 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
         free(rt);
         return r;
     }
-    if (rt->topo.quota)
+    bool shared = shares_cpus(&rt->topo);
+    if (rt->topo.quota || shared)
         rt->config.spin_us = -1;
     rt->ncpus = rt->topo.workers;
+    rt->most_searching = shared ? 1 : (rt->ncpus + 1) / 2;
     rt->membarrier = mni_heavy_barrier_start();
     rt->cpus = calloc(rt->ncpus, sizeof *rt->cpus);
     bool all = rt->cpus != NULL;

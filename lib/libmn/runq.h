@@ -12,6 +12,8 @@
 
 #include "enter.h"
 
+enum { MNI_AHEAD = 16 };
+
 enum { MNI_OTHER_OVERFLOW = 1, MNI_OTHER_HIGH = 2, MNI_OTHER_LOW = 4 };
 
 void mni_ring_shrink(struct mni_cpu *c);
@@ -35,15 +37,7 @@ static inline void mni_prefetch_stack(const struct mni_thread *t) {
         __builtin_prefetch(sp + 64 * line);
 }
 
-/* Of a long queue: descriptors are fetched twelve turns ahead, and then, when they are here, stacks six ahead. */
-static inline void mni_prefetch(const struct mni_cpu *c, uint32_t head) {
-    const char *t = (const char *)c->ring[(head + 12) & c->mask];
-    for (int line = 0; line < 4; line++)
-        __builtin_prefetch(t + 64 * line, 1);
-    const struct mni_thread *near = c->ring[(head + 6) & c->mask];
-    if (near->sp)
-        mni_prefetch_stack(near);
-}
+void mni_fetch_ahead(const struct mni_cpu *c, uint32_t head);
 
 /* Whether more than one thread could run here at once; a hint when read by others. */
 static inline bool mni_runq_more(const struct mni_cpu *c) {
@@ -109,9 +103,10 @@ static inline struct mni_thread *mni_runq_pick(struct mni_cpu *c) {
         if (__builtin_expect(c->mask != MNI_RING - 1, 0) && head + 1 == c->tail)
             mni_ring_shrink(c);
         /* The one after it will be switched to soon: its descriptor is on the way meanwhile. */
-        if (__builtin_expect(c->tail - head > MNI_RING, 0))
-            mni_prefetch(c, head);
-        else
+        if (__builtin_expect(c->tail - head > MNI_RING || (int32_t)(c->cold - head) > 0, 0)) {
+            if (head % MNI_AHEAD == 0)
+                mni_fetch_ahead(c, head);
+        } else
             __builtin_prefetch(c->ring[(head + 2) & c->mask]);
         return t;
     }

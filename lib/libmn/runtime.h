@@ -60,6 +60,7 @@ struct mni_cpu {
     uint32_t head, tail;                 /* of the ring */
     struct mni_thread **ring;            /* [mask + 1]: small, or a mapping */
     uint32_t mask;
+    uint32_t cold;                       /* up to there the ring holds threads that have slept */
     uint32_t others;                     /* high, low or overflow hold threads: bits, see runq.h */
 
     _Alignas(64) struct mni_thread *current; /* runs now; NULL: the worker's own loop */
@@ -134,6 +135,7 @@ struct mni_runtime {
     struct mni_runtime *older; /* in a fork's child: what its parent's parent had (run.c) */
     _Alignas(MNI_LINE) uint32_t idlers; /* workers that sleep */
     uint32_t searching;                 /* workers that look for work */
+    uint32_t most_searching;            /* half of the workers; one, if they share CPUs */
     uint64_t help_ticks;                /* MNI_HELP_NS */
     uint32_t inject;                    /* round robin of foreign LWPs */
 };

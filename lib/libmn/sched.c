@@ -12,18 +12,26 @@ void mni_after_nothing(struct mni_cpu *c, struct mni_thread *t) {
 }
 
 static void expired(struct mni_timer *timer, void *arg) {
+    struct mni_cpu *c = arg;
     struct mni_thread *t = list_entry(timer, struct mni_thread, timer);
-    if (mni_claim(&t->park, -ETIMEDOUT)) {
-        mni_prefetch_stack(t);
-        mni_ready(arg, t);
+    if (!mni_claim(&t->park, -ETIMEDOUT))
+        return;
+    if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
+        mni_ready(c, t);
+        return;
     }
+    /* In the order of their deadlines: not to the hot slot. */
+    mni_count(c, wakes, 1);
+    t->state = MNI_READY;
+    mni_runq_push_fair(c, t);
+    c->cold = c->tail;
 }
 
 /*
  * How often the clock is read: so that a look comes about every 10 us, whatever the threads do between two switches.  It
  * costs 25 ns.
  */
-enum { LOOK_NS = 10000, MOST_TICKS = 64, EXPIRE_AT_ONCE = 64 };
+enum { LOOK_NS = 10000, MOST_TICKS = 64, EXPIRE_AT_ONCE = 256 };
 
 void mni_housekeep(struct mni_cpu *c) {
     if (aptr_load(&c->remote.inbox))
