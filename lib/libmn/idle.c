@@ -135,15 +135,14 @@ static bool linger(struct mni_cpu *c, int64_t ns) {
 }
 
 /* Looks for work for at most `ns`; true: there is some. */
-static bool search(struct mni_cpu *c, int64_t ns) {
-    struct mni_search memory = {0};
+static bool search(struct mni_cpu *c, struct mni_search *memory, int64_t ns) {
     int64_t end = (int64_t)clock_now_ns() + ns;
     mni_count(c, searches, 1);
     for (;;) {
         if (mine(c) || due(c) || a32_load(&mni_rt->stop))
             return true;
         int64_t now = (int64_t)clock_now_ns();
-        if (mni_rt->ncpus > 1 && mni_steal(c, &memory, now))
+        if (mni_rt->ncpus > 1 && mni_steal(c, memory, now))
             return true;
         if (now >= end)
             return false;
@@ -160,11 +159,12 @@ static void no_longer_idle(struct mni_cpu *c) {
 bool mni_idle(struct mni_worker *w) {
     struct mni_cpu *c = w->cpu;
     struct mni_runtime *rt = mni_rt;
+    struct mni_search memory = {0};
     int64_t spin = rt->config.spin_us > 0 ? rt->config.spin_us * 1000ll : 0;
     if (rt->ncpus > 1) {
         bool found;
         if (a32_add_full(&rt->searching, 1) < rt->most_searching) {
-            found = search(c, spin ? spin : LOOK_ROUND_NS);
+            found = search(c, &memory, spin ? spin : LOOK_ROUND_NS);
             a32_add_full(&rt->searching, (uint32_t)-1);
         } else {
             /* Enough look for work already: this one waits for its own inbox only, and costs nobody a cache line. */
@@ -210,8 +210,9 @@ bool mni_idle(struct mni_worker *w) {
         c->now = (int64_t)clock_now_ns();
         if (r != -ETIMEDOUT || !naps || due(c))
             break;
-        /* The watcher's look around: as a search that does not spin long. */
-        if (search(c, LOOK_ROUND_NS))
+        /* The watcher's look around: as a search that does not spin long.  It remembers what it saw the last time: a hot slot
+         * behind a thread that runs for long would never be old enough otherwise (HOT_NS in take.c). */
+        if (search(c, &memory, LOOK_ROUND_NS))
             break;
         if (nap < WATCH_LAST_NS)
             nap *= 2;
