@@ -13,8 +13,8 @@
  *
  * A worker that is inside after the barrier entered before it, or reads solo == 0.  An operation is short; a worker that
  * was preempted in one is waited for in naps of 50 us, since there is nothing to sleep on and it happens once in a life
- * of the runtime.  A worker in its own loop is inside, too, until it sleeps, but touches objects only through threads: its
- * loop goes through mni_still_solo, where it says that it has seen the change.
+ * of the runtime.  A worker in its own loop is inside, too, until it
+ * runs a thread that leaves, or sleeps: solo mode has one cpu, so there are no others whose queues it could look at for long.
  */
 #include "foreign.h"
 
