@@ -10,7 +10,7 @@
  *   Looking for work.  A worker that runs dry looks at the others for spin_us, nearest first; at most half of the workers
  *   look at a time.  It asks for threads only where there have been some for a few microseconds (steal in take.c).
  *
- *   Sleep.  idle = 1, idlers + 1, a heavy barrier, one more look at all queues, then the futex.  The barrier pairs with the
+ *   Sleep.  idlers + 1, idle = 1, a heavy barrier, one more look at all queues, then the futex.  The barrier pairs with the
  *   compiler barrier of the pushers: a push that the look misses came after the barrier, and its pusher sees idlers != 0.
  *
  *   Help.  A pusher that sees idlers wakes one when more than the hot slot is filled, no worker looks for work already, and
@@ -178,9 +178,10 @@ bool mni_idle(struct mni_worker *w) {
     for (;;) {
         int64_t decay = mni_slab_decay();
         uint32_t sleep = a32_load(&w->sleep);
+        /* Counted first: who rouses it counts it down. */
+        a32_add_full(&rt->idlers, 1);
         /* Full: pairs with the full operation of an inbox push, whose pusher then looks at idle. */
         a32_swap_full(&c->remote.idle, 1);
-        a32_add_full(&rt->idlers, 1);
         if (rt->ncpus > 1)
             mni_heavy_barrier();
         /* While enough others search, work elsewhere is theirs: who stops searching comes by here and looks again. */
