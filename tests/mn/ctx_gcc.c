@@ -33,13 +33,13 @@ static int walk(void) {
 
 /* Frames of different sizes. */
 #define DEEP(n, next)                                                                                        \
-    __attribute__((noinline, noclone)) static void deep##n(void) {                                           \
+    __attribute__((noinline)) static void deep##n(void) {                                           \
         char room[32 << n];                                                                                  \
         __asm__ volatile("" : : "r"(room) : "memory");                                                       \
         next();                                                                                              \
         __asm__ volatile("" : : "r"(room) : "memory");                                                       \
     }
-__attribute__((noinline, noclone)) static void deep0(void) {
+__attribute__((noinline)) static void deep0(void) {
     mni_ctx_switch(&green, home);
     walk();
     __asm__ volatile("" : : : "memory");

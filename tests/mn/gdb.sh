@@ -3,6 +3,7 @@
 # stack; so does one that is taken while the context is switched.
 # workers: 1
 # not under: asan, tsan
+# shellcheck source=tests/programs/lib.sh
 . "$(dirname "$0")/../programs/lib.sh"
 CC=${CC:-cc}
 need gdb "$CC"

@@ -2,6 +2,7 @@
 # tools/libmn-gdb.py: green threads and their backtraces, in a live process and in its core file.
 # models: mn-1 mn-2
 # not under: asan, tsan
+# shellcheck source=tests/programs/lib.sh
 . "$(dirname "$0")/../programs/lib.sh"
 CC=${CC:-cc}
 need gdb "$CC"

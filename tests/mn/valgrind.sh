@@ -2,6 +2,7 @@
 # valgrind takes each green thread's stack for a stack: no error where there is none, and one where there is one.
 # models: mn-1, mn-2
 # not under: asan, tsan
+# shellcheck source=tests/programs/lib.sh
 . "$(dirname "$0")/../programs/lib.sh"
 need valgrind
 BUILD=${ODONATA_BUILD:?}

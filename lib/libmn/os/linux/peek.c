@@ -14,6 +14,7 @@
 
 #include "atomic.h"
 #include "feature.h"
+#include "sys.h"
 
 enum { PIECE = 4096 };
 
@@ -31,7 +32,8 @@ static bool through_pipe(char *to, const char *from, size_t size) {
     while (size && good) {
         size_t n = PIECE - ((uintptr_t)from & (PIECE - 1));
         n = n < size ? n : size;
-        good = write(p[1], from, n) == (ssize_t)n && read(p[0], to, n) == (ssize_t)n;
+        /* Not by the functions of these names: a tool would look at what is read here, which may be anything. */
+        good = sys(SYS_write, p[1], from, n) == (long)n && sys(SYS_read, p[0], to, n) == (long)n;
         to += n;
         from += n;
         size -= n;
