@@ -20,7 +20,7 @@ void mni_thread_main(void) {
     mni_leave(c);
     void *result = mni_call_entry(t);
     if (__builtin_expect(!mni_worker_self(), 0))
-        mni_orphan_end(0);
+        mni_orphan_end(t->flags & MNI_MAIN ? (int)(intptr_t)result : 0);
     mni_jump(mni_thread_end(t, result));
 }
 
@@ -187,6 +187,7 @@ int mni_create_first(void *(*fn)(void *), void *arg) {
     c->free_count--;
     prepare(t, &plain, fn, arg, 0, class, true);
     t->name = "main";
+    t->flags |= MNI_MAIN | MNI_UNTIDY;
     c->count.spawns++;
     aptr_store(&c->hot, t); /* relaxed: thieves may look already */
     return 0;

@@ -15,6 +15,7 @@
 #include "fork.h"
 #include "join.h"
 #include "panic.h"
+#include "run.h"
 #include "sched.h"
 #include "table.h"
 
@@ -57,10 +58,20 @@ static inline struct mni_parker *claim_joiner(struct mni_thread *t) {
     return joiner;
 }
 
+/* Also where the end is mn_exit, and all that may block in it: the workers stop with the end of the first thread. */
+static void tidy(struct mni_thread *t, void *result) {
+    mni_thread_cleanup(t, result);
+    bool first = t->flags & MNI_MAIN;
+    if (!mni_worker_self()) /* a deferred function forked, and this is the child */
+        mni_orphan_end(first ? (int)(intptr_t)result : 0);
+    if (first)
+        mni_run_main_ended(t, result);
+}
+
 void *mni_thread_end(struct mni_thread *t, void *result) {
     t->arg = result; /* a deferred function may look at it (future.c) */
     if (__builtin_expect(t->flags & MNI_UNTIDY, 0))
-        mni_thread_cleanup(t, result);
+        tidy(t, result);
     struct mni_cpu *c = mni_enter();
     mni_exceptions_ended(t, c->exceptions);
     t->state = MNI_DONE;

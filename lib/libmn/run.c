@@ -240,21 +240,20 @@ static int drain(struct mni_thread *self, int64_t deadline) {
 struct first {
     int (*fn)(void *);
     void *arg;
-    int result;
 };
 
 static void *first_main(void *arg) {
-    struct first *f = arg;
-    f->result = f->fn(f->arg);
-    if (!mni_worker_self())
-        mni_orphan_end(f->result);
+    const struct first *f = arg;
+    return (void *)(intptr_t)f->fn(f->arg);
+}
+
+static int main_result; /* one mn_run runs at a time */
+
+void mni_run_main_ended(struct mni_thread *self, void *result) {
+    main_result = (int)(intptr_t)result;
     mn_shield(true);
-    struct mni_cpu *c = mni_enter();
-    struct mni_thread *self = c->current;
-    mni_leave(c);
     drain(self, MN_FOREVER);
     mni_workers_stop();
-    return NULL;
 }
 
 MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *config) {
@@ -272,7 +271,7 @@ MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *
         errno = saved;
         return r;
     }
-    struct first f = {main_fn, arg, 0};
+    struct first f = {main_fn, arg};
     r = mni_create_first(first_main, &f);
     if (r < 0 || (r = mni_worker_run_here(mni_rt->cpus[0])) < 0)
         mni_workers_stop();
@@ -281,7 +280,7 @@ MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *
     by_run = false;
     lock_drop(&start_lock);
     errno = saved;
-    return r < 0 ? r : f.result;
+    return r < 0 ? r : main_result;
 }
 
 MN_EXPORT int mn_start(const struct mn_config *config) {

@@ -41,7 +41,7 @@ enum {
     MNI_CHILD_FIRST = MN_CHILD_FIRST,
     MNI_SHIELDED = 1 << 8, /* cancellation is not seen */
     MNI_ENDING = 1 << 9,   /* deferred functions run */
-    MNI_MAIN = 1 << 10,    /* the first thread of mn_run */
+    MNI_MAIN = 1 << 10,    /* the first thread of mn_run: UNTIDY, too */
     MNI_UNTIDY = 1 << 11,  /* mni_thread_cleanup has something to do */
     MNI_INT_RESULT = 1 << 12, /* fn returns an int: the scope's (scope.c) */
 };
