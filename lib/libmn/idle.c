@@ -86,7 +86,8 @@ void mni_call_help(struct mni_cpu *c) {
     if (a32_load(&mni_rt->searching))
         return;
     uint64_t now = cpu_ticks();
-    if (now - c->helped < c->help_wait)
+    /* Without a watcher (all slept a moment ago) nobody would make up for a call that is left out. */
+    if (now - c->helped < c->help_wait && a32_load(&watching))
         return;
     c->helped = now;
     /* Nobody has taken anything since the last call: the next one can wait longer. */
