@@ -79,9 +79,12 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
         r = -ENOMEM;
     else if (a->scope)
         r = mni_scope_enter(a->scope, t);
+    /* Counted before it can end: otherwise all seem to have ended while the caller still runs. */
+    mni_count_foreign_spawn(1);
     if (r == 0 && a->flags & MN_BOUND && (r = mni_bound_start(t)) < 0 && t->scope)
         mni_scope_leave(t, NULL);
     if (r < 0) {
+        mni_count_foreign_spawn(-1);
         if (t->stack) {
             mni_fiber_end(&t->fiber);
             mni_stack_give_shared(t->stack_class, t->stack);
@@ -92,7 +95,6 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
         mni_thread_give_shared(t);
         return r;
     }
-    mni_count_foreign_spawn();
     if (!(a->flags & MN_BOUND))
         mni_ready_remote(t);
     return 0;
@@ -199,8 +201,8 @@ void mni_create_reset(void) {
     a64_store(&foreign_spawns, mni_bound_ends());
 }
 
-void mni_count_foreign_spawn(void) {
-    a64_add(&foreign_spawns, 1);
+void mni_count_foreign_spawn(int n) {
+    a64_add(&foreign_spawns, (uint64_t)n);
 }
 
 uint64_t mni_foreign_spawns(void) {

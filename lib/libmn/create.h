@@ -7,8 +7,8 @@
 /* mn_go_attr for a function that returns an int; detached. */
 int mni_go_int(const struct mn_attr *attr, int (*fn)(void *), void *arg);
 
-/* Threads that foreign LWPs started; they have no cpu to count on. */
-void mni_count_foreign_spawn(void);
+/* Threads that foreign LWPs started; they have no cpu to count on; -1: it was not started. */
+void mni_count_foreign_spawn(int n);
 uint64_t mni_foreign_spawns(void);
 
 /* Threads that have not ended. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bound.h"
 #include "clock.h"
 #include "cpu.h"
 #include "create.h"
@@ -259,7 +260,7 @@ void mni_run_main_ended(struct mni_thread *self, void *result) {
 MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *config) {
     if (!main_fn)
         return -EINVAL;
-    if (mni_worker_self())
+    if (mni_worker_self() || mni_bound_self()) /* mn_stop may hold the lock while it waits for a bound one */
         return -EBUSY;
     int saved = errno;
     lock_take(&start_lock);
@@ -284,7 +285,7 @@ MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *
 }
 
 MN_EXPORT int mn_start(const struct mn_config *config) {
-    if (mni_worker_self())
+    if (mni_worker_self() || mni_bound_self())
         return -EBUSY;
     int saved = errno;
     lock_take(&start_lock);
@@ -295,7 +296,7 @@ MN_EXPORT int mn_start(const struct mn_config *config) {
 }
 
 MN_EXPORT int mn_stop(int64_t deadline) {
-    if (mni_worker_self())
+    if (mni_worker_self() || mni_bound_self())
         return -EDEADLK;
     int saved = errno;
     lock_take(&start_lock);
