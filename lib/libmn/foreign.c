@@ -101,6 +101,8 @@ int mni_foreign_wait(struct mni_olock *lock, const uint32_t *permit, int64_t dea
         a32_store(&p->foreign, MNI_AWAKE);
     if (lock)
         mni_lock_drop(lock);
+    if (deadline < 0)
+        deadline = 0; /* past, too; the kernel would call a negative one invalid */
     struct timespec until = {deadline / 1000000000, deadline % 1000000000};
     /* Acquire: pairs with the release of mni_foreign_wake. */
     while (a32_load_acquire(&p->foreign) == MNI_ASLEEP) {

@@ -111,6 +111,7 @@ struct mni_worker {
     pthread_t lwp;
     int tid;
     bool own_lwp; /* made by us: joined at the end */
+    bool unborn;  /* a spare that has yet to get an LWP */
     struct mni_worker *next; /* in the list of spares */
     struct mni_worker *all;  /* in the list of all */
     struct mni_fiber fiber;  /* of its own loop */

@@ -171,13 +171,15 @@ struct mni_worker *mni_spare_take(void) {
     if (w)
         workers.spares = w->next;
     lock_drop(&workers.lock);
-    if (w)
-        return w;
-    w = make(NULL);
-    if (w && start(w) < 0) {
-        /* It stays in the list of all, without an LWP, and may get one next time. */
-        mni_spare_give(w);
-        return NULL;
+    if (!w && (w = make(NULL)))
+        w->unborn = true;
+    if (w && w->unborn) {
+        if (start(w) < 0) {
+            /* It stays in the list of all, without an LWP, and may get one next time. */
+            mni_spare_give(w);
+            return NULL;
+        }
+        w->unborn = false;
     }
     return w;
 }
