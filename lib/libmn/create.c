@@ -41,7 +41,8 @@ static int check(const struct mn_attr *a, void *(*fn)(void *)) {
 static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, const struct mn_attr *a, void *(*fn)(void *), void *arg, unsigned cpu,
                                                          unsigned class, bool detached) {
     /* Keeps the count of waits: a late mn_unpark for the last owner must not hit. */
-    a32_store(&t->park.claim, (a32_load(&t->park.claim) & ~(uint32_t)(MNI_CLAIM_SEQ - 1)) + MNI_CLAIM_SEQ);
+    /* Release: after its last owner's handle is stale; pairs with mn_cancel. */
+    a32_store_release(&t->park.claim, (a32_load(&t->park.claim) & ~(uint32_t)(MNI_CLAIM_SEQ - 1)) + MNI_CLAIM_SEQ);
     t->park.foreign = MNI_GREEN; /* the last may have been a bound thread */
     t->sp = NULL;
     t->flags = (uint16_t)(a->flags & (MNI_PINNED | MNI_BOUND | MNI_INT_RESULT));

@@ -26,13 +26,23 @@ MN_EXPORT int mn_cancel(mn_thread thread) {
     int r = -ESRCH;
     if (t && t->ended == MNI_LIVES && t->state != MNI_DONE) {
         r = 0;
-        uint32_t claim = a32_load(&t->park.claim);
-        /* Full: pairs with the compare-and-swap that stores WAITING, which fails when CANCEL came first. */
-        while (!mni_cas32(&t->park.claim, claim, claim | MNI_CANCEL))
-            claim = a32_load(&t->park.claim);
-        claim |= MNI_CANCEL;
-        /* It waits and is not shielded: nobody else may have claimed it.  A later wait that is hit ends with the same. */
-        while ((claim & (MNI_CLAIM_MASK | MNI_SHIELD)) == MNI_WAITING_CLAIM) {
+        uint32_t claim;
+        /*
+         * The thread may end at any time, and its descriptor be another's, whose claim counts on.  So the claim is read
+         * before the handle is looked at again.  Acquire: pairs with the release by which a thread begins (create.c).
+         * Full: pairs with the compare-and-swap that stores WAITING, which fails when CANCEL came first.
+         */
+        do {
+            claim = a32_load_acquire(&t->park.claim);
+            if (mni_thread_find(thread) != t) {
+                r = -ESRCH;
+                break;
+            }
+        } while (!mni_cas32(&t->park.claim, claim, claim | MNI_CANCEL));
+        claim = r == 0 ? claim | MNI_CANCEL : 0;
+        /* It waits and is not shielded: nobody else may have claimed it.  A later wait that is hit, of any thread that is
+         * cancelled, ends with the same. */
+        while ((claim & (MNI_CLAIM_MASK | MNI_SHIELD | MNI_CANCEL)) == (MNI_WAITING_CLAIM | MNI_CANCEL)) {
             if (mni_cas32(&t->park.claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED))) {
                 t->park.result = -ECANCELED;
                 mni_wake(&t->park);
