@@ -29,7 +29,7 @@ void mni_join_ended(struct mni_cpu *c, struct mni_thread *t) {
     if (joiner && mni_claim(joiner, 0)) {
         t->ended = MNI_JOINED;
     } else {
-        t->ended = MNI_ENDED;
+        t->ended = detached ? MNI_JOINED : MNI_ENDED; /* detached: released below */
         joiner = NULL;
     }
     mni_lock_drop(&t->lock);
@@ -39,10 +39,20 @@ void mni_join_ended(struct mni_cpu *c, struct mni_thread *t) {
         release(c, t);
 }
 
+/*
+ * Whether the handle still names the thread, its lock held.  What has an owner who is about to release it is JOINED, and
+ * becomes so under the lock; after that the descriptor may be another thread's at any time, without the lock.  So `ended` is
+ * read first: a handle that is good after it was not JOINED stays good while the lock is held.
+ */
+static inline bool named(const struct mni_thread *t, mn_thread handle) {
+    bool joined = *(const volatile uint8_t *)&t->ended == MNI_JOINED;
+    fence_acquire();
+    return !joined && a32_load(&t->generation) == (uint32_t)(handle >> 32);
+}
+
 /* Whether the caller may join it, its lock held: 1 it has ended and is the caller's now; 0 the caller is to wait. */
 static inline int begin(struct mni_thread *t, mn_thread handle, struct mni_parker *self) {
-    /* Under the lock: a descriptor is retired by its joiner, after JOINED. */
-    if (a32_load(&t->generation) != (uint32_t)(handle >> 32) || t->ended == MNI_JOINED)
+    if (!named(t, handle))
         return -ESRCH;
     if (t->detached || t->joiner)
         return -EINVAL;
@@ -138,7 +148,7 @@ MN_EXPORT int mn_detach(mn_thread thread) {
     bool free = false;
     if (t) {
         mni_lock_take(&t->lock);
-        if (mni_find(thread) != t || t->ended == MNI_JOINED)
+        if (!named(t, thread))
             r = -ESRCH;
         else if (t->detached || t->joiner)
             r = -EINVAL;
