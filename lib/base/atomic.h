@@ -4,6 +4,7 @@
  * Everything goes through libatomic_ops (header only; libatomic_ops_gpl is never linked).  Built for
  * ThreadSanitizer the compiler's builtins take their place, because the tool sees only those.
  *
+ *   a8_*    uint8_t: load and store, for what others read as a hint
  *   a32_*   uint32_t: futex words, state words
  *   a64_*   uint64_t / unsigned long: counters, packed states
  *   aptr_*  pointers

@@ -56,6 +56,13 @@ OD_ATOMIC_AO(32, unsigned, AO_int)
 OD_ATOMIC_AO(64, AO_t, AO)
 #undef OD_ATOMIC_AO
 
+static inline uint8_t a8_load(const uint8_t *p) {
+    return AO_char_load(p);
+}
+static inline void a8_store(uint8_t *p, uint8_t v) {
+    AO_char_store(p, v);
+}
+
 static inline void fence_full(void) {
     AO_nop_full();
 }

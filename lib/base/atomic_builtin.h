@@ -51,6 +51,13 @@ OD_ATOMIC_BUILTIN(32)
 OD_ATOMIC_BUILTIN(64)
 #undef OD_ATOMIC_BUILTIN
 
+static inline uint8_t a8_load(const uint8_t *p) {
+    return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+static inline void a8_store(uint8_t *p, uint8_t v) {
+    __atomic_store_n(p, v, __ATOMIC_RELAXED);
+}
+
 /* ThreadSanitizer knows no fences.  A read-modify-write of one word stands for each: it orders more than a fence would
  * (all fences with each other), so an order that only this word gives is a race that the tool misses. */
 __attribute__((weak, visibility("hidden"))) uint32_t od_fence_word;

@@ -39,7 +39,7 @@ static void ended(struct mni_thread *t, void *result) {
         mni_thread_cleanup(t, result);
     self = NULL;
     t->park.foreign = MNI_GREEN; /* the descriptor's next thread may be one */
-    t->state = MNI_DONE;
+    a8_store(&t->state, MNI_DONE);
     mni_join_ended(NULL, t);
     /* Last: once all ends are counted, the runtime's memory goes. */
     a64_add_release(&ends, 1);
@@ -51,7 +51,7 @@ static void *lwp_main(void *arg) {
     t->own = &own;
     self = t;
     mni_topo_unbind(&mni_rt->topo, 0, false); /* its creator may be pinned */
-    t->state = MNI_RUNNING;
+    a8_store(&t->state, MNI_RUNNING);
     void *result = mni_call_entry(t);
     if (self)
         ended(t, result);

@@ -48,10 +48,10 @@ static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, 
     t->flags = (uint16_t)(a->flags & (MNI_PINNED | MNI_BOUND | MNI_INT_RESULT));
     t->detached = detached || (a->flags & MN_DETACHED);
     t->cpu = (uint16_t)cpu;
-    t->state = MNI_FRESH;
+    a8_store(&t->state, MNI_FRESH);
     t->priority = (uint8_t)a->priority;
     t->stack_class = (uint8_t)class;
-    t->ended = MNI_LIVES;
+    a8_store(&t->ended, MNI_LIVES);
     t->err = 0;
     t->fn = fn;
     t->arg = arg;
@@ -142,7 +142,7 @@ static inline __attribute__((always_inline)) int go(mn_thread *out, const struct
         mni_inbox_push(mni_rt->cpus[a->cpu], t);
     } else if (a->flags & MN_CHILD_FIRST) {
         struct mni_thread *parent = c->current;
-        parent->state = MNI_READY;
+        a8_store(&parent->state, MNI_READY);
         t->spawner = parent;
         mni_runq_push_fair(c, parent);
         c = mni_switch(c, parent, t, after_child_first);

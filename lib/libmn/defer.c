@@ -24,7 +24,7 @@ MN_EXPORT int mn_cancel(mn_thread thread) {
         mni_foreign_enter();
     struct mni_thread *t = mni_thread_find(thread);
     int r = -ESRCH;
-    if (t && t->ended == MNI_LIVES && t->state != MNI_DONE) {
+    if (t && a8_load(&t->ended) == MNI_LIVES && a8_load(&t->state) != MNI_DONE) {
         r = 0;
         uint32_t claim;
         /*

@@ -186,7 +186,7 @@ static void read_fields(struct mni_thread *t, struct shot *s) {
     s->claim = a32_load_acquire(&t->park.claim);
     s->index = t->index;
     s->generation = a32_load(&t->generation);
-    s->state = *(volatile uint8_t *)&t->state;
+    s->state = a8_load(&t->state);
     s->class = *(volatile uint8_t *)&t->stack_class;
     s->flags = *(volatile uint16_t *)&t->flags;
     s->cpu = *(volatile uint16_t *)&t->cpu;
@@ -222,7 +222,7 @@ static void take(struct dump *d, struct mni_thread *t, struct shot *s) {
         if (a32_load(&t->generation) != s->generation)
             continue;
         if (stack && ((a32_load(&t->park.claim) & steady) != (s->claim & steady) || aptr_load(&t->sp) != s->sp ||
-                      *(volatile uint8_t *)&t->state != s->state))
+                      a8_load(&t->state) != s->state))
             continue;
         if (stack)
             s->depth = mni_copy_walk(&d->copy, s->pcs, DEPTH);

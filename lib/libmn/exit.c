@@ -32,7 +32,7 @@ static void after_end(struct mni_cpu *c, struct mni_thread *t) {
     mni_thread_drop_stack(c, t);
     if (remote)
         mni_wake(remote);
-    else if (t->ended == MNI_LIVES)
+    else if (a8_load(&t->ended) == MNI_LIVES)
         mni_join_ended(c, t);
 }
 
@@ -51,7 +51,7 @@ static inline struct mni_parker *claim_joiner(struct mni_thread *t) {
     struct mni_parker *joiner = t->joiner;
     aptr_store(&t->joiner, NULL);
     if (joiner && mni_claim(joiner, 0))
-        t->ended = MNI_JOINED;
+        a8_store(&t->ended, MNI_JOINED);
     else
         joiner = NULL;
     mni_lock_drop(&t->lock);
@@ -74,7 +74,7 @@ void *mni_thread_end(struct mni_thread *t, void *result) {
         tidy(t, result);
     struct mni_cpu *c = mni_enter();
     mni_exceptions_ended(t, c->exceptions);
-    t->state = MNI_DONE;
+    a8_store(&t->state, MNI_DONE);
     mni_count(c, ends, 1);
     struct mni_parker *joiner = NULL;
     c->after = after_end;
@@ -92,7 +92,7 @@ void *mni_thread_end(struct mni_thread *t, void *result) {
     c->after_parker = joiner;
     c->after_thread = t;
     if (!next) {
-        c->current = NULL;
+        aptr_store(&c->current, NULL);
         return c->worker->sp;
     }
     mni_prepare(c, next);

@@ -27,9 +27,9 @@ void mni_join_ended(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_parker *joiner = t->joiner;
     bool detached = t->detached;
     if (joiner && mni_claim(joiner, 0)) {
-        t->ended = MNI_JOINED;
+        a8_store(&t->ended, MNI_JOINED);
     } else {
-        t->ended = detached ? MNI_JOINED : MNI_ENDED; /* detached: released below */
+        a8_store(&t->ended, detached ? MNI_JOINED : MNI_ENDED); /* detached: released below */
         joiner = NULL;
     }
     mni_lock_drop(&t->lock);
@@ -57,7 +57,7 @@ static inline int begin(struct mni_thread *t, mn_thread handle, struct mni_parke
     if (t->detached || t->joiner)
         return -EINVAL;
     if (t->ended == MNI_ENDED) {
-        t->ended = MNI_JOINED;
+        a8_store(&t->ended, MNI_JOINED);
         return 1;
     }
     aptr_store(&t->joiner, self);
@@ -70,7 +70,7 @@ static int withdraw(struct mni_thread *t, const struct mni_parker *self, int r) 
     if (t->joiner == self)
         aptr_store(&t->joiner, NULL);
     if (t->ended == MNI_ENDED) {
-        t->ended = MNI_JOINED;
+        a8_store(&t->ended, MNI_JOINED);
         r = 1;
     }
     mni_lock_drop(&t->lock);
@@ -153,7 +153,7 @@ MN_EXPORT int mn_detach(mn_thread thread) {
         else if (t->detached || t->joiner)
             r = -EINVAL;
         else if (t->ended == MNI_ENDED) {
-            t->ended = MNI_JOINED;
+            a8_store(&t->ended, MNI_JOINED);
             free = true;
             r = 0;
         } else {

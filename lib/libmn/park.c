@@ -96,7 +96,7 @@ MN_EXPORT int mn_unpark(mn_thread thread) {
         mni_foreign_enter();
     struct mni_thread *t = mni_thread_find(thread);
     int r = -ESRCH;
-    if (t && t->ended == MNI_LIVES) {
+    if (t && a8_load(&t->ended) == MNI_LIVES) {
         r = 0;
         /* Full: pairs with after_park's look, see above. */
         uint32_t old = mni_swap32(&t->permit, MNI_PERMIT);

@@ -206,7 +206,7 @@ struct drain {
 
 static bool cancel(struct mni_thread *t, void *arg) {
     const struct drain *d = arg;
-    if (t != d->self && t->state != MNI_DONE)
+    if (t != d->self && a8_load(&t->state) != MNI_DONE)
         mn_cancel(mni_thread_handle(t));
     return true;
 }
@@ -279,9 +279,11 @@ MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *
     lock_take(&start_lock);
     finish();
     by_run = false;
+    if (r >= 0)
+        r = main_result; /* before the next mn_run has one */
     lock_drop(&start_lock);
     errno = saved;
-    return r < 0 ? r : main_result;
+    return r;
 }
 
 MN_EXPORT int mn_start(const struct mn_config *config) {

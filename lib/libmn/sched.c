@@ -22,7 +22,7 @@ static void expired(struct mni_timer *timer, void *arg) {
     }
     /* In the order of their deadlines: not to the hot slot. */
     mni_count(c, wakes, 1);
-    t->state = MNI_READY;
+    a8_store(&t->state, MNI_READY);
     mni_runq_push_fair(c, t);
     c->cold = c->tail;
 }
@@ -66,7 +66,7 @@ static void after_push_remote(struct mni_cpu *c, struct mni_thread *t) {
 }
 
 static void yield(struct mni_cpu *c, struct mni_thread *t) {
-    t->state = MNI_READY;
+    a8_store(&t->state, MNI_READY);
     if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
         /* It was stolen before it ran, or its LWP lost its cpu: back home. */
         mni_switch(c, t, mni_next(c), after_push_remote);
@@ -74,7 +74,7 @@ static void yield(struct mni_cpu *c, struct mni_thread *t) {
     }
     struct mni_thread *next = mni_next(c);
     if (!next) {
-        t->state = MNI_RUNNING;
+        a8_store(&t->state, MNI_RUNNING);
         return;
     }
     mni_runq_push_fair(c, t);
@@ -135,7 +135,7 @@ void mni_inbox_drain(struct mni_cpu *c) {
     }
     for (t = oldest; t; t = oldest) {
         oldest = t->next;
-        t->state = t->sp ? MNI_READY : MNI_FRESH;
+        a8_store(&t->state, t->sp ? MNI_READY : MNI_FRESH);
         mni_runq_push_fair(c, t);
     }
 }

@@ -49,8 +49,8 @@ static inline struct mni_thread *mni_next_spawner(struct mni_cpu *c, struct mni_
 }
 
 static inline void mni_prepare(struct mni_cpu *c, struct mni_thread *to) {
-    c->current = to;
-    to->state = MNI_RUNNING;
+    aptr_store(&c->current, to);
+    a8_store(&to->state, MNI_RUNNING);
     mni_count(c, switches, 1);
 }
 
@@ -91,7 +91,7 @@ static inline __attribute__((always_inline)) struct mni_cpu *mni_switch(struct m
             mni_ctx_start_inline(&from->sp, top, mni_thread_main);
         }
     } else {
-        c->current = NULL;
+        aptr_store(&c->current, NULL);
         mni_fiber_leave(&from->fiber, &c->worker->fiber);
         mni_ctx_switch_inline(&from->sp, c->worker->sp);
     }
@@ -117,7 +117,7 @@ static inline __attribute__((always_inline)) int mni_block(struct mni_cpu *c, st
     t->wait_what = what;
     t->wait_on = on;
     t->since = c->now;
-    t->state = MNI_WAITING;
+    a8_store(&t->state, MNI_WAITING);
     if (__builtin_expect(!(t->flags & MNI_PINNED), 1))
         t->cpu = (uint16_t)c->index;
     struct mni_thread *next = mni_next(c);
@@ -158,7 +158,7 @@ static inline void mni_ready(struct mni_cpu *c, struct mni_thread *t) {
         return;
     }
     mni_count(c, wakes, 1);
-    t->state = MNI_READY;
+    a8_store(&t->state, MNI_READY);
     mni_runq_push_hot(c, t);
 }
 

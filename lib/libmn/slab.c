@@ -223,7 +223,7 @@ static uintptr_t *batch_word(char *slot, unsigned class) {
 static void push_batch(struct pool *pool, unsigned class, char *list, unsigned n) {
     *batch_word(list, class) = (uintptr_t)pool->warm | n; /* slots are aligned to 16 KiB, and n is small */
     pool->warm = list;
-    pool->nwarm += n;
+    a64_store(&pool->nwarm, pool->nwarm + n); /* relaxed: mni_slab_decay looks without the lock */
 }
 
 static char *pop_batch(struct pool *pool, unsigned class, unsigned *n) {
@@ -231,7 +231,7 @@ static char *pop_batch(struct pool *pool, unsigned class, unsigned *n) {
     uintptr_t word = *batch_word(list, class);
     unsigned length = (unsigned)(word % mni_stack_bytes(MN_STACK_16K));
     pool->warm = (char *)(word - length);
-    pool->nwarm -= length;
+    a64_store(&pool->nwarm, pool->nwarm - length); /* relaxed, as above */
     if (pool->nwarm < pool->low)
         pool->low = pool->nwarm;
     if (*n < length) { /* the rest is a shorter batch */

@@ -150,7 +150,7 @@ void mni_table_each(bool (*visit)(struct mni_thread *t, void *arg), void *arg) {
             struct mni_thread *t = &mni_table.segments[s][i];
             if (a32_load_acquire(&t->generation) == 0)
                 return; /* never used, nor those after it */
-            if (t->state != MNI_FREE && !visit(t, arg))
+            if (a8_load(&t->state) != MNI_FREE && !visit(t, arg))
                 return;
         }
 }

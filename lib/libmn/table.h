@@ -38,7 +38,7 @@ void mni_thread_give_shared(struct mni_thread *t);
 /* Its handles are stale from here on.  A generation is never 0, so no handle is 0. */
 static inline void mni_thread_retire(struct mni_thread *t) {
     uint32_t next = t->generation + 1;
-    t->state = MNI_FREE;
+    a8_store(&t->state, MNI_FREE);
     /* Release: pairs with the acquire of mni_thread_find. */
     a32_store_release(&t->generation, next ? next : 1);
 }

@@ -49,7 +49,8 @@ static struct mni_worker *mark(struct mni_cpu *v, uint32_t how) {
         return NULL;
     mni_heavy_barrier();
     /* Acquire: pairs with the release of mni_leave. */
-    if (a32_load_acquire(&w->inside) == 0 && aptr_load_acquire(&v->worker) == w && w->cpu == v)
+    if (a32_load_acquire(&w->inside) == 0 && aptr_load_acquire(&v->worker) == w &&
+        aptr_load_acquire(&w->cpu) == v)
         return w;
     mni_unmark(w, how);
     return NULL;
@@ -79,7 +80,7 @@ static struct mni_cpu *give_up(struct mni_worker *w) {
     a32_store_release(&w->inside, 0);
     t->err = *w->err;
     mni_exceptions_save(t, w->exceptions);
-    t->state = MNI_READY;
+    a8_store(&t->state, MNI_READY);
     w->lost = t;
     mni_fiber_leave(&t->fiber, &w->fiber);
     mni_ctx_switch(&t->sp, w->sp);
@@ -225,9 +226,7 @@ int mni_hand_off(struct mni_cpu *c) {
         return w ? -ENOENT : -EBUSY;
     }
     w->detached = c->current;
-    c->current = NULL;
-    c->err = spare->err;
-    c->exceptions = spare->exceptions;
+    aptr_store(&c->current, NULL);
     mni_count(c, handoffs, 1);
     /* While it cannot get another cpu, to which it would bind itself. */
     mni_worker_detached(w);

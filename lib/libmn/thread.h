@@ -71,10 +71,10 @@ struct mni_thread {
     struct mni_thread *next; /* in a run queue, an inbox, a free list */
     uint16_t flags;          /* MNI_*; written by the thread itself, or before it starts */
     uint16_t cpu;            /* with MNI_PINNED: where it belongs; otherwise where it last blocked */
-    uint8_t state;           /* enum mni_state */
+    uint8_t state;           /* enum mni_state; relaxed: read by anyone as a hint */
     uint8_t priority;
     uint8_t stack_class;
-    uint8_t ended; /* enum mni_ended */
+    uint8_t ended; /* enum mni_ended; written under the lock, relaxed: read without it as a hint */
     int32_t err;   /* errno while it does not run */
     struct mni_olock lock;
     void *(*fn)(void *);
@@ -107,7 +107,7 @@ struct mni_thread {
 struct mni_thread *mni_thread_find(mn_thread handle);
 
 static inline mn_thread mni_thread_handle(const struct mni_thread *t) {
-    return (uint64_t)t->generation << 32 | (t->index + 1);
+    return (uint64_t)a32_load(&t->generation) << 32 | (t->index + 1);
 }
 
 #endif

@@ -44,11 +44,11 @@ static int foreign_wait(const char *what, const void *on, struct mni_olock *lock
         t->wait_what = what;
         t->wait_on = on;
         t->since = (int64_t)clock_now_ns();
-        t->state = MNI_WAITING;
+        a8_store(&t->state, MNI_WAITING);
     }
     int r = mni_foreign_wait(lock, NULL, deadline);
     if (t)
-        t->state = MNI_RUNNING;
+        a8_store(&t->state, MNI_RUNNING);
     return r;
 }
 

@@ -80,7 +80,8 @@ static int first(void *arg) {
     for (int i = 0; i < 100; i++)
         mn_go(&t[i], parks, i % 2 ? t : NULL);
     /* A thread's deadline is set when it is off its stack. */
-    for (int i = 0; i < 10000 && (parked < 100 || sum().parks - before.parks < 100 || sum().timers < 50); i++)
+    int64_t end = mn_after(5000000000);
+    while (mn_now() < end && (parked < 100 || sum().parks - before.parks < 100 || sum().timers < 50))
         mn_yield();
     is((long)sum().timers, 50, "timers");
     for (int i = 0; i < 100; i++)
