@@ -32,7 +32,7 @@ static void *green[2], *home;
 static volatile int traps, wrong, in_switch, seen[3];
 
 /* Each function has a section of its own, whose bounds the linker knows. */
-#define BODY(name) __attribute__((noinline, noclone, section("text_" #name))) static void name
+#define BODY(name) __attribute__((noinline, section("text_" #name))) static void name
 extern char __start_text_inner[], __stop_text_inner[], __start_text_outer[], __stop_text_outer[];
 extern char __start_text_entry[], __stop_text_entry[], __start_text_inmain[], __stop_text_inmain[];
 
