@@ -38,24 +38,11 @@ static bool claim_wait(struct mni_thread *t, uint32_t seq) {
 }
 
 static void after_park(struct mni_cpu *c, struct mni_thread *t) {
-    if (c->after_deadline != MN_FOREVER)
-        mni_timer_set(c->timers, &t->timer, c->after_deadline);
-    uint32_t claim = a32_load(&t->park.claim);
-    for (;;) {
-        bool cancelled = (claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL;
-        /* As in mni_after_wait. */
-        if (!mni_cas32(&t->park.claim, claim, claim | (cancelled ? MNI_CLAIMED : MNI_WAITING_CLAIM))) {
-            claim = a32_load(&t->park.claim);
-            continue;
-        }
-        if (!cancelled)
-            break;
-        t->park.result = -ECANCELED;
-        mni_ready(c, t);
+    uint32_t seq = a32_load(&t->park.claim) / MNI_CLAIM_SEQ;
+    if (!mni_begin_wait(c, t))
         return;
-    }
-    /* After the full operation above; pairs with the swap of mn_unpark. */
-    if (a32_load(&t->permit) == MNI_PERMIT && claim_wait(t, claim / MNI_CLAIM_SEQ))
+    /* After its full operation; pairs with the swap of mn_unpark. */
+    if (a32_load(&t->permit) == MNI_PERMIT && claim_wait(t, seq))
         mni_ready(c, t);
 }
 

@@ -8,6 +8,8 @@
 #ifndef MNI_SCHED_H
 #define MNI_SCHED_H
 
+#include <errno.h>
+
 #include "ctx_inline.h"
 #include "enter.h"
 #include "exceptions.h"
@@ -107,6 +109,41 @@ _Noreturn static inline __attribute__((always_inline)) void mni_jump(void *sp) {
     mni_ctx_jump_inline(sp);
 }
 
+void mni_inbox_push(struct mni_cpu *to, struct mni_thread *t);
+
+/* Makes a thread ready that the caller has claimed or made, on this cpu if it may run here. */
+static inline void mni_ready(struct mni_cpu *c, struct mni_thread *t) {
+    if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
+        mni_inbox_push(mni_rt->cpus[t->cpu], t);
+        return;
+    }
+    mni_count(c, wakes, 1);
+    a8_store(&t->state, MNI_READY);
+    mni_runq_push_hot(c, t);
+}
+
+/*
+ * The waiter is off its stack: from here on it may be woken.  False: a cancellation had come before, and it is ready again.
+ */
+static inline bool mni_begin_wait(struct mni_cpu *c, struct mni_thread *t) {
+    /* Before it can be claimed: the timer runs on this cpu only, and not before we are done. */
+    if (__builtin_expect(c->after_deadline != MN_FOREVER, 0))
+        mni_timer_set(c->timers, &t->timer, c->after_deadline);
+    for (;;) {
+        uint32_t claim = a32_load(&t->park.claim);
+        bool cancelled = (claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL;
+        /* Full: pairs with the swap of mni_claim and the or of mn_cancel; the first sees all that the waiter wrote.  CLAIMED,
+         * by ourselves, since that is what the end of the wait expects (mni_block). */
+        if (!mni_cas32(&t->park.claim, claim, claim | (cancelled ? MNI_CLAIMED : MNI_WAITING_CLAIM)))
+            continue;
+        if (!cancelled)
+            return true;
+        t->park.result = -ECANCELED;
+        mni_ready(c, t);
+        return false;
+    }
+}
+
 /*
  * Parks the caller (c->current) until its claim is taken, and returns the result that came with it.  `after` stores WAITING,
  * on the next stack (wait.c, park.c).
@@ -147,20 +184,8 @@ int mni_wait_after(struct mni_cpu *c, const char *what, const void *on, int64_t 
 
 /* The same from anywhere: through the inbox of a cpu. */
 void mni_ready_remote(struct mni_thread *t);
-void mni_inbox_push(struct mni_cpu *to, struct mni_thread *t);
 void mni_inbox_push_chain(struct mni_cpu *to, struct mni_thread *first, struct mni_thread *last);
 void mni_inbox_drain(struct mni_cpu *c);
-
-/* Makes a thread ready that the caller has claimed or made, on this cpu if it may run here. */
-static inline void mni_ready(struct mni_cpu *c, struct mni_thread *t) {
-    if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
-        mni_inbox_push(mni_rt->cpus[t->cpu], t);
-        return;
-    }
-    mni_count(c, wakes, 1);
-    a8_store(&t->state, MNI_READY);
-    mni_runq_push_hot(c, t);
-}
 
 void mni_after_nothing(struct mni_cpu *c, struct mni_thread *t);
 

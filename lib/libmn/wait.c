@@ -8,26 +8,9 @@
 #include "sched.h"
 #include "umtx.h"
 
-/* The waiter is off its stack: from here on it may be woken. */
 void mni_after_wait(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_olock *lock = c->after_lock;
-    /* Before it can be claimed: the timer runs on this cpu only, and not before we are done. */
-    if (__builtin_expect(c->after_deadline != MN_FOREVER, 0))
-        mni_timer_set(c->timers, &t->timer, c->after_deadline);
-    uint32_t claim = a32_load(&t->park.claim);
-    for (;;) {
-        bool cancelled = (claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL;
-        /* Full: pairs with the swap of mni_claim and the or of mn_cancel; the first sees all that the waiter wrote.  CLAIMED,
-         * by ourselves, since that is what the end of the wait expects (mni_block). */
-        if (mni_cas32(&t->park.claim, claim, claim | (cancelled ? MNI_CLAIMED : MNI_WAITING_CLAIM))) {
-            if (cancelled) {
-                t->park.result = -ECANCELED;
-                mni_ready(c, t);
-            }
-            break;
-        }
-        claim = a32_load(&t->park.claim);
-    }
+    mni_begin_wait(c, t);
     if (lock)
         mni_lock_drop(lock);
 }

@@ -40,17 +40,21 @@
     ".cfi_restore_state\n\t"                                                                                 \
     "nop\n"
 
+/* The caller's frame, below its stack, to be continued at 1; its place to *rdi. */
+#define MNI_CTX_SAVE                                                                                      \
+    "leaq -56(%%rsp), %%rdx\n\t"                                                                         \
+    "movq %%r15, 0(%%rdx)\n\t"                                                                           \
+    "movq %%r14, 8(%%rdx)\n\t"                                                                           \
+    "movq %%r13, 16(%%rdx)\n\t"                                                                          \
+    "movq %%r12, 24(%%rdx)\n\t"                                                                          \
+    "movq %%rbx, 32(%%rdx)\n\t"                                                                          \
+    "movq %%rbp, 40(%%rdx)\n\t"                                                                          \
+    "leaq 1f(%%rip), %%rax\n\t"                                                                          \
+    "movq %%rax, 48(%%rdx)\n\t"                                                                          \
+    "movq %%rdx, (%%rdi)\n\t"                                                                           
+
 static inline __attribute__((always_inline)) void mni_ctx_switch_inline(void **save, void *to) {
-    __asm__ volatile("leaq -56(%%rsp), %%rdx\n\t"
-                     "movq %%r15, 0(%%rdx)\n\t"
-                     "movq %%r14, 8(%%rdx)\n\t"
-                     "movq %%r13, 16(%%rdx)\n\t"
-                     "movq %%r12, 24(%%rdx)\n\t"
-                     "movq %%rbx, 32(%%rdx)\n\t"
-                     "movq %%rbp, 40(%%rdx)\n\t"
-                     "leaq 1f(%%rip), %%rax\n\t"
-                     "movq %%rax, 48(%%rdx)\n\t"
-                     "movq %%rdx, (%%rdi)\n\t" MNI_CTX_CONTINUE "1:"
+    __asm__ volatile(MNI_CTX_SAVE MNI_CTX_CONTINUE "1:"
                      : "+D"(save), "+S"(to)
                      :
                      : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
@@ -60,16 +64,7 @@ static inline __attribute__((always_inline)) void mni_ctx_switch_inline(void **s
 
 /* Saves the caller's context and starts a new one on the stack that ends at top: as mni_ctx_make and a switch to it. */
 static inline __attribute__((always_inline)) void mni_ctx_start_inline(void **save, void *top, void (*entry)(void)) {
-    __asm__ volatile("leaq -56(%%rsp), %%rdx\n\t"
-                     "movq %%r15, 0(%%rdx)\n\t"
-                     "movq %%r14, 8(%%rdx)\n\t"
-                     "movq %%r13, 16(%%rdx)\n\t"
-                     "movq %%r12, 24(%%rdx)\n\t"
-                     "movq %%rbx, 32(%%rdx)\n\t"
-                     "movq %%rbp, 40(%%rdx)\n\t"
-                     "leaq 1f(%%rip), %%rax\n\t"
-                     "movq %%rax, 48(%%rdx)\n\t"
-                     "movq %%rdx, (%%rdi)\n\t"
+    __asm__ volatile(MNI_CTX_SAVE
                      "movq %%rcx, %%rbx\n\t"
                      "xorl %%ebp, %%ebp\n\t"
                      "movq %%rsi, %%rsp\n\t"
