@@ -101,11 +101,6 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
     return 0;
 }
 
-static void after_child_first(struct mni_cpu *c, struct mni_thread *parent) {
-    (void)c;
-    (void)parent;
-}
-
 static inline __attribute__((always_inline)) int go(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
     struct mni_cpu *c = mni_enter();
     if (!c)
@@ -145,7 +140,7 @@ static inline __attribute__((always_inline)) int go(mn_thread *out, const struct
         a8_store(&parent->state, MNI_READY);
         t->spawner = parent;
         mni_runq_push_fair(c, parent);
-        c = mni_switch(c, parent, t, after_child_first);
+        c = mni_switch(c, parent, t, mni_after_nothing);
     } else {
         mni_runq_push_hot(c, t);
         /* Its spawner may not switch for long. */

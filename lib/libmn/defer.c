@@ -9,6 +9,7 @@
 #include "foreign.h"
 #include "local.h"
 #include "sched.h"
+#include "table.h"
 #include "scope.h"
 #include "select.h"
 

@@ -16,9 +16,9 @@
  *   Help.  A pusher that sees idlers wakes one when more than the hot slot is filled, no worker looks for work already, and
  *   its last call for help is MNI_HELP_NS ago: within that time the threads may well have been run by itself; or longer, up
  *   to 64 times, while the calls before it led to nothing.  A thread that was woken into the hot slot is no reason to call,
- *   one that was started there is.  A call that is
- *   left out is made up for: housekeeping calls again (sched.c), and one sleeper (the watcher) looks at the others
- *   every so often while any of them is busy, for the case that a pusher now runs one thread for long.
+ *   one that was started there is.  A call that is left out is made up for: housekeeping calls again (sched.c), and one
+ *   sleeper (the watcher) looks at the others every so often while any of them is busy, for the case that a pusher now runs
+ *   one thread for long.  Where there is no watcher, since all slept a moment ago, no call is left out.
  *
  *   Inbox.  A thread for this cpu alone wakes its worker at once: the push is a full operation, then idle is read; the
  *   worker stores idle with a full operation, then reads its inbox.  One of the two sees the other.

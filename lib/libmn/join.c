@@ -80,7 +80,7 @@ static int withdraw(struct mni_thread *t, const struct mni_parker *self, int r) 
 static int join_foreign(mn_thread handle, void **result, int64_t deadline) {
     mni_foreign_enter();
     struct mni_parker *self = mni_foreign_parker();
-    struct mni_thread *t = mni_find(handle);
+    struct mni_thread *t = mni_thread_find(handle);
     if (!t)
         return -ESRCH;
     if (&t->park == self)
@@ -104,7 +104,7 @@ static inline __attribute__((always_inline)) int join(mn_thread handle, void **r
     struct mni_cpu *c = mni_enter();
     if (__builtin_expect(!c, 0))
         return join_foreign(handle, result, deadline);
-    struct mni_thread *self = c->current, *t = mni_find(handle);
+    struct mni_thread *self = c->current, *t = mni_thread_find(handle);
     int r;
     if (__builtin_expect(!t || t == self, 0)) {
         r = t ? -EDEADLK : -ESRCH;
@@ -143,7 +143,7 @@ MN_EXPORT int mn_detach(mn_thread thread) {
     struct mni_cpu *c = mni_enter();
     if (!c)
         mni_foreign_enter();
-    struct mni_thread *t = mni_find(thread);
+    struct mni_thread *t = mni_thread_find(thread);
     int r = -ESRCH;
     bool free = false;
     if (t) {

@@ -22,6 +22,7 @@
 #include "export.h"
 #include "foreign.h"
 #include "sched.h"
+#include "table.h"
 
 /* As mni_claim, for one wait of the thread and no later one. */
 static bool claim_wait(struct mni_thread *t, uint32_t seq) {

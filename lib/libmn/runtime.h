@@ -107,7 +107,6 @@ struct mni_worker {
     void **exceptions;
     uint32_t sleep; /* futex: changes when there is something to do */
     uint32_t index;
-    uint64_t random;
     pthread_t lwp;
     int tid;
     bool own_lwp; /* made by us: joined at the end */
@@ -132,7 +131,6 @@ struct mni_runtime {
     bool membarrier;
     uint32_t ending; /* no more threads are started */
     uint32_t stop;   /* workers end */
-    uint32_t stopped; /* futex: the runtime has ended */
     struct mni_runtime *older; /* in a fork's child: what its parent's parent had (run.c) */
     _Alignas(MNI_LINE) uint32_t idlers; /* workers that sleep */
     uint32_t searching;                 /* workers that look for work */

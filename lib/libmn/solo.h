@@ -33,16 +33,6 @@ static inline bool mni_cas32(uint32_t *p, uint32_t old, uint32_t new) {
     return a32_cas_full(p, old, new);
 }
 
-static inline bool mni_cas64(uint64_t *p, uint64_t old, uint64_t new) {
-    if (mni_solo()) {
-        if (a64_load(p) != old)
-            return false;
-        a64_store(p, new);
-        return true;
-    }
-    return a64_cas_full(p, old, new);
-}
-
 static inline uint32_t mni_swap32(uint32_t *p, uint32_t new) {
     if (mni_solo()) {
         uint32_t old = a32_load(p);
@@ -52,15 +42,6 @@ static inline uint32_t mni_swap32(uint32_t *p, uint32_t new) {
     return a32_swap_full(p, new);
 }
 
-static inline uint64_t mni_swap64(uint64_t *p, uint64_t new) {
-    if (mni_solo()) {
-        uint64_t old = a64_load(p);
-        a64_store(p, new);
-        return old;
-    }
-    return a64_swap_full(p, new);
-}
-
 static inline uint32_t mni_add32(uint32_t *p, uint32_t n) {
     if (mni_solo()) {
         uint32_t old = a32_load(p);
@@ -68,15 +49,6 @@ static inline uint32_t mni_add32(uint32_t *p, uint32_t n) {
         return old;
     }
     return a32_add_full(p, n);
-}
-
-static inline uint64_t mni_add64(uint64_t *p, uint64_t n) {
-    if (mni_solo()) {
-        uint64_t old = a64_load(p);
-        a64_store(p, old + n);
-        return old;
-    }
-    return a64_add_full(p, n);
 }
 
 #endif

@@ -139,10 +139,6 @@ void mni_thread_give_shared(struct mni_thread *t) {
     lock_drop(&table.lock);
 }
 
-struct mni_thread *mni_thread_find(mn_thread handle) {
-    return mni_find(handle);
-}
-
 void mni_table_each(bool (*visit)(struct mni_thread *t, void *arg), void *arg) {
     uint32_t used = a32_load_acquire(&mni_table.used);
     for (uint32_t s = 0; s < used; s++)

@@ -14,8 +14,8 @@ struct mni_table {
 };
 extern struct mni_table mni_table __attribute__((visibility("hidden")));
 
-/* mni_thread_find, inline. */
-static inline struct mni_thread *mni_find(mn_thread handle) {
+/* The descriptor of a handle; NULL: no such thread.  May be called by anyone; what is read from it may be stale. */
+static inline struct mni_thread *mni_thread_find(mn_thread handle) {
     uint32_t index = (uint32_t)handle - 1;
     /* Acquire: pairs with the release of add_segment.  (An index of 0 - 1 is out of range.) */
     if (__builtin_expect(index / MNI_SEGMENT >= a32_load_acquire(&mni_table.used) || handle >> 32 == 0, 0))

@@ -38,9 +38,6 @@ enum mni_state {
 enum {
     MNI_PINNED = MN_PINNED,
     MNI_BOUND = MN_BOUND,
-    MNI_CHILD_FIRST = MN_CHILD_FIRST,
-    MNI_SHIELDED = 1 << 8, /* cancellation is not seen */
-    MNI_ENDING = 1 << 9,   /* deferred functions run */
     MNI_MAIN = 1 << 10,    /* the first thread of mn_run: UNTIDY, too */
     MNI_UNTIDY = 1 << 11,  /* mni_thread_cleanup has something to do */
     MNI_INT_RESULT = 1 << 12, /* fn returns an int: the scope's (scope.c) */
@@ -102,9 +99,6 @@ struct mni_thread {
     struct mn_scope *scope;     /* that it belongs to */
     struct list scope_link;     /* in it */
 };
-
-/* The descriptor of a handle; NULL: no such thread.  May be called by anyone; what is read from it may be stale. */
-struct mni_thread *mni_thread_find(mn_thread handle);
 
 static inline mn_thread mni_thread_handle(const struct mni_thread *t) {
     return (uint64_t)a32_load(&t->generation) << 32 | (t->index + 1);
