@@ -45,11 +45,14 @@ static bool through_pipe(char *to, const char *from, size_t size) {
 
 bool mni_peek(void *to, const void *from, size_t size) {
     struct iovec mine = {to, size}, there = {(void *)(uintptr_t)from, size};
-    int saved = errno;
     bool refused = a32_load(&without);
-    long n = refused ? -1 : syscall(SYS_process_vm_readv, getpid(), &mine, 1, &there, 1, 0);
-    refused |= n < 0 && (errno == ENOSYS || errno == EPERM);
-    bool good = refused ? through_pipe(to, from, size) : n == (long)size;
+    /* Not by syscall(): its seventh argument would be an int, whose upper half on the stack is anything. */
+    long n = refused ? -1 : sys(SYS_process_vm_readv, getpid(), &mine, 1, &there, 1, 0);
+    refused |= n == -ENOSYS || n == -EPERM;
+    if (!refused)
+        return n == (long)size;
+    int saved = errno;
+    bool good = through_pipe(to, from, size);
     errno = saved;
     return good;
 }
