@@ -42,7 +42,9 @@ static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, 
                                                          unsigned class, bool detached) {
     /* Keeps the count of waits: a late mn_unpark for the last owner must not hit. */
     /* Release: after its last owner's handle is stale; pairs with mn_cancel. */
-    a32_store_release(&t->park.claim, (a32_load(&t->park.claim) & ~(uint32_t)(MNI_CLAIM_SEQ - 1)) + MNI_CLAIM_SEQ);
+    uint32_t claim = (a32_load(&t->park.claim) & ~(uint32_t)(MNI_CLAIM_SEQ - 1)) + MNI_CLAIM_SEQ;
+    a32_store_release(&t->park.claim, claim);
+    a32_store_release(&t->permit, claim / MNI_CLAIM_SEQ << MNI_PARK_SEQ); /* likewise, with mn_unpark */
     t->park.foreign = MNI_GREEN; /* the last may have been a bound thread */
     t->sp = NULL;
     t->flags = (uint16_t)(a->flags & (MNI_PINNED | MNI_BOUND | MNI_INT_RESULT));
@@ -56,7 +58,6 @@ static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, 
     t->fn = fn;
     t->arg = arg;
     t->joiner = NULL;
-    a32_store(&t->permit, 0);
     t->name = a->name;
     t->spawner = NULL;
 }

@@ -95,9 +95,9 @@ int mni_foreign_wait(struct mni_olock *lock, const uint32_t *permit, int64_t dea
                 mni_lock_drop(lock);
             return -ECANCELED;
         }
-        /* Full: pairs with mni_claim's, with the or of mn_cancel and the swap of mn_unpark. */
+        /* Full: pairs with mni_claim's, with the or of mn_cancel and that of mn_unpark. */
     } while (!a32_cas_full(&p->claim, claim, claim | MNI_WAITING_CLAIM));
-    if (permit && a32_load(permit) == MNI_PERMIT && mni_claim(p, 0))
+    if (permit && mni_permitted(a32_load(permit)) && mni_claim(p, 0))
         a32_store(&p->foreign, MNI_AWAKE);
     if (lock)
         mni_lock_drop(lock);

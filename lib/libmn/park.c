@@ -1,17 +1,22 @@
 /*
  * park: mn_park and mn_unpark, a wait without an object.
  *
- * mn_unpark may come from a signal handler, so it takes no lock.  t->permit says what is going on:
+ * mn_unpark may come from a signal handler, so it takes no lock.  t->permit says what is going on, and which wait, or start,
+ * of the thread was the last before: seq is that of parker.claim, which also counts on when the descriptor gets another thread.
  *
- *     0                      nothing
- *     MNI_PERMIT                 mn_unpark came: the next mn_park returns at once
- *     MNI_PARKED | seq << 2      mn_park waits, in the wait that parker.claim counts as seq
+ *     seq << 2               nothing
+ *     seq << 2 | MNI_PERMIT  mn_unpark came: the next mn_park returns at once
+ *     seq << 2 | MNI_PARKED  mn_park waits, in the wait that parker.claim counts as seq
  *
- * mn_unpark swaps in MNI_PERMIT.  If it gets MNI_PARKED, it is the only one that did, and moves the claim from WAITING to CLAIMED
- * for that very wait: seq makes sure that it does not wake a later one, if the thread's deadline was faster.  The thread
+ * mn_unpark makes it MNI_PERMIT.  If it was MNI_PARKED, it is the only one that found that, and moves the claim from WAITING to
+ * CLAIMED for that very wait: seq makes sure that it does not wake a later one, if the thread's deadline was faster.  The thread
  * may not have stored WAITING yet; then the claim fails, and the thread finds MNI_PERMIT when it looks at the word again after
- * it has stored WAITING.  Both orders are full (swap here, compare-and-swap there), so one of the two sees the other.
+ * it has stored WAITING.  Both orders are full (compare-and-swap here and there), so one of the two sees the other.
  * That look, too, claims that very wait only: by then another may have woken the thread, and it may wait for a mutex.
+ *
+ * The thread may end at any time, and its descriptor be another's, who is not to find a permit.  So mn_unpark reads the word
+ * before it looks at the handle's generation, and changes it by a compare-and-swap: when the handle was good, the word read was
+ * that thread's, and another's is another word, since seq has counted on.
  * tests/model/mn_park.c walks through all orders.
  * The 28 bits of seq wrap after 268 million waits of one thread, all within one mn_unpark.
  */
@@ -42,8 +47,8 @@ static void after_park(struct mni_cpu *c, struct mni_thread *t) {
     uint32_t seq = a32_load(&t->park.claim) / MNI_CLAIM_SEQ;
     if (!mni_begin_wait(c, t))
         return;
-    /* After its full operation; pairs with the swap of mn_unpark. */
-    if (a32_load(&t->permit) == MNI_PERMIT && claim_wait(t, seq))
+    /* After its full operation; pairs with the compare-and-swap of mn_unpark. */
+    if (mni_permitted(a32_load(&t->permit)) && claim_wait(t, seq))
         mni_ready(c, t);
 }
 
@@ -53,21 +58,20 @@ MN_EXPORT int mn_park_until(const char *what, int64_t deadline) {
     if (!t)
         return -EPERM;
     int r = 0;
-    if (!mni_cas32(&t->permit, MNI_PERMIT, 0)) {
-        uint32_t seq = a32_load(&t->park.claim) / MNI_CLAIM_SEQ;
-        if (mni_cas32(&t->permit, 0, MNI_PARKED | seq << 2)) {
-            if (!c)
-                r = mni_foreign_wait(NULL, &t->permit, deadline);
-            else if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
-                r = mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
-            else
-                r = mni_wait_after(c, what ? what : "park", NULL, deadline, after_park);
-            /* An unpark that came at the last moment counts. */
-            if (mni_swap32(&t->permit, 0) == MNI_PERMIT)
-                r = 0;
-        } else {
-            a32_store(&t->permit, 0); /* MNI_PERMIT came just now; nobody changes it but us */
-        }
+    uint32_t nothing = a32_load(&t->park.claim) / MNI_CLAIM_SEQ << MNI_PARK_SEQ, old = a32_load(&t->permit);
+    /* Full: pairs with that of mn_unpark, whose thread's writes are seen here.  Only others make it MNI_PERMIT, only we nothing. */
+    if (!mni_permitted(old) && mni_cas32(&t->permit, old, nothing | MNI_PARKED)) {
+        if (!c)
+            r = mni_foreign_wait(NULL, &t->permit, deadline);
+        else if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
+            r = mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
+        else
+            r = mni_wait_after(c, what ? what : "park", NULL, deadline, after_park);
+        /* An unpark that came at the last moment counts. */
+        if (mni_permitted(mni_swap32(&t->permit, nothing)))
+            r = 0;
+    } else {
+        mni_swap32(&t->permit, nothing); /* full, as above */
     }
     if (c)
         mni_leave_slice(mni_cpu_self());
@@ -85,10 +89,14 @@ MN_EXPORT int mn_unpark(mn_thread thread) {
     struct mni_thread *t = mni_thread_find(thread);
     int r = -ESRCH;
     if (t && a8_load(&t->ended) == MNI_LIVES) {
-        r = 0;
-        /* Full: pairs with after_park's look, see above. */
-        uint32_t old = mni_swap32(&t->permit, MNI_PERMIT);
-        if (old & MNI_PARKED && claim_wait(t, old >> 2))
+        uint32_t old;
+        do {
+            /* Acquire: pairs with the release by which a thread begins (create.c). */
+            old = a32_load_acquire(&t->permit);
+            r = mni_thread_handle(t) == thread ? 0 : -ESRCH;
+            /* Full: pairs with after_park's look, see above. */
+        } while (r == 0 && !mni_cas32(&t->permit, old, (old & ~(uint32_t)MNI_PARKED) | MNI_PERMIT));
+        if (r == 0 && old & MNI_PARKED && claim_wait(t, old >> MNI_PARK_SEQ))
             mni_wake(&t->park);
     }
     if (c)

@@ -61,7 +61,10 @@ struct mni_parker {
 };
 
 /* The word of mn_park and mn_unpark, see park.c. */
-enum { MNI_PERMIT = 1, MNI_PARKED = 2 };
+enum { MNI_PERMIT = 1, MNI_PARKED = 2, MNI_PARK_SEQ = 2 /* above: the number of a wait */ };
+static inline bool mni_permitted(uint32_t permit) {
+    return permit & MNI_PERMIT;
+}
 
 enum { MNI_GREEN = 0, MNI_AWAKE = 1, MNI_ASLEEP = 2 };
 
