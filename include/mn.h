@@ -31,6 +31,7 @@
 #include <mn/errno.h>
 #include <mn/future.h>
 #include <mn/local.h>
+#include <mn/offload.h>
 #include <mn/run.h>
 #include <mn/scope.h>
 #include <mn/stats.h>

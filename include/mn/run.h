@@ -30,6 +30,10 @@ struct mn_config {
     int pin;               /* MN_PIN (auto, yes, no): 1: bind each worker to a CPU; -1: do not; 0: if they fill the mask */
     uint64_t max_threads;  /* MN_MAX_THREADS: 0: 16 million */
     int verbose;           /* MN_VERBOSE: prints what was decided, and why, on standard error */
+    unsigned file_lwps;    /* MN_FILE_LWPS: the most LWPs for calls on files (mn/offload.h); 0: 32 */
+    unsigned dns_lwps;     /* MN_DNS_LWPS: for name look-ups; 0: 16 */
+    unsigned call_lwps;    /* MN_CALL_LWPS: for mn_block_call; 0: 256 */
+    unsigned lwp_idle_ms;  /* MN_LWP_IDLE_MS: how long one of them has had nothing to do when it ends; 0: 5000 */
 };
 
 /*

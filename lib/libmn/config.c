@@ -13,6 +13,8 @@
 enum {
     SLICE_MAX = 60 * 1000 * 1000, /* us */
     SPIN_MAX = 1000 * 1000,       /* us */
+    LWPS_MAX = 10000,
+    LWP_IDLE_MAX = 24 * 3600 * 1000, /* ms */
 };
 #define THREADS_MAX ((uint64_t)1 << 30) /* of 64 KiB: half of the address space */
 
@@ -101,6 +103,10 @@ int mni_config_read(struct mn_config *out, const struct mn_config *config, char 
     check_field(&c, "spin_us", o.spin_us, -1, SPIN_MAX);
     check_field(&c, "pin", o.pin, -1, 1);
     check_field(&c, "max_threads", o.max_threads > INT64_MAX ? INT64_MAX : (int64_t)o.max_threads, 0, THREADS_MAX);
+    check_field(&c, "file_lwps", o.file_lwps, 0, LWPS_MAX);
+    check_field(&c, "dns_lwps", o.dns_lwps, 0, LWPS_MAX);
+    check_field(&c, "call_lwps", o.call_lwps, 0, LWPS_MAX);
+    check_field(&c, "lwp_idle_ms", o.lwp_idle_ms, 0, LWP_IDLE_MAX);
     if (!o.workers)
         o.workers = (unsigned)number(&c, "MN_WORKERS", 0, MNI_WORKERS_MAX, 0);
     if (!o.cpus) {
@@ -117,6 +123,14 @@ int mni_config_read(struct mn_config *out, const struct mn_config *config, char 
         o.pin = choice(&c, "MN_PIN", pins, "not auto, yes or no");
     if (!o.max_threads)
         o.max_threads = (uint64_t)number(&c, "MN_MAX_THREADS", 0, THREADS_MAX, 0);
+    if (!o.file_lwps)
+        o.file_lwps = (unsigned)number(&c, "MN_FILE_LWPS", 0, LWPS_MAX, 0);
+    if (!o.dns_lwps)
+        o.dns_lwps = (unsigned)number(&c, "MN_DNS_LWPS", 0, LWPS_MAX, 0);
+    if (!o.call_lwps)
+        o.call_lwps = (unsigned)number(&c, "MN_CALL_LWPS", 0, LWPS_MAX, 0);
+    if (!o.lwp_idle_ms)
+        o.lwp_idle_ms = (unsigned)number(&c, "MN_LWP_IDLE_MS", 0, LWP_IDLE_MAX, 0);
     if (!o.verbose)
         o.verbose = (int)number(&c, "MN_VERBOSE", 0, 9, 0);
     if (c.result == 0)

@@ -17,6 +17,7 @@
 
 #include "bound.h"
 #include "enter.h"
+#include "offload/offload.h"
 #include "stack.h"
 
 static bool orphaned; /* there is one LWP in a child, and those that it starts only read it */
@@ -32,10 +33,11 @@ void mni_orphan_end(int status) {
 }
 
 static void in_child(void) {
-    bool own = mni_worker_self() || mni_bound_self();
+    bool own = mni_worker_self() || mni_bound_self() || mni_offload_self();
     orphaned |= own;
     mni_signals_forked(own);
     mni_bound_forked();
+    mni_offload_forked();
     mni_run_forked();
     mni_workers_forked();
     mni_idle_forked();

@@ -18,6 +18,7 @@
 #include "fork.h"
 #include "idle.h"
 #include "lock.h"
+#include "offload/offload.h"
 #include "panic.h"
 #include "sched.h"
 #include "shake.h"
@@ -84,6 +85,14 @@ static void defaults(struct mn_config *c) {
         c->spin_us = 20;
     if (!c->max_threads)
         c->max_threads = 16000000;
+    if (!c->file_lwps)
+        c->file_lwps = 32;
+    if (!c->dns_lwps)
+        c->dns_lwps = 16;
+    if (!c->call_lwps)
+        c->call_lwps = 256;
+    if (!c->lwp_idle_ms)
+        c->lwp_idle_ms = 5000;
 }
 
 /* Whether two workers have the same CPU: one that spins keeps the other from running then. */
@@ -169,6 +178,7 @@ static int start(const struct mn_config *config, unsigned first) {
         return r;
     mni_rt = rt;
     mni_create_reset();
+    mni_offload_start(&rt->config);
     /* Full: pairs with mni_foreign_enter, which notes that there is a foreign LWP, then reads the solo word. */
     a32_swap_full(&mni_solo_word, first == 1 && rt->ncpus == 1 && rt->membarrier);
     if (mni_foreign_seen())
@@ -194,6 +204,7 @@ static void finish(void) {
     struct mni_runtime *rt = mni_rt;
     mni_shake_stop();
     mni_workers_join();
+    mni_offload_stop();
     mni_signals_stop();
     a32_store(&mni_solo_word, 0);
     mni_rt = NULL;
@@ -257,10 +268,15 @@ void mni_run_main_ended(struct mni_thread *self, void *result) {
     mni_workers_stop();
 }
 
+/* Called by one of the runtime's own LWPs. */
+static bool inside(void) {
+    return mni_worker_self() || mni_bound_self() || mni_offload_self();
+}
+
 MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *config) {
     if (!main_fn)
         return -EINVAL;
-    if (mni_worker_self() || mni_bound_self()) /* mn_stop may hold the lock while it waits for a bound one */
+    if (inside()) /* mn_stop may hold the lock while it waits for a bound one */
         return -EBUSY;
     int saved = errno;
     lock_take(&start_lock);
@@ -287,7 +303,7 @@ MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *
 }
 
 MN_EXPORT int mn_start(const struct mn_config *config) {
-    if (mni_worker_self() || mni_bound_self())
+    if (inside())
         return -EBUSY;
     int saved = errno;
     lock_take(&start_lock);
@@ -298,7 +314,7 @@ MN_EXPORT int mn_start(const struct mn_config *config) {
 }
 
 MN_EXPORT int mn_stop(int64_t deadline) {
-    if (mni_worker_self() || mni_bound_self())
+    if (inside())
         return -EDEADLK;
     int saved = errno;
     lock_take(&start_lock);

@@ -1,0 +1,60 @@
+/*
+ * offload: calls that block their LWP, made on LWPs that are there for it.
+ *
+ * A green thread hands a job to a pool and waits; an LWP of the pool makes the call.  One pool for each class, so that no
+ * class starves another.  Called by anybody else (a foreign LWP, a bound thread, without a runtime), and where no LWP can be
+ * had, the call is made by the caller's own.
+ *
+ * A job that no LWP has begun is taken back on the deadline or a cancellation.  One that was begun is waited for, since its
+ * arguments are the caller's; unless it owns all that it touches, which having a `drop` says: then the caller goes on, and
+ * the job is dropped by the LWP when its call returns.
+ */
+#ifndef MNI_OFFLOAD_H
+#define MNI_OFFLOAD_H
+
+#include <mn/offload.h>
+#include <stdbool.h>
+
+#include "wait.h"
+
+struct mn_config;
+
+enum mni_pool {
+    MNI_POOL_FILE = MN_POOL_FILE,
+    MNI_POOL_DNS = MN_POOL_DNS,
+    MNI_POOL_USER = MN_POOL_CALL,
+    MNI_POOLS,
+};
+
+struct mni_job {
+    void (*fn)(struct mni_job *job);
+    void (*drop)(struct mni_job *job); /* NULL: the job is its caller's, and is waited for */
+    /* ---- the pool's */
+    struct mni_parker *parker; /* who waits for it */
+    bool gone;                 /* the caller went on without it */
+    bool done;
+};
+
+/*
+ * Both are called inside the runtime, as mni_wait, by a green thread; by others as they are.
+ *   0                        fn has run
+ *   -ETIMEDOUT, -ECANCELED   it has not run; one with `drop` may run still, and is, or will be, dropped
+ */
+int mni_offload_job(enum mni_pool pool, struct mni_job *job, int64_t deadline);
+int mni_offload(enum mni_pool pool, void (*fn)(void *arg), void *arg, int64_t deadline);
+
+/* The same as a whole call: outside the runtime, and a cancellation is seen first. */
+int mni_offload_call(enum mni_pool pool, void (*fn)(void *arg), void *arg, int64_t deadline);
+
+/* How many threads wait for an LWP's call to be made: the runtime is not dead while there are any.  Any caller. */
+uint32_t mni_offload_busy(void);
+
+/* With the runtime: pools without LWPs; then all LWPs are joined, but those whose jobs are gone. */
+void mni_offload_start(const struct mn_config *config);
+void mni_offload_stop(void);
+
+/* Whether the caller is an LWP of a pool. */
+bool mni_offload_self(void);
+void mni_offload_forked(void);
+
+#endif
