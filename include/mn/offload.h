@@ -29,7 +29,7 @@ int mn_block_call_until(void (*fn)(void *arg), void *arg, int64_t deadline);
 enum mn_pool { MN_POOL_FILE, MN_POOL_DNS, MN_POOL_CALL };
 
 /* What a pool is doing at this moment, and what it has done since the runtime started.  Later versions add members. */
-struct mn_stats_pool {
+struct mn_pool_use {
     uint32_t limit;     /* LWPs that it may have */
     uint32_t running;   /* LWPs that make a call */
     uint32_t idle;      /* and that have nothing to do */
@@ -43,12 +43,12 @@ struct mn_stats_pool {
 };
 
 /*
- * size: sizeof(struct mn_stats_pool).
+ * size: sizeof(struct mn_pool_use).
  *   -EPERM    no runtime runs
  *   -EINVAL   no such pool; stats is NULL; size is smaller than the first version's structure
  * Contexts: any; not while the runtime starts or ends.
  */
-int mn_stats_pool(enum mn_pool pool, struct mn_stats_pool *stats, size_t size);
+int mn_stats_pool(enum mn_pool pool, struct mn_pool_use *stats, size_t size);
 
 #ifdef __cplusplus
 }

@@ -5,8 +5,8 @@
 #include "proc.h"
 #include "sync.h"
 
-static struct mn_stats_pool pool_stats(void) {
-    struct mn_stats_pool s;
+static struct mn_pool_use pool_stats(void) {
+    struct mn_pool_use s;
     if (mn_stats_pool(MN_POOL_CALL, &s, sizeof s) < 0)
         abort();
     return s;
@@ -62,14 +62,14 @@ static int simple(void *arg) {
     ok(pool_stats().running >= 1, "it counts as running");
     set(&h.go, 1);
     mn_join(t, NULL);
-    struct mn_stats_pool s = pool_stats();
+    struct mn_pool_use s = pool_stats();
     is((long)s.done, 2, "two calls");
     is((long)(s.limit), 256, "the limit");
     is(mn_stats_pool((enum mn_pool)3, &s, sizeof s), -EINVAL, "no such pool");
     is(mn_stats_pool(MN_POOL_CALL, NULL, sizeof s), -EINVAL, "nowhere to store");
     is(mn_stats_pool(MN_POOL_CALL, &s, 4), -EINVAL, "too small");
     struct {
-        struct mn_stats_pool s;
+        struct mn_pool_use s;
         char more[8];
     } larger;
     memset(&larger, 1, sizeof larger);
@@ -121,7 +121,7 @@ static int limited(void *arg) {
         mn_go(&t[i], calls, NULL);
     for (int i = 0; i < 8; i++)
         mn_join(t[i], NULL);
-    struct mn_stats_pool s = pool_stats();
+    struct mn_pool_use s = pool_stats();
     ok(most_at_once <= 2, "at most two at once");
     is((long)s.done, 40, "each is made once");
     ok(s.most == 2 && s.longest >= 1, "two LWPs, and a queue");
@@ -252,7 +252,7 @@ int main(void) {
     int other = 0;
     is(mn_block_call(note_lwp, &other), 0, "without a runtime");
     is(other, lwp(), "the caller's LWP makes it");
-    struct mn_stats_pool s;
+    struct mn_pool_use s;
     is(mn_stats_pool(MN_POOL_CALL, &s, sizeof s), -EPERM, "no statistics without a runtime");
     is(mn_run(simple, NULL, NULL), 0, "simple");
     is(mn_run(limited, NULL, &(struct mn_config){.call_lwps = 2}), 0, "limited");

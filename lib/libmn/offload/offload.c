@@ -474,7 +474,7 @@ void mni_offload_forked(void) {
     a32_store(&busy, 0);
 }
 
-MN_EXPORT int mn_stats_pool(enum mn_pool pool, struct mn_stats_pool *stats, size_t size) {
+MN_EXPORT int mn_stats_pool(enum mn_pool pool, struct mn_pool_use *stats, size_t size) {
     if ((unsigned)pool >= MNI_POOLS || !stats || size < sizeof *stats)
         return -EINVAL;
     if (!mni_rt)
@@ -482,7 +482,7 @@ MN_EXPORT int mn_stats_pool(enum mn_pool pool, struct mn_stats_pool *stats, size
     struct pool *p = &pools[pool];
     struct mni_cpu *cpu = mni_call_begin();
     mni_lock_take(&p->lock);
-    const struct mn_stats_pool s = {
+    const struct mn_pool_use s = {
         .limit = p->limit,
         .running = p->lwps - p->asleep - p->looking,
         .idle = p->asleep + p->looking,
