@@ -58,6 +58,16 @@ double bench_number(const char *option, double otherwise) {
     return value;
 }
 
+const char *bench_text(const char *option, const char *otherwise) {
+    int i = find_option(option);
+    if (i == 0)
+        return otherwise;
+    if (i + 1 >= argument_count)
+        bench_fail("%s needs a value", option);
+    argument_used[i + 1] = 1;
+    return arguments[i + 1];
+}
+
 int bench_flag(const char *option) {
     return find_option(option) != 0;
 }
@@ -138,11 +148,17 @@ static void provider(char *name, size_t size) {
     bench_fail("%s: its address is not mapped", subject);
 }
 
-void bench_result(const char *name, double figure, const char *unit, const char *extra) {
+const char *bench_provider(void) {
+    static char text[512];
     char file[256];
     provider(file, sizeof file);
-    printf("%s %.*f %s%s%s function=%s model=%s\n", name, figure < 100 ? 3 : 1, figure, unit, *extra ? " " : "",
-           extra, subject, file);
+    snprintf(text, sizeof text, "function=%s model=%s", subject, file);
+    return text;
+}
+
+void bench_result(const char *name, double figure, const char *unit, const char *extra) {
+    printf("%s %.*f %s%s%s %s\n", name, figure < 100 ? 3 : 1, figure, unit, *extra ? " " : "", extra,
+           bench_provider());
     if (fflush(stdout) != 0)
         bench_fail("standard output: %s", strerror(errno));
 }

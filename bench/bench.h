@@ -31,6 +31,7 @@ void bench_init(int argc, char **argv, const char *symbol);
 
 /* The number that follows an option on the command line, or the default. */
 double bench_number(const char *option, double otherwise);
+const char *bench_text(const char *option, const char *otherwise);
 /* Whether an option without a value is there. */
 int bench_flag(const char *option);
 /* Ends the program when an option was given that nothing asked for. */
@@ -40,6 +41,9 @@ double bench_seconds(void);
 
 /* The result.  extra: more "key=value" words, or "". */
 void bench_result(const char *name, double figure, const char *unit, const char *extra);
+
+/* What bench_result says of the subject: `function=... model=...`. */
+const char *bench_provider(void);
 
 /* Ends the program: the work it did was wrong, or it could not be done. */
 _Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -32,7 +32,8 @@ def options():
     p.add_argument("--list", action="store_true", help="print the jobs and models, run nothing")
     p.add_argument("--only", metavar="JOB", action="append", help="this job; may be given several times")
     p.add_argument("--model", metavar="NAME", action="append",
-                   help="this model beside libc instead of all default ones; may be given several times")
+                   help="this model beside libc (or what else a job compares with) instead of all default ones; "
+                   "may be given several times")
     p.add_argument("--peers", action="store_true",
                    help="also the runtimes from elsewhere; what Debian has of them is installed")
     p.add_argument("--vs-self", action="store_true", help="libc against libc: what equal models differ by")
@@ -66,7 +67,7 @@ def show_list():
         print("  %-26s %s%s" % (model.name, model.about, how))
 
 
-def choose_models(args):
+def choose_models(args, jobs):
     """The models to measure, the baseline first.  A default one that is not built is left out, and said so."""
     if args.vs_self:
         wanted = [all_models.BASELINE, "libc-again"]
@@ -76,6 +77,8 @@ def choose_models(args):
             wanted += [m.name for m in all_models.known() if m.peer]
     else:
         wanted = None
+    if wanted and not args.vs_self:
+        wanted += [job.base for job in jobs]
     chosen = []
     for model in all_models.known():
         if model.name in wanted if wanted else model.default or (model.peer and args.peers):
@@ -181,7 +184,7 @@ def main():
         show_list()
         return 0
     jobs = [j for j in JOBS if not args.only or j.name in args.only]
-    chosen = choose_models(args)
+    chosen = choose_models(args, jobs)
     run = Run(args.build, chosen, args.quick, args.seconds)
     words = sys.argv[1:]
     if "--build" in words:  # the script's addition
@@ -202,7 +205,7 @@ def main():
 
     entries, troubles = [], []
     for job in jobs:
-        base = next((s for s in series[job.name] if s.model.name == all_models.BASELINE and s.samples), None)
+        base = next((s for s in series[job.name] if s.model.name == job.base and s.samples), None)
         for one in series[job.name]:
             if one.trouble:
                 troubles.append("%s under %s: %s" % (job.name, one.model.name, one.trouble))

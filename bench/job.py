@@ -12,8 +12,10 @@ class Job:
     group = "pthread"  # the kind of its programs; a model says which kinds it has
 
     def __init__(self, name, about, unit="ns", better="lower", bar=None, most=None, share=False, two_cpus=False,
-                 rounds=None, quick_rounds=None):
+                 rounds=None, quick_rounds=None, base="libc", against=()):
         self.name, self.about, self.unit, self.better = name, about, unit, better
+        self.base = base          # the model that ratios refer to
+        self.against = against    # (our model, another, the ratio to it within a round that is the least or the most)
         self.bar = bar            # the ratio to libc that 1to1 is to stay within
         self.most = most          # or the figure itself
         self.share = share        # prints the smallest thread's share
@@ -46,13 +48,20 @@ class ProgramJob(Job):
         self.work = work              # takes --steps-per-us
         self.limit = limit            # seconds until it is given up
 
-    def measure(self, run, model):
+    def argv(self, run, model):
+        """The command, or None where this model does not have it."""
+        return model.argv(self.group, self.program, self.arguments(run), run.build)
+
+    def arguments(self, run):
         args = list(self.quick_args if run.quick and self.quick_args else self.args)
         if self.seconds:
             args += ["--seconds", "%g" % (run.seconds * self.seconds)]
         if self.work:
             args += ["--steps-per-us", "%g" % run.steps_per_us]
-        argv = model.argv(self.group, self.program, args, run.build)
+        return args
+
+    def measure(self, run, model):
+        argv = self.argv(run, model)
         if argv is None:
             return None
         printed = run.printed(argv, model, self.limit)

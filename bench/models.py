@@ -14,7 +14,7 @@ BASELINE = "libc"
 class Model:
     """A thread library that is preloaded; without one, the libc's own threads."""
 
-    groups = ("pthread", "mn")  # the kinds of jobs that it has
+    groups = ("pthread", "mn", "echo")  # the kinds of jobs that it has
     peer = False                # from elsewhere: measured with --peers
     ours = False                # is to meet the bars of the jobs for green threads
     set = None                  # what it is compared with: models of the same set, "1 CPU" or "all CPUs"
@@ -40,6 +40,8 @@ class Model:
         """The command for a program of bench/, or None where this model does not have it."""
         if group == "pthread":
             return [os.path.join(build, "bench", program)] + args
+        if group == "echo":
+            return on_cpus("1 CPU") + [os.path.join(build, "bench/echo/threads")] + args
         return [os.path.join(build, "bench", "posix", program)] + args if program in POSIX_PROGRAMS else None
 
     def environment(self):
@@ -79,10 +81,19 @@ def on_cpus(which):
     return ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if which == "1 CPU" else []
 
 
+class Loop(Model):
+    """What a server can at best be."""
+
+    groups = ("echo",)
+
+    def argv(self, group, program, args, build):
+        return on_cpus("1 CPU") + [os.path.join(build, "bench/echo/loop")] + args
+
+
 class Mn(Model):
     """libmn, with a number of workers (0: one a CPU)."""
 
-    groups = ("mn",)
+    groups = ("mn", "echo")
     ours = True
 
     def __init__(self, name, about, workers):
@@ -95,7 +106,7 @@ class Mn(Model):
     def argv(self, group, program, args, build):
         if self.set == "1 CPU" and "--cross" in args:
             return None
-        return on_cpus(self.set) + [os.path.join(build, "bench", "mn", program)] + args
+        return on_cpus(self.set) + [os.path.join(build, "bench", "mn", program)] + args  # the server: bench/mn/echo
 
     def check_provider(self, name):
         return None if name.startswith("libmn.so") else "the function under test came from %s" % name
@@ -116,6 +127,7 @@ def known():
         Model("1to1-libc", "the same, LWPs from the libc", LIBRARY, {"ODONATA_LWP": "libc"}, default=False),
         Model("1to1-own", "the same, LWPs of its own", LIBRARY, {"ODONATA_LWP": "own"}, default=False),
         Model("1to1-reuse", "the same, LWPs reused", LIBRARY, {"ODONATA_LWP": "reuse"}, default=False),
+        Loop("loop", "a plain epoll loop in C, beside the servers"),
         Mn("mn-1", "libmn with one worker, on one CPU", 1),
         Mn("mn", "libmn with one worker a CPU", 0),
         *peers(),

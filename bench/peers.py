@@ -13,7 +13,7 @@ SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers")
 
 
 class Peer(Model):
-    groups = ("mn",)
+    groups = ("mn", "echo")
     peer = True
     tool = ""       # what compiles it
     marks = ""      # how its programs' model= begins
@@ -96,7 +96,7 @@ class Erlang(Peer):
 
 
 class BoostFiber(Peer):
-    tool, marks, directory = "g++", "boost_fiber-", "boost"
+    tool, marks, directory, lacks = "g++", "boost_fiber-", "boost", ("echo",)
 
     def __init__(self, one_cpu):
         super().__init__("boost_fiber", "Boost.Fiber", one_cpu)

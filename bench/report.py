@@ -37,6 +37,14 @@ def paired_ratios(series, base):
             if r in base.samples and base.samples[r].value > 0]
 
 
+def within(job, value, bar):
+    return value <= bar if job.better == "lower" else value >= bar
+
+
+def limit(job, bar, unit=""):
+    return "%s%g%s" % ("<=" if job.better == "lower" else ">=", round(bar, 3), unit)
+
+
 def verdict(series, base):
     """(bar, whether it is met) or None."""
     job = series.job
@@ -46,7 +54,7 @@ def verdict(series, base):
             if not series.probes:
                 return None
             most = most(statistics.median(series.probes))
-        return "<=%g %s" % (round(most, 3), job.unit), statistics.median(series.values()) <= most
+        return limit(job, most, " " + job.unit), within(job, statistics.median(series.values()), most)
     if series.model.name != "1to1" or not series.samples:
         return None
     if job.most is not None:
@@ -69,7 +77,21 @@ def share_verdict(series, base):
 
 
 def fastest(series):
-    return min(series, key=lambda o: statistics.median(o.values()))
+    best = min if series[0].job.better == "lower" else max
+    return best(series, key=lambda o: statistics.median(o.values()))
+
+
+def against(series, others):
+    """Ratios to models of the same run that are to be met."""
+    got = []
+    for mine, name, bar in series.job.against:
+        other = next((o for o in others if o.model.name == name), None)
+        ratios = paired_ratios(series, other) if other and series.model.name == mine else []
+        if ratios:
+            ratio = statistics.median(ratios)
+            got.append({"model": name, "ratio": ratio, "bar": limit(series.job, bar),
+                        "met": within(series.job, ratio, bar)})
+    return {"against": got} if got else {}
 
 
 def against_peers(series, others):
@@ -99,7 +121,8 @@ def against_peers(series, others):
 
 def missed(e):
     """Whether a bar was missed: the one relative to a peer of the same run, where there is one, decides."""
-    return not e.get("peer_bar_met", e.get("bar_met", True)) or not e.get("share_bar_met", True)
+    return (not e.get("peer_bar_met", e.get("bar_met", True)) or not e.get("share_bar_met", True)
+            or not all(a["met"] for a in e.get("against", ())))
 
 
 def entry(series, base, others=()):
@@ -122,7 +145,7 @@ def entry(series, base, others=()):
     }
     ratios = paired_ratios(series, base) if base else []
     if ratios and series.job.most is None:
-        e["ratio"] = statistics.median(ratios)
+        e["ratio"], e["ratio_to"] = statistics.median(ratios), base.model.name
         e["ratio_min"], e["ratio_max"] = min(ratios), max(ratios)
         e["ratio_of_medians"] = median / statistics.median(base.values())
     if series.job.share and series.values("share"):
@@ -136,6 +159,7 @@ def entry(series, base, others=()):
     if bar:
         e["bar"], e["bar_met"] = bar
     e.update(against_peers(series, others))
+    e.update(against(series, others))
     fair = share_verdict(series, base)
     if fair is not None:
         e["share_bar_met"] = fair
@@ -166,7 +190,7 @@ def row(e):
     ratio = between = bar = share = peer = probe = ""
     if "ratio" in e:
         ratio = "%.3f" % e["ratio"]
-        if e["model"] != BASELINE:
+        if e["model"] != e["ratio_to"]:
             between = "%.2f-%.2f" % (e["ratio_min"], e["ratio_max"])
     if "bar" in e:
         bar = e["bar"] + (" ok" if e["bar_met"] else " MISSED")
@@ -178,6 +202,9 @@ def row(e):
             if e["recorded_peer"] != e["best_peer"]:
                 peer += ", %s %.3f" % (e["recorded_peer"], e["recorded_peer_ratio"])
             peer += " (<=%.3f %s)" % (e["peer_bar"], "ok" if e["peer_bar_met"] else "MISSED")
+    for a in e.get("against", ()):
+        text = "%.3f (%s %s)" % (a["ratio"], a["bar"], "ok" if a["met"] else "MISSED")
+        peer += "%s%s %s" % (", " if peer else "", a["model"], text)
     if "probe" in e:
         probe = "%.0f (%.0f-%.0f)" % (e["probe"]["median"], e["probe"]["min"], e["probe"]["max"])
     spread_percent = e["spread_percent"]
@@ -187,8 +214,9 @@ def row(e):
 
 
 NOTES = """median, min, max over rounds; +-%: half the distance of the quartiles.  ratio: median of the ratios
-to libc of the same round (below 1 is better, except for ops/s).  share: the smallest thread's part of the mean.
-best peer: the fastest peer with as many CPUs and the ratio to it; of one on record, what the bar implies.
+to libc, for echo jobs to the loop, of the same round (below 1 is better, except for ops/s, req/s, x).  share: the
+smallest thread's part of the mean.  best peer: the fastest peer with as many CPUs and the ratio to it; of one on
+record, what the bar implies; then what else has to be met, and the ratio that is asked.
 probe: core-to-core latency one way, before and after each round."""
 
 
@@ -212,7 +240,7 @@ def table(entries):
 def markdown(entries, command, machine):
     """A table for README.md: one row a job, one column a model."""
     names = list(dict.fromkeys(e["model"] for e in entries))
-    others = [n for n in names if n != BASELINE and any("ratio" in e for e in entries if e["model"] == n)]
+    others = [n for n in names if n != BASELINE and any(e.get("ratio_to") == BASELINE for e in entries if e["model"] == n)]
     head = ["job"] + ["%s" % n for n in names] + ["%s/%s" % (n, BASELINE) for n in others]
     lines = ["`%s` printed, on %s:" % (command, machine), "", "| " + " | ".join(head) + " |",
              "|" + "---|" + "---:|" * (len(head) - 1)]
@@ -224,9 +252,11 @@ def markdown(entries, command, machine):
             text = "%s %s" % (number(e["median"]), e["unit"]) if e else ""
             if e and "smallest_share" in e:
                 text += " (share %.2f)" % e["smallest_share"]
+            if e and e.get("ratio_to", n) not in (n, BASELINE):
+                text += " (%.2f of %s)" % (e["ratio"], e["ratio_to"])
             cells.append(text)
         for n in others:
             e = by_model.get(n)
-            cells.append("%.2f" % e["ratio"] if e and "ratio" in e else "")
+            cells.append("%.2f" % e["ratio"] if e and e.get("ratio_to") == BASELINE else "")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

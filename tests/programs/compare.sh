@@ -20,7 +20,8 @@ for job in create_join create_join_batch create_join_leak mutex_uncontended mute
     mutex_contended_2 mutex_contended_4 mutex_contended_16 mutex_contended_mid_2 mutex_contended_mid_4 \
     mutex_contended_mid_16 cond_pingpong sem_pingpong rwlock_read_2 barrier_4 tsd_get pigz_file redis_ops \
     yield_2 yield_1000 spawn_join spawn_batch_1m pingpong_same pingpong_cross ring_503 skynet_1m parked_1m \
-    forkjoin_fib mutex_mn_2 mutex_mn_64 chan_mpmc_16 timers_1m; do
+    forkjoin_fib mutex_mn_2 mutex_mn_64 chan_mpmc_16 timers_1m \
+    echo_1k echo_1k_p99 echo_10k echo_10k_p99 echo_idle_16k echo_idle_16k_memory echo_idle_16k_kept; do
     grep -q "^  $job " "$T/list" || missing="$missing $job"
 done
 check "it knows every job$missing" test -z "$missing"
@@ -135,4 +136,30 @@ broken_mn 'a join that does not wait' 'int mn_join(uint64_t t, void **r) { if (r
     forkjoin --seconds 0.05
 broken_mn 'a channel that loses messages' 'int mn_chan_send(void *c, const void *v) { return 0; }
 int mn_chan_recv(void *c, void *v) { return 0; }' pingpong --seconds 0.05
+
+# The same for servers: the load finds out what they did wrong.
+broken_echo() {
+    broken_name=$1
+    printf '#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <stddef.h>\n%s\n' "$2" >"$T/broken.c"
+    "$CC" -w -shared -fPIC -o "$T/broken.so" "$T/broken.c" 2>"$T/stderr" || {
+        result 1 "$broken_name: compiles"
+        return
+    }
+    timeout -k 5 40 "$BUILD/bench/echo/load" --name x --connections 20 --flight 5 --seconds 0.02 -- \
+        env LD_PRELOAD="$T/broken.so" "$BUILD/bench/echo/loop" >"$T/out" 2>"$T/stderr"
+    status=$?
+    [ $status -eq 1 ] && [ -s "$T/stderr" ] && [ ! -s "$T/out" ]
+    result $? "$broken_name is found out (status $status)"
+}
+real='long (*real)(int, const void *, size_t, int) = dlsym(RTLD_NEXT, "send");'
+broken_echo 'a server that changes a byte' "long send(int fd, char *data, size_t n, int flags) { $real
+static int calls; data[17] ^= ++calls == 100; return real(fd, data, n, flags); }"
+broken_echo 'a server that answers twice' "long send(int fd, char *data, size_t n, int flags) { $real
+static int calls; if (++calls == 100) real(fd, data, n, flags); return real(fd, data, n, flags); }"
+broken_echo 'a server that ends' "long send(int fd, char *data, size_t n, int flags) { $real
+static int calls; if (++calls == 100) _exit(0); return real(fd, data, n, flags); }"
+timeout -k 5 40 "$BUILD/bench/echo/load" --name x --connections 20 --flight 5 --idle 30 --seconds 0.02 -- \
+    "$BUILD/bench/echo/loop" >"$T/out" 2>"$T/stderr"
+result $? 'a server that is right gets figures'
+check 'four of them' test "$(grep -c '^x.* function=epoll_wait model=libc' "$T/out")" -eq 4
 finish

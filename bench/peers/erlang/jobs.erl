@@ -23,7 +23,8 @@ run() ->
             "parked" -> jobs_spawn:parked();
             "forkjoin" -> jobs_spawn:forkjoin();
             "skynet" -> jobs_spawn:skynet();
-            "timers" -> jobs_spawn:timers()
+            "timers" -> jobs_spawn:timers();
+            "echo" -> jobs_echo:echo()
         end,
         halt(0)
     catch
