@@ -18,6 +18,7 @@
 #include "bound.h"
 #include "enter.h"
 #include "offload/offload.h"
+#include "progress/progress.h"
 #include "stack.h"
 
 static bool orphaned; /* there is one LWP in a child, and those that it starts only read it */
@@ -41,6 +42,7 @@ static void in_child(void) {
     mni_run_forked();
     mni_workers_forked();
     mni_idle_forked();
+    mni_sysmon_forked();
     mni_table_forked();
     mni_stack_slab_forked();
 }

@@ -34,6 +34,7 @@
 #include "clock.h"
 #include "cpu.h"
 #include "fork.h"
+#include "progress/progress.h"
 #include "runq.h"
 #include "sched.h"
 #include "slab.h"
@@ -189,6 +190,7 @@ bool mni_idle(struct mni_worker *w) {
         if (mine(c) || due(c) || a32_load(&rt->stop) ||
             (a32_load(&rt->searching) < rt->most_searching && work_elsewhere(c))) {
             no_longer_idle(c);
+            mni_busy_again();
             break;
         }
         int64_t until = mni_timers_next(c->timers);
@@ -210,8 +212,10 @@ bool mni_idle(struct mni_worker *w) {
             return false;
         no_longer_idle(c);
         c->now = (int64_t)clock_now_ns();
-        if (r != -ETIMEDOUT || !naps || due(c))
+        if (r != -ETIMEDOUT || !naps || due(c)) {
+            mni_busy_again();
             break;
+        }
         /* The watcher's look around: as a search that does not spin long.  It remembers what it saw the last time: a hot slot
          * behind a thread that runs for long would never be old enough otherwise (HOT_NS in take.c). */
         if (search(c, &memory, LOOK_ROUND_NS))

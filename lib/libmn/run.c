@@ -20,6 +20,7 @@
 #include "lock.h"
 #include "offload/offload.h"
 #include "panic.h"
+#include "progress/progress.h"
 #include "sched.h"
 #include "shake.h"
 #include "signals.h"
@@ -190,8 +191,9 @@ static int start(const struct mn_config *config, unsigned first) {
         r = mni_worker_start(rt->cpus[i]);
     if (r == 0)
         r = mni_shake_start();
-    if (r == 0)
+    if (r == 0 && (r = mni_sysmon_start(rt)) == 0)
         return 0;
+    mni_shake_stop();
     mni_workers_stop();
     mni_workers_join();
     mni_signals_stop();
@@ -202,6 +204,7 @@ static int start(const struct mn_config *config, unsigned first) {
 
 static void finish(void) {
     struct mni_runtime *rt = mni_rt;
+    mni_sysmon_stop();
     mni_shake_stop();
     mni_workers_join();
     mni_offload_stop();

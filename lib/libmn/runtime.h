@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "atomic.h"
 #include "ctx.h"
@@ -109,6 +110,7 @@ struct mni_worker {
     uint32_t index;
     pthread_t lwp;
     int tid;
+    clockid_t clock; /* of its LWP's CPU time; 0: not known yet */
     bool own_lwp; /* made by us: joined at the end */
     bool unborn;  /* a spare that has yet to get an LWP */
     struct mni_worker *next; /* in the list of spares */

@@ -165,6 +165,24 @@ static bool seize(struct mni_cpu *c, struct mni_cpu *v, bool hot) {
     return chain != NULL;
 }
 
+bool mni_move(struct mni_cpu *from, struct mni_cpu *to) {
+    struct mni_worker *w = mark(from, MNI_TAKEN_SEIZED);
+    if (!w)
+        return false;
+    unsigned n;
+    if (aptr_load(&from->remote.inbox))
+        mni_inbox_drain(from);
+    struct mni_thread *chain = mni_runq_give(from, true, &n), *last = chain;
+    mni_count(from, stolen, n);
+    mni_unmark(w, MNI_TAKEN_SEIZED);
+    if (!chain)
+        return false;
+    while (last->next)
+        last = last->next;
+    mni_inbox_push_chain(to, chain, last);
+    return true;
+}
+
 static bool ask(struct mni_cpu *c, struct mni_cpu *v) {
     /* Full: pairs with the swap of mni_give. */
     if (!a32_cas_full(&v->remote.want, 0, c->index + 1))

@@ -25,6 +25,9 @@ bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now);
  */
 int mni_hand_off(struct mni_cpu *c);
 
+/* Moves threads of a cpu whose worker is outside the runtime to another cpu: true, if there were any.  Contexts: as above. */
+bool mni_move(struct mni_cpu *from, struct mni_cpu *to);
+
 /* Clears a mark, and wakes the worker that waits for it. */
 void mni_unmark(struct mni_worker *w, uint32_t how);
 

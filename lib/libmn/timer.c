@@ -388,3 +388,7 @@ int64_t mni_timers_next(struct mni_timers *q) {
     }
     return (int64_t)a64_load(&q->next); /* relaxed: a hint */
 }
+
+int64_t mni_timers_hint(const struct mni_timers *q) {
+    return (int64_t)a64_load(&q->next); /* relaxed: a hint */
+}

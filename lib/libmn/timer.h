@@ -53,6 +53,9 @@ int mni_timers_run(struct mni_timers *q, int64_t now, int most, void (*expire)(s
  */
 int64_t mni_timers_next(struct mni_timers *q);
 
+/* The same for those who only look: never takes the lock, and may be too early. */
+int64_t mni_timers_hint(const struct mni_timers *q);
+
 /* How many are set.  Any CPU. */
 uint64_t mni_timers_pending(const struct mni_timers *q);
 

@@ -106,6 +106,9 @@ static void loop(struct mni_worker *w) {
     w->exceptions = mni_exceptions_lwp();
     mni_fiber_lwp(&w->fiber);
     w->tid = (int)syscall(SYS_gettid);
+    clockid_t clock;
+    if (pthread_getcpuclockid(pthread_self(), &clock) == 0)
+        a32_store((uint32_t *)&w->clock, (uint32_t)clock); /* relaxed: a hint to policy.c */
     mni_signals_worker_start();
     for (;;) {
         if (!wait_for_cpu(w))

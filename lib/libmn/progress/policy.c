@@ -1,0 +1,113 @@
+/*
+ * policy: which cpu loses its worker.
+ *
+ * A worker that sits in a thread's own code (a system call, a page fault, a library, a loop) cannot run the others of its
+ * cpu.  If there are any, they get another LWP: first the workers that sleep, then a spare (mni_hand_off).  The thread that
+ * was there keeps its LWP, and the kernel shares the CPU between the two.
+ *
+ * A look costs a few loads for each cpu, of words that the owner writes anyway: whether its worker sleeps, the count of
+ * switches, and only if that has not changed since the last look the queues.  The count is what tells one thread
+ * from the next: a thread that yields when there are others, or blocks, changes it.
+ *
+ *     no switch since the last look, outside the runtime, something waits, and    then
+ *     - it has been so for a slice                                                it goes
+ *     - its LWP has used next to no CPU time since the last look                  it goes: it sleeps in the kernel
+ *     - otherwise                                                                 the next look decides
+ *
+ * What waits: a thread in a queue or in the inbox, or a timer that is due.
+ *
+ * Limits: a worker that was preempted, or takes a page fault, inside the runtime keeps its cpu: nobody could tell what state
+ * that is in.  A thread that makes calls without ever blocking is seen as one that computes.
+ */
+#include "progress.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "fault.h"
+#include "runq.h"
+#include "take.h"
+#include "worker.h"
+
+struct mni_seen {
+    const struct mni_worker *worker; /* NULL: it slept, or ran no thread */
+    uint64_t switches;
+    int64_t since; /* the first look that saw that count */
+    int64_t at;    /* the last look */
+    int64_t used;  /* CPU time of the worker's LWP then; -1: it was not asked for */
+};
+
+struct mni_seen *mni_policy_start(const struct mni_runtime *rt) {
+    return fault("malloc") ? NULL : calloc(rt->ncpus, sizeof(struct mni_seen));
+}
+
+/* CPU time of the worker's LWP: 0.3 us; -1: unknown. */
+static int64_t used(const struct mni_worker *w) {
+    struct timespec ts;
+    clockid_t clock = (clockid_t)a32_load((const uint32_t *)&w->clock); /* relaxed: 0, or what it is for good */
+    return clock && clock_gettime(clock, &ts) == 0 ? ts.tv_sec * 1000000000ll + ts.tv_nsec : -1;
+}
+
+/* Threads wait for the cpu.  Hints, all relaxed: what is missed is seen at the next look. */
+static bool queued(const struct mni_cpu *c) {
+    return aptr_load(&c->hot) || mni_runq_more(c) || aptr_load(&c->remote.inbox);
+}
+
+static bool waits(const struct mni_cpu *c, int64_t now) {
+    return queued(c) || mni_timers_hint(c->timers) <= now;
+}
+
+/* To workers that sleep. */
+static bool move(struct mni_runtime *rt, struct mni_cpu *c) {
+    bool moved = false;
+    for (unsigned i = 0; i < rt->ncpus && queued(c); i++)
+        if (a32_load(&rt->cpus[i]->remote.idle) && mni_move(c, rt->cpus[i]))
+            moved = true;
+    return moved;
+}
+
+static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_seen *s, int64_t now, bool soon) {
+    /* Acquire: pairs with the release of a hand-off. */
+    const struct mni_worker *w = aptr_load_acquire(&c->worker);
+    if (a32_load(&c->remote.idle)) {
+        s->worker = NULL;
+        return 0;
+    }
+    const int64_t slice = (int64_t)rt->config.slice_us * 1000;
+    uint64_t switches = a64_load(&c->count.switches);
+    if (!w || s->worker != w || s->switches != switches || !aptr_load(&c->current)) {
+        bool ask = w && (soon || slice > 1000000);
+        *s = (struct mni_seen){w, switches, now, now, ask ? used(w) : -1};
+        return MNI_LOOK_BUSY;
+    }
+    int64_t before = s->used, passed = now - s->at;
+    s->at = now;
+    if (!waits(c, now)) {
+        s->used = -1;
+        return MNI_LOOK_BUSY;
+    }
+    /* A look is never more than a tenth early. */
+    bool stuck = now - s->since >= slice - slice / 8;
+    if (!stuck) {
+        s->used = used(w);
+        stuck = before >= 0 && s->used >= 0 && (s->used - before) * 8 < passed;
+    }
+    if (!stuck || a32_load(&w->inside))
+        return MNI_LOOK_BUSY;
+    bool moved = move(rt, c);
+    if (!waits(c, now))
+        return MNI_LOOK_BUSY | (moved ? MNI_LOOK_ACTED : 0);
+    if (mni_hand_off(c) == 0)
+        moved = true;
+    return MNI_LOOK_BUSY | (moved ? MNI_LOOK_ACTED : 0);
+}
+
+unsigned mni_policy_look(struct mni_runtime *rt, struct mni_seen *seen, int64_t now, bool soon) {
+    unsigned r = 0;
+    /* Acquire: pairs with mni_workers_stop; spares may be gone then. */
+    if (a32_load_acquire(&rt->stop))
+        return 0;
+    for (unsigned i = 0; i < rt->ncpus; i++)
+        r |= look_at(rt, rt->cpus[i], &seen[i], now, soon);
+    return r;
+}

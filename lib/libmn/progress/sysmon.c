@@ -1,0 +1,152 @@
+/*
+ * sysmon: an LWP of its own that looks whether the workers get on.
+ *
+ * Guarantee: while any worker is busy, somebody looks at each cpu about once in a slice (at most 0.9 ms); and when all
+ * sleep, so does it.  What it looks at and does is policy.c.
+ *
+ * The naive way is a timer signal for each worker: it interrupts arbitrary C code.  The other naive way is a watchdog that
+ * wakes 1,000 times a second for ever: an idle program should be idle.
+ *
+ * Design.  A nap between two looks; after a look that did something, the next come sooner, since what runs next on that
+ * cpu may well be blocked in the same call.  When all workers have slept for QUIET looks it sleeps, too, until a worker
+ * wakes it: a worker that has slept looks at one word (mni_busy_again), after idle = 0 and a full operation:
+ *
+ *     worker:  idle = 0;    full;  read asleep       -> 1: wake it
+ *     sysmon:  asleep = 1;  full;  read all idles    -> one is 0: do not sleep
+ *
+ * One of the two sees the other.  It sleeps at most once in QUIET naps, so a program whose workers sleep and wake a hundred
+ * thousand times a second pays for a wake-up 100 times a second, at most, and mostly never.
+ *
+ *     asleep   set by             cleared by
+ *     1        sysmon             whoever swaps it to 0: a worker, which then changes `word` and wakes it; or sysmon itself
+ */
+#include "progress.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "clock.h"
+#include "fault.h"
+#include "runtime.h"
+#include "signals.h"
+#include "slack.h"
+#include "umtx.h"
+
+enum {
+    NAP_MOST_NS = 900000,  /* so that what begins just after a look is acted upon within 2 ms */
+    NAP_LEAST_NS = 90000,
+    SOON_NS = 200000,      /* the nap after a look that did something, */
+    SOON_LOOKS = 8,        /* for so many looks */
+    QUIET = 10,            /* looks that find all workers asleep, before it sleeps itself */
+};
+
+uint32_t mni_sysmon_asleep;
+
+static struct {
+    pthread_t lwp;
+    struct mni_runtime *rt;
+    struct mni_seen *seen;
+    uint32_t word; /* futex: changes when it is to look up; atomic */
+    uint32_t stop; /* atomic */
+    bool runs;
+} self;
+
+static void ring(void) {
+    a32_add_full(&self.word, 1);
+    umtx_wake(&self.word, 1, UMTX_PRIVATE);
+}
+
+void mni_sysmon_wake(void) {
+    /* Full: one of several workers wakes it. */
+    if (a32_swap_full(&mni_sysmon_asleep, 0))
+        ring();
+}
+
+static int64_t nap_ns(const struct mni_runtime *rt) {
+    int64_t ns = (int64_t)rt->config.slice_us * 900;
+    return ns < NAP_LEAST_NS ? NAP_LEAST_NS : ns > NAP_MOST_NS ? NAP_MOST_NS : ns;
+}
+
+static bool all_sleep(const struct mni_runtime *rt) {
+    for (unsigned i = 0; i < rt->ncpus; i++)
+        if (!a32_load(&rt->cpus[i]->remote.idle))
+            return false;
+    return true;
+}
+
+/* Until a worker is busy, or the runtime ends. */
+static void sleep_until_busy(const struct mni_runtime *rt) {
+    uint32_t word = a32_load(&self.word);
+    /* Full: pairs with the worker's operation before mni_busy_again. */
+    a32_swap_full(&mni_sysmon_asleep, 1);
+    if (all_sleep(rt) && !a32_load_acquire(&self.stop))
+        umtx_wait(&self.word, word, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+    a32_swap_full(&mni_sysmon_asleep, 0);
+}
+
+static void nap(int64_t until) {
+    uint32_t word = a32_load_acquire(&self.word);
+    struct timespec ts = {until / 1000000000, until % 1000000000};
+    /* Acquire: pairs with the stop's release. */
+    while (!a32_load_acquire(&self.stop) &&
+           umtx_wait(&self.word, word, &ts, CLOCK_MONOTONIC, UMTX_PRIVATE) == -EINTR)
+        continue;
+}
+
+static void *sysmon_main(void *arg) {
+    struct mni_runtime *rt = arg;
+    const int64_t long_nap = nap_ns(rt);
+    unsigned quiet = 0, soon = 0;
+    pthread_setname_np(pthread_self(), "mn-sysmon");
+    lwp_timer_slack(1);
+    while (!a32_load_acquire(&self.stop)) {
+        int64_t now = (int64_t)clock_now_ns();
+        unsigned r = mni_policy_look(rt, self.seen, now, soon > 0);
+        if (r & MNI_LOOK_ACTED)
+            soon = SOON_LOOKS;
+        else if (soon > 0)
+            soon--;
+        quiet = r ? 0 : quiet + 1;
+        if (quiet >= QUIET) {
+            sleep_until_busy(rt);
+            quiet = 0;
+        } else {
+            nap(now + (soon && SOON_NS < long_nap ? SOON_NS : long_nap));
+        }
+    }
+    return NULL;
+}
+
+int mni_sysmon_start(struct mni_runtime *rt) {
+    self.rt = rt;
+    self.seen = mni_policy_start(rt);
+    if (!self.seen)
+        return -ENOMEM;
+    a32_store(&self.stop, 0);
+    a32_store(&mni_sysmon_asleep, 0);
+    sigset_t old;
+    mni_signals_block(&old);
+    int r = fault("clone") ? EAGAIN : pthread_create(&self.lwp, NULL, sysmon_main, rt);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    self.runs = r == 0;
+    if (r)
+        free(self.seen);
+    return -r;
+}
+
+void mni_sysmon_stop(void) {
+    if (!self.runs)
+        return;
+    a32_store_release(&self.stop, 1);
+    ring();
+    pthread_join(self.lwp, NULL);
+    free(self.seen);
+    self.runs = false;
+}
+
+void mni_sysmon_forked(void) {
+    self.runs = false;
+    a32_store(&mni_sysmon_asleep, 0);
+}
