@@ -34,6 +34,8 @@ struct mn_config {
     unsigned dns_lwps;     /* MN_DNS_LWPS: for name look-ups; 0: 16 */
     unsigned call_lwps;    /* MN_CALL_LWPS: for mn_block_call; 0: 256 */
     unsigned lwp_idle_ms;  /* MN_LWP_IDLE_MS: how long one of them has had nothing to do when it ends; 0: 5000 */
+    unsigned max_lwps;     /* MN_MAX_LWPS: kernel threads that run green ones, workers included; 0: 1024.  While so many are
+                              there, a thread that blocks in the kernel or computes holds up the others of its CPU */
 };
 
 /*

@@ -107,6 +107,7 @@ int mni_config_read(struct mn_config *out, const struct mn_config *config, char 
     check_field(&c, "dns_lwps", o.dns_lwps, 0, LWPS_MAX);
     check_field(&c, "call_lwps", o.call_lwps, 0, LWPS_MAX);
     check_field(&c, "lwp_idle_ms", o.lwp_idle_ms, 0, LWP_IDLE_MAX);
+    check_field(&c, "max_lwps", o.max_lwps, 0, LWPS_MAX);
     if (!o.workers)
         o.workers = (unsigned)number(&c, "MN_WORKERS", 0, MNI_WORKERS_MAX, 0);
     if (!o.cpus) {
@@ -131,6 +132,8 @@ int mni_config_read(struct mn_config *out, const struct mn_config *config, char 
         o.call_lwps = (unsigned)number(&c, "MN_CALL_LWPS", 0, LWPS_MAX, 0);
     if (!o.lwp_idle_ms)
         o.lwp_idle_ms = (unsigned)number(&c, "MN_LWP_IDLE_MS", 0, LWP_IDLE_MAX, 0);
+    if (!o.max_lwps)
+        o.max_lwps = (unsigned)number(&c, "MN_MAX_LWPS", 0, LWPS_MAX, 0);
     if (!o.verbose)
         o.verbose = (int)number(&c, "MN_VERBOSE", 0, 9, 0);
     if (c.result == 0)

@@ -43,6 +43,7 @@
 #include "symbol.h"
 #include "table.h"
 #include "walk_copy.h"
+#include "worker.h"
 
 enum { DEPTH = 64, TRIES = 3, SYMBOLS = 256, SEEN = 1024, TEXT = 48 };
 
@@ -247,6 +248,14 @@ static int cpu_of(const struct mni_thread *t) {
     return -1;
 }
 
+/* It runs on a worker that has lost its cpu. */
+static bool detached(const struct mni_thread *t) {
+    for (struct mni_worker *w = mni_workers_all(); w; w = w->all)
+        if (a32_load(&w->taken) & MNI_TAKEN_AWAY && aptr_load(&w->detached) == t)
+            return true;
+    return false;
+}
+
 static void say_owner(struct dump *d, const void *mutex) {
     uint32_t owner;
     if (!mni_peek(&owner, &((const struct mn_mutex *)mutex)->owner, sizeof owner) || !owner)
@@ -291,7 +300,7 @@ static void say_state(struct dump *d, const struct mni_thread *t, const struct s
         else if ((cpu = cpu_of(t)) >= 0)
             say(d, "runs on cpu %d%s", cpu, t == d->caller ? ", calls this" : "");
         else
-            say(d, "runs");
+            say(d, "runs%s%s", detached(t) ? ", its cpu was handed over" : "", t == d->caller ? ", calls this" : "");
     }
     if (s->claim & MNI_CANCEL)
         say(d, ", cancelled%s", s->claim & MNI_SHIELD ? " but shielded" : "");

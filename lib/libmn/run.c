@@ -94,6 +94,8 @@ static void defaults(struct mn_config *c) {
         c->call_lwps = 256;
     if (!c->lwp_idle_ms)
         c->lwp_idle_ms = 5000;
+    if (!c->max_lwps)
+        c->max_lwps = 1024;
 }
 
 /* Whether two workers have the same CPU: one that spins keeps the other from running then. */

@@ -112,7 +112,7 @@ struct mni_worker {
     int tid;
     clockid_t clock; /* of its LWP's CPU time; 0: not known yet */
     bool own_lwp; /* made by us: joined at the end */
-    bool unborn;  /* a spare that has yet to get an LWP */
+    bool ends;    /* its LWP does, while the runtime goes on */
     struct mni_worker *next; /* in the list of spares */
     struct mni_worker *all;  /* in the list of all */
     struct mni_fiber fiber;  /* of its own loop */

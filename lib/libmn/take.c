@@ -243,7 +243,7 @@ int mni_hand_off(struct mni_cpu *c) {
         mni_spare_give(spare);
         return w ? -ENOENT : -EBUSY;
     }
-    w->detached = c->current;
+    aptr_store(&w->detached, c->current); /* relaxed: read by dumps */
     aptr_store(&c->current, NULL);
     mni_count(c, handoffs, 1);
     /* While it cannot get another cpu, to which it would bind itself. */

@@ -1,14 +1,23 @@
 /*
  * worker: the LWPs that run cpus, and the loop that each runs on its own stack when no thread has another to switch to.
+ *
+ * A worker without a cpu is a spare.  Most hand-offs find one, last in, first out; one that was not needed for SPARE_NS
+ * ends, if there are more than SPARES_KEPT.  Only its LWP does: others may look at a worker at any time (enter.h), so
+ * its structure waits in a list of the unborn for another LWP, until the runtime ends.
+ *
+ *     has a cpu -> lost it, keeps its thread -> spare -> has a cpu ...
+ *     unborn -> (LWP made) spare, at once taken;  spare -> (LWP ends, is joined by who comes next) unborn
  */
 #include "worker.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "enter.h"
 #include "exceptions.h"
 #include "fault.h"
@@ -22,13 +31,17 @@
 #include "take.h"
 #include "umtx.h"
 
+enum { SPARES_KEPT = 8 };
+#define SPARE_NS 5000000000ll
+
 __thread struct mni_worker *mni_worker_tls;
 
 static struct {
     struct lock lock;
     struct mni_worker *all;    /* atomic: read without the lock */
-    struct mni_worker *spares; /* linked through next */
-    uint32_t count;
+    struct mni_worker *spares, *unborn; /* linked through next */
+    uint32_t count, idle;      /* of all; in the list of spares */
+    uint32_t lwps, most_lwps;  /* that there are, or are about to be; atomic: read without the lock */
 } workers = {.lock = LOCK_INIT(RANK_POOL)};
 
 struct mni_worker *mni_workers_all(void) {
@@ -88,15 +101,34 @@ static bool run(struct mni_worker *w) {
     }
 }
 
-/* Sleeps until it is given a cpu; false: the runtime stops. */
+/* It is in the list of spares, and there are enough of them: out of the list, and true. */
+static bool quit(struct mni_worker *w) {
+    bool found = false;
+    lock_take(&workers.lock);
+    for (struct mni_worker **p = &workers.spares; *p && workers.idle > SPARES_KEPT; p = &(*p)->next)
+        if (*p == w) {
+            *p = w->next;
+            a32_store(&workers.idle, workers.idle - 1); /* relaxed: statistics */
+            found = true;
+            break;
+        }
+    lock_drop(&workers.lock);
+    return found;
+}
+
+/* Sleeps until it is given a cpu; false: the runtime stops, or the LWP is to end. */
 static bool wait_for_cpu(struct mni_worker *w) {
+    int64_t until = (int64_t)clock_now_ns() + SPARE_NS;
+    struct timespec ts = {until / 1000000000, until % 1000000000};
     for (;;) {
         uint32_t sleep = a32_load_acquire(&w->sleep);
         if (aptr_load_acquire(&w->cpu))
             return true;
         if (a32_load_acquire(&mni_rt->stop))
             return false;
-        umtx_wait(&w->sleep, sleep, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+        int r = umtx_wait(&w->sleep, sleep, w->own_lwp ? &ts : NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+        if (r == -ETIMEDOUT && (w->ends = quit(w)))
+            return false;
     }
 }
 
@@ -130,37 +162,78 @@ static void loop(struct mni_worker *w) {
     mni_worker_tls = NULL;
 }
 
+/* With the lock. */
+static void count_lwp(int n) {
+    uint32_t lwps = workers.lwps + (uint32_t)n;
+    a32_store(&workers.lwps, lwps); /* relaxed: statistics */
+    if (lwps > workers.most_lwps)
+        a32_store(&workers.most_lwps, lwps);
+}
+
+static void give_unborn(struct mni_worker *w, int lwps) {
+    lock_take(&workers.lock);
+    w->next = workers.unborn;
+    workers.unborn = w;
+    count_lwp(lwps);
+    lock_drop(&workers.lock);
+}
+
 static void *lwp_main(void *arg) {
     lwp_timer_slack(1); /* who sleeps here sleeps until a deadline */
     loop(arg);
+    struct mni_worker *w = arg;
+    if (w->ends)
+        give_unborn(w, -1);
     return NULL;
 }
 
+/* An LWP that has ended is joined: by the one that has taken the worker out of the list. */
+static void join(struct mni_worker *w) {
+    if (w->own_lwp)
+        pthread_join(w->lwp, NULL);
+    w->own_lwp = w->ends = false;
+}
+
+/* The caller has counted the LWP. */
 static int start(struct mni_worker *w) {
     sigset_t old;
+    w->own_lwp = true;
     mni_signals_block(&old);
     int r = fault("clone") ? EAGAIN : pthread_create(&w->lwp, NULL, lwp_main, w);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (r)
-        return -r;
-    w->own_lwp = true;
-    return 0;
+        w->own_lwp = false;
+    return -r;
 }
 
 int mni_worker_start(struct mni_cpu *cpu) {
     struct mni_worker *w = make(cpu);
-    return w ? start(w) : -ENOMEM;
+    if (!w)
+        return -ENOMEM;
+    lock_take(&workers.lock);
+    count_lwp(1);
+    lock_drop(&workers.lock);
+    return start(w);
 }
 
 int mni_worker_run_here(struct mni_cpu *cpu) {
     struct mni_worker *w = make(cpu);
     if (!w)
         return -ENOMEM;
+    lock_take(&workers.lock);
+    count_lwp(1);
+    lock_drop(&workers.lock);
     sigset_t old;
     mni_signals_block(&old);
     int saved = errno;
     long slack = lwp_timer_slack(1);
+    /* Its own, if the switches copy them: a thread that lost its cpu may have left some here. */
+    void **exceptions = mni_exceptions_lwp(), *own[2] = {0};
+    if (exceptions)
+        memcpy(own, exceptions, sizeof own);
     loop(w);
+    if (exceptions)
+        memcpy(exceptions, own, sizeof own);
     lwp_timer_slack(slack);
     mni_topo_unbind(&mni_rt->topo, 0, true);
     errno = saved;
@@ -171,18 +244,32 @@ int mni_worker_run_here(struct mni_cpu *cpu) {
 struct mni_worker *mni_spare_take(void) {
     lock_take(&workers.lock);
     struct mni_worker *w = workers.spares;
-    if (w)
+    if (w) {
         workers.spares = w->next;
+        a32_store(&workers.idle, workers.idle - 1); /* relaxed: statistics */
+        lock_drop(&workers.lock);
+        return w;
+    }
+    bool allowed = workers.lwps < mni_rt->config.max_lwps;
+    if (allowed) {
+        w = workers.unborn;
+        workers.unborn = w ? w->next : NULL;
+        count_lwp(1);
+    }
     lock_drop(&workers.lock);
-    if (!w && (w = make(NULL)))
-        w->unborn = true;
-    if (w && w->unborn) {
-        if (start(w) < 0) {
-            /* It stays in the list of all, without an LWP, and may get one next time. */
-            mni_spare_give(w);
-            return NULL;
-        }
-        w->unborn = false;
+    if (!allowed)
+        return NULL;
+    if (w)
+        join(w);
+    else if (!(w = make(NULL))) {
+        lock_take(&workers.lock);
+        count_lwp(-1);
+        lock_drop(&workers.lock);
+        return NULL;
+    }
+    if (start(w) < 0) {
+        give_unborn(w, -1);
+        return NULL;
     }
     return w;
 }
@@ -191,7 +278,28 @@ void mni_spare_give(struct mni_worker *w) {
     lock_take(&workers.lock);
     w->next = workers.spares;
     workers.spares = w;
+    a32_store(&workers.idle, workers.idle + 1);
     lock_drop(&workers.lock);
+}
+
+void mni_spares_reap(void) {
+    for (;;) {
+        struct mni_worker **p, *w;
+        lock_take(&workers.lock);
+        for (p = &workers.unborn; (w = *p) && !w->own_lwp; p = &w->next)
+            continue;
+        if (w)
+            *p = w->next;
+        lock_drop(&workers.lock);
+        if (!w)
+            return;
+        join(w);
+        give_unborn(w, 0);
+    }
+}
+
+void mni_workers_lwps(struct mni_lwps *n) {
+    *n = (struct mni_lwps){a32_load(&workers.lwps), a32_load(&workers.most_lwps), a32_load(&workers.idle)};
 }
 
 static void wake(struct mni_worker *w) {
@@ -219,13 +327,13 @@ void mni_workers_join(void) {
         free(w);
         w = next;
     }
-    workers.all = workers.spares = NULL;
-    workers.count = 0;
+    workers.all = workers.spares = workers.unborn = NULL;
+    workers.count = workers.idle = workers.lwps = workers.most_lwps = 0;
 }
 
 void mni_workers_forked(void) {
     mni_worker_tls = NULL;
     lock_reset(&workers.lock);
-    workers.all = workers.spares = NULL;
-    workers.count = 0;
+    workers.all = workers.spares = workers.unborn = NULL;
+    workers.count = workers.idle = workers.lwps = workers.most_lwps = 0;
 }

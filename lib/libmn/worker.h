@@ -20,6 +20,15 @@ struct mni_worker *mni_spare_take(void);
 void mni_spare_give(struct mni_worker *w);
 void mni_spare_start(struct mni_worker *w);
 
+/* Joins LWPs of spares that have ended. */
+void mni_spares_reap(void);
+
+/* How many LWPs workers have, had at most, and how many of them are spares that wait. */
+struct mni_lwps {
+    uint32_t now, most, spares;
+};
+void mni_workers_lwps(struct mni_lwps *n);
+
 /* It lost its cpu: it may run on any CPU. */
 void mni_worker_detached(struct mni_worker *w);
 

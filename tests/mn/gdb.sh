@@ -8,6 +8,7 @@
 CC=${CC:-cc}
 need gdb "$CC"
 BUILD=${ODONATA_BUILD:?}
+export MN_MAX_LWPS=1 # a stopped thread looks stuck: no CPU is to change hands
 SRC=${ODONATA_SRC:?}
 cat >"$T/program.c" <<'C'
 #include <mn.h>

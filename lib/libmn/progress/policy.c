@@ -29,12 +29,15 @@
 #include "take.h"
 #include "worker.h"
 
+enum { LATE_NS = 5000000 };
+
 struct mni_seen {
     const struct mni_worker *worker; /* NULL: it slept, or ran no thread */
     uint64_t switches;
     int64_t since; /* the first look that saw that count */
     int64_t at;    /* the last look */
     int64_t used;  /* CPU time of the worker's LWP then; -1: it was not asked for */
+    bool excused;  /* time has passed without us already, since that count */
 };
 
 struct mni_seen *mni_policy_start(const struct mni_runtime *rt) {
@@ -77,11 +80,18 @@ static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_se
     uint64_t switches = a64_load(&c->count.switches);
     if (!w || s->worker != w || s->switches != switches || !aptr_load(&c->current)) {
         bool ask = w && (soon || slice > 1000000);
-        *s = (struct mni_seen){w, switches, now, now, ask ? used(w) : -1};
+        *s = (struct mni_seen){w, switches, now, now, ask ? used(w) : -1, false};
         return MNI_LOOK_BUSY;
     }
     int64_t before = s->used, passed = now - s->at;
     s->at = now;
+    if (passed > LATE_NS && !s->excused) {
+        /* The whole process may have been stopped; once, since on a busy machine we are always late. */
+        s->excused = true;
+        s->since = now;
+        s->used = -1;
+        return MNI_LOOK_BUSY;
+    }
     if (!waits(c, now)) {
         s->used = -1;
         return MNI_LOOK_BUSY;

@@ -33,6 +33,7 @@
 #include "signals.h"
 #include "slack.h"
 #include "umtx.h"
+#include "worker.h"
 
 enum {
     NAP_MOST_NS = 900000,  /* so that what begins just after a look is acted upon within 2 ms */
@@ -99,6 +100,7 @@ static void *sysmon_main(void *arg) {
     struct mni_runtime *rt = arg;
     const int64_t long_nap = nap_ns(rt);
     unsigned quiet = 0, soon = 0;
+    int64_t reap = 0;
     pthread_setname_np(pthread_self(), "mn-sysmon");
     lwp_timer_slack(1);
     while (!a32_load_acquire(&self.stop)) {
@@ -109,6 +111,10 @@ static void *sysmon_main(void *arg) {
         else if (soon > 0)
             soon--;
         quiet = r ? 0 : quiet + 1;
+        if (now >= reap) {
+            mni_spares_reap();
+            reap = now + 1000000000;
+        }
         if (quiet >= QUIET) {
             sleep_until_busy(rt);
             quiet = 0;
