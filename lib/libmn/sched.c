@@ -94,7 +94,7 @@ MN_EXPORT int mn_yield(void) {
     if (!c) {
         mni_foreign_enter();
         sched_yield();
-        return 0;
+        return mni_cancelled_self() ? -ECANCELED : 0; /* it may be a bound thread */
     }
     struct mni_thread *t = c->current;
     mni_count(c, yields, 1);

@@ -245,6 +245,12 @@ static void *of_its_own_lwp(void *arg) {
     mn_exit(arg);
 }
 
+static void *parks_then_yields(void *arg) {
+    (void)arg;
+    mn_park(NULL);
+    return as_pointer(mn_yield());
+}
+
 static void kinds(void) {
     mn_thread t;
     void *result;
@@ -274,6 +280,10 @@ static void kinds(void) {
     is(mn_cancel(t), 0, "mn_cancel of a bound thread");
     mn_join(t, &result);
     is((long)(intptr_t)result, -ECANCELED, "ends its wait");
+    mn_go_attr(&t, &(struct mn_attr){.flags = MN_BOUND}, parks_then_yields, NULL);
+    mn_cancel(t);
+    mn_join(t, &result);
+    is((long)(intptr_t)result, -ECANCELED, "and is what mn_yield returns there, too");
     mn_go_attr(&t, &(struct mn_attr){.name = "mustard"}, parks, NULL);
     mn_unpark(t);
     mn_join(t, NULL);
