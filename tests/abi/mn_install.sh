@@ -44,6 +44,13 @@ find "$ODONATA_SRC/include/mn" -name '*.h' | while read -r h; do
     [ -n "$(find "$tmp/root" -path "*/include/mn/${h##*/}")" ] || echo "$h"
 done >"$tmp/missing"
 try "it installs every header of include/mn" test ! -s "$tmp/missing"
+# A page is found under the names of its functions.
+man=$(find "$tmp/root" -type d -name man3)
+try "it installs the manual" test -s "$man/mn_go.3" -a -s "$man/../man7/libmn.7"
+try "a page is found by its other names" grep -qx '\.so man3/mn_go\.3' "$man/mn_join.3"
+if command -v man >/dev/null && man -M "$man/.." -P cat mn_go >/dev/null 2>&1; then
+    try "and shown by man" sh -c "man -M '$man/..' -P cat mn_join | grep -q 'mn_join_until('"
+fi
 
 cat >"$tmp/hello.c" <<'END'
 #include <mn.h>

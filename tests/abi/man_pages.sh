@@ -1,0 +1,131 @@
+#!/bin/sh
+# The manual pages.  Every function of libmn has one, under its own name, and what the page says of its type is what the
+# header declares; every page has the parts that it should, names no page that is not there, and passes mandoc and groff.
+: "${ODONATA_SRC:=$(cd "$(dirname "$0")/../.." && pwd)}"
+: "${ODONATA_BUILD:=$ODONATA_SRC/build}"
+man=$ODONATA_SRC/doc/man
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0
+failed=0
+
+ok() { # status name
+    n=$((n + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        failed=1
+    fi
+}
+
+empty() { # file name: passes when the file is empty, else shows it
+    if [ -s "$1" ]; then
+        ok 1 "$2"
+        sed 's/^/#   /' "$1" | head -40
+    else
+        ok 0 "$2"
+    fi
+}
+
+# names FILE: those in its NAME section, with the section of the manual.
+names() {
+    sed -n '/^\.Nd/q; s/^\.Nm \([A-Za-z0-9_]*\).*/\1/p' "$1" | sed "s/\$/ ${1##*.}/"
+}
+for page in "$man"/*.[1-9]; do
+    names "$page"
+done | sort >"$tmp/names"
+
+if command -v nm >/dev/null; then
+    nm -D --defined-only "$ODONATA_BUILD/.libs/libmn.so" | awk '$3 ~ /^mn_/ {print $3 " 3"}' | sort -u >"$tmp/exported"
+    comm -23 "$tmp/exported" "$tmp/names" >"$tmp/none"
+    [ -s "$tmp/exported" ] && empty "$tmp/none" "every function that libmn exports has a page"
+else
+    ok 0 "every function that libmn exports has a page # SKIP needs nm"
+fi
+uniq -d "$tmp/names" >"$tmp/twice"
+empty "$tmp/twice" "and only one"
+
+: >"$tmp/dead"
+for page in "$man"/*.[1-9]; do
+    name=${page##*/}
+    grep -qx "${name%.*} ${name##*.}" "$tmp/names" || echo "$name is not in its own NAME section" >>"$tmp/dead"
+    awk '$1 == ".Xr" {print $2 " " $3}' "$page" | sort -u | while read -r ref sec; do
+        case $ref in
+        mn_* | libmn | libthread_1to1 | odonata)
+            grep -qx "$ref $sec" "$tmp/names" || echo "$name refers to $ref($sec)"
+            ;;
+        esac
+    done >>"$tmp/dead"
+    grep -qF "doc/man/$name" "$ODONATA_SRC/doc/Makefile.inc" || echo "$name is not installed" >>"$tmp/dead"
+done
+empty "$tmp/dead" "every page is installed, and refers only to pages that are there"
+
+# The prototypes of a SYNOPSIS, declared once more after the headers: another type is an error.
+awk '
+function word(s) { gsub(/^"|"$/, "", s); return s }
+FNR == 1 { synopsis = 0; n = 0 }
+/^\.Sh/ { synopsis = /^\.Sh SYNOPSIS/ }
+!synopsis { next }
+/^\.In / { if (!($2 in seen)) { printf "#include <%s>\n", $2; seen[$2] = 1 } }
+/^\.Ft / { type = substr($0, 5) }
+/^\.Fn / {
+    rest = substr($0, 5)
+    name = rest; sub(/ .*/, "", name)
+    rest = substr(rest, length(name) + 2)
+    args = ""
+    while (match(rest, /^("[^"]*"|[^ ]+) */)) {
+        arg = substr(rest, 1, RLENGTH)
+        rest = substr(rest, RLENGTH + 1)
+        sub(/ *$/, "", arg)
+        args = args (args == "" ? "" : ", ") word(arg)
+    }
+    if (name ~ /^mn_/)
+        printf "%s %s(%s); /* %s */\n", word(type), name, args == "" ? "void" : args, FILENAME
+}' "$man"/*.3 >"$tmp/synopsis"
+grep '^#include' "$tmp/synopsis" | sort -u >"$tmp/all.c"
+grep -v '^#include' "$tmp/synopsis" | sed "s|$man/||" >>"$tmp/all.c"
+if command -v gcc >/dev/null; then
+    : >"$tmp/differ"
+    gcc -std=c11 -Wall -Wextra -fsyntax-only -I"$ODONATA_SRC/include" "$tmp/all.c" 2>"$tmp/err" ||
+        sed "s|$tmp/||" "$tmp/err" >"$tmp/differ"
+    empty "$tmp/differ" "what the pages say of a function's type is what the headers declare"
+else
+    ok 0 "what the pages say of a function's type is what the headers declare # SKIP needs gcc"
+fi
+grep -o ' \**mn_[a-z0-9_]*(' "$tmp/all.c" | tr -d ' *(' | sed 's/$/ 3/' | sort -u >"$tmp/shown"
+sort -u "$tmp/names" | grep '^mn_' | comm -23 - "$tmp/shown" >"$tmp/hidden.all"
+# A page's own name may be that of a type or a family.
+while read -r name sec; do
+    [ -e "$man/$name.$sec" ] && ! grep -q "^$name $sec\$" "$tmp/exported" || echo "$name($sec)"
+done <"$tmp/hidden.all" >"$tmp/hidden"
+empty "$tmp/hidden" "every function that a page names is in its SYNOPSIS"
+
+: >"$tmp/parts"
+for page in "$man"/mn_*.3; do
+    for part in LIBRARY SYNOPSIS DESCRIPTION CONTEXTS "RETURN VALUES" EXAMPLES "SEE ALSO"; do
+        grep -qx "\.Sh $part" "$page" || echo "${page##*/} has no $part" >>"$tmp/parts"
+    done
+done
+empty "$tmp/parts" "every page of section 3 has its parts"
+
+if command -v mandoc >/dev/null; then
+    (cd "$man" && mandoc -T lint -W warning ./*.[1-9]) >"$tmp/mandoc" 2>/dev/null
+    empty "$tmp/mandoc" "mandoc finds nothing wrong"
+else
+    ok 0 "mandoc finds nothing wrong # SKIP needs mandoc"
+fi
+if command -v groff >/dev/null && groff -mandoc -T ascii /dev/null >/dev/null 2>&1; then
+    for page in "$man"/*.[1-9]; do
+        groff -mandoc -T ascii -ww "$page" 2>&1 >/dev/null | sed "s|^|${page##*/}: |"
+    done >"$tmp/groff"
+    empty "$tmp/groff" "groff finds nothing wrong"
+else
+    ok 0 "groff finds nothing wrong # SKIP needs groff"
+fi
+awk 'length > 200 {print FILENAME ": line " FNR " is long"} / $/ {print FILENAME ": line " FNR " ends in a space"}' \
+    "$man"/*.[1-9] >"$tmp/lines"
+empty "$tmp/lines" "lines are of decent length and end in a word"
+
+echo "1..$n"
+exit $failed
