@@ -29,6 +29,7 @@
 #include <mn/cancel.h>
 #include <mn/chan.h>
 #include <mn/errno.h>
+#include <mn/file.h>
 #include <mn/future.h>
 #include <mn/local.h>
 #include <mn/offload.h>

@@ -20,7 +20,8 @@
  * leaves joins the one that left before; so at most one is left to be joined.
  *
  * An LWP that finds no job looks on for a while before it sleeps, if it is the only one to look: its pool's next job is then
- * begun 5 us sooner, and the caller makes no system call.  It yields meanwhile: somebody else may want the CPU.
+ * begun 5 us sooner, and the caller makes no system call.  Only while a CPU seems to be idle: where all have something to run,
+ * it would be put behind that for a time slice just when the job comes, whereas who is woken from sleep runs at once.
  *
  * The claim of a waiter (wait.h) is taken when its job is begun, and mni_wake follows when the job is done: deadline and
  * cancellation, which claim, too, come before or not at all.  A job that owns its data (drop) is claimed at its end; whether
@@ -47,9 +48,11 @@
 
 #include "call.h"
 #include "clock.h"
+#include "cpuset.h"
 #include "cpu.h"
 #include "export.h"
 #include "fault.h"
+#include "file.h"
 #include "fork.h"
 #include "signals.h"
 #include "slack.h"
@@ -92,6 +95,7 @@ static void clear(struct pool *p) {
 static struct pool pools[MNI_POOLS];
 static const char *const what[MNI_POOLS] = {"file", "name look-up", "blocking call"};
 
+static bool spare_cpus;
 static uint32_t busy; /* atomic: threads that wait for a job */
 
 static __thread struct lwp *self __attribute__((tls_model("initial-exec")));
@@ -149,12 +153,15 @@ static void run(struct pool *p, struct lwp *me, struct mni_job *job) {
     }
 }
 
+/* Whether a CPU has nothing to do but this: not every worker is busy, or there are more CPUs than workers. */
+static bool cpu_to_spare(void) {
+    return spare_cpus || a32_load(&mni_rt->idlers); /* relaxed: a hint */
+}
+
 /* Waits for a job without sleeping, for a moment. */
 static void linger(const struct pool *p) {
-    if (p->linger_ns <= 0)
-        return;
-    int64_t end = (int64_t)clock_now_ns() + p->linger_ns;
-    do {
+    int64_t end = p->linger_ns > 0 ? (int64_t)clock_now_ns() + p->linger_ns : 0;
+    while ((int64_t)clock_now_ns() < end && cpu_to_spare()) {
         for (int i = 0; i < LINGER_LOOKS; i++) {
             /* Relaxed, both: hints; they are looked at under the lock. */
             if (a32_load(&p->queued) || a32_load(&p->stop))
@@ -162,7 +169,7 @@ static void linger(const struct pool *p) {
             cpu_relax();
         }
         sched_yield();
-    } while ((int64_t)clock_now_ns() < end);
+    }
 }
 
 /* Sleeps until it is chosen, and is looking again: true.  False: it is to end, and is not.  The lock is held. */
@@ -351,14 +358,14 @@ static int take_back(struct pool *p, struct mni_waiter *w, struct mni_job *job, 
 int mni_offload_job(enum mni_pool pool, struct mni_job *job, int64_t deadline) {
     struct pool *p = &pools[pool];
     job->gone = job->done = false;
-    if (!mni_worker_self()) {
-        job->fn(job);
-        return 0;
-    }
     if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns()) {
         if (job->drop)
             job->drop(job);
-        return mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
+        return -ETIMEDOUT;
+    }
+    if (!mni_worker_self()) {
+        job->fn(job);
+        return 0;
     }
     mni_lock_take(&p->lock);
     if (!provide(p)) {
@@ -394,8 +401,10 @@ int mni_offload(enum mni_pool pool, void (*fn)(void *), void *arg, int64_t deadl
 }
 
 int mni_offload_call(enum mni_pool pool, void (*fn)(void *), void *arg, int64_t deadline) {
-    struct mni_cpu *cpu = mni_call_begin();
-    int r = mni_call_cancelled(cpu) ? -ECANCELED : mni_offload(pool, fn, arg, deadline);
+    struct mni_cpu *cpu;
+    int r = mni_offload_begin(&cpu);
+    if (r == 0)
+        r = mni_offload(pool, fn, arg, deadline);
     mni_call_end_moved(mni_worker_self() ? cpu : NULL);
     return r;
 }
@@ -407,6 +416,10 @@ uint32_t mni_offload_busy(void) {
 /* ---- with the runtime */
 
 void mni_offload_start(const struct mn_config *config) {
+    const struct mni_topo *topo = &mni_rt->topo;
+    unsigned cpus = topo->mask ? mni_cpuset_count(topo->bound ? topo->bound : topo->mask) : 0;
+    spare_cpus = cpus > topo->workers;
+    mni_file_start();
     const unsigned limit[MNI_POOLS] = {config->file_lwps, config->dns_lwps, config->call_lwps};
     for (int i = 0; i < MNI_POOLS; i++) {
         struct pool *p = &pools[i];

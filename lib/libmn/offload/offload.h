@@ -15,7 +15,8 @@
 #include <mn/offload.h>
 #include <stdbool.h>
 
-#include "wait.h"
+#include "bound.h"
+#include "call.h"
 
 struct mn_config;
 
@@ -43,7 +44,18 @@ struct mni_job {
 int mni_offload_job(enum mni_pool pool, struct mni_job *job, int64_t deadline);
 int mni_offload(enum mni_pool pool, void (*fn)(void *arg), void *arg, int64_t deadline);
 
-/* The same as a whole call: outside the runtime, and a cancellation is seen first. */
+/*
+ * Begins a call that is offloaded, or would be: 0, or -ECANCELED.  *cpu: as of mni_call_begin; a foreign LWP does not enter
+ * (foreign.c), as it needs nothing.  Ended by mni_call_end or mni_call_end_moved, also after an error.
+ */
+static inline int mni_offload_begin(struct mni_cpu **cpu) {
+    *cpu = mni_enter();
+    if (*cpu)
+        return mni_call_cancelled(*cpu) ? -ECANCELED : 0;
+    return mni_bound_self() && mni_cancelled_self() ? -ECANCELED : 0;
+}
+
+/* The same as a whole call. */
 int mni_offload_call(enum mni_pool pool, void (*fn)(void *arg), void *arg, int64_t deadline);
 
 /* How many threads wait for an LWP's call to be made: the runtime is not dead while there are any.  Any caller. */
