@@ -61,6 +61,17 @@ for page in "$man"/*.[1-9]; do
 done
 empty "$tmp/dead" "every page is installed, and refers only to pages that are there"
 
+# Variables of the environment, by the strings in the source; MN_SHAKE is for tests.  Members of the configuration.
+find "$ODONATA_SRC/lib/libmn" -name '*.c' -exec grep -ho '"MN_[A-Z_]*"' {} + | tr -d '"' | sort -u | grep -vx MN_SHAKE |
+    while read -r name; do
+        grep -q "^\.It Ev .*\b$name\b" "$man/libmn.7" || echo "$name is not in libmn.7"
+    done >"$tmp/variables"
+sed -n '/^struct mn_config {/,/^}/s/^ [a-z].*[ *]\([a-z_]*\);.*/\1/p' "$ODONATA_SRC/include/mn/run.h" |
+    while read -r name; do
+        grep -q "^\.It Va .*\b$name\b" "$man/mn_run.3" || echo "$name is not in mn_run.3"
+    done >>"$tmp/variables"
+empty "$tmp/variables" "every variable of the environment and every member of the configuration is described"
+
 # The prototypes of a SYNOPSIS, declared once more after the headers: another type is an error.
 awk '
 function word(s) { gsub(/^"|"$/, "", s); return s }
