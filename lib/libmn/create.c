@@ -123,7 +123,7 @@ static inline __attribute__((always_inline)) int go(mn_thread *out, const struct
             mni_thread_drop_stack(c, t);
     }
     c->free = t->next;
-    c->free_count--;
+    a32_store(&c->free_count, c->free_count - 1); /* relaxed: a hint for others */
     prepare(t, a, fn, arg, a->flags & MN_CPU ? a->cpu : c->index, class, !out);
     if (__builtin_expect(a->scope != NULL, 0) && (r = mni_scope_enter(a->scope, t)) < 0) {
         mni_thread_give(c, t); /* with its stack, if it kept one */
@@ -183,7 +183,7 @@ int mni_create_first(void *(*fn)(void *), void *arg) {
         return r;
     struct mni_thread *t = c->free;
     c->free = t->next;
-    c->free_count--;
+    a32_store(&c->free_count, c->free_count - 1); /* relaxed: a hint for others */
     prepare(t, &plain, fn, arg, 0, class, true);
     t->name = "main";
     t->flags |= MNI_MAIN | MNI_UNTIDY;

@@ -38,6 +38,7 @@
 #include "runq.h"
 #include "sched.h"
 #include "slab.h"
+#include "table.h"
 #include "take.h"
 #include "umtx.h"
 
@@ -143,6 +144,7 @@ static bool search(struct mni_cpu *c, struct mni_search *memory, int64_t ns) {
     for (;;) {
         if (mine(c) || due(c) || a32_load(&mni_rt->stop))
             return true;
+        mni_thread_share(c);
         int64_t now = (int64_t)clock_now_ns();
         if (mni_rt->ncpus > 1 && mni_steal(c, memory, now))
             return true;

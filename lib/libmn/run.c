@@ -141,7 +141,7 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
     rt->ncpus = rt->topo.workers;
     rt->most_searching = shared ? 1 : (rt->ncpus + 1) / 2;
     rt->membarrier = mni_heavy_barrier_start();
-    rt->cpus = calloc(rt->ncpus, sizeof *rt->cpus);
+    rt->cpus = fault("malloc") ? NULL : calloc(rt->ncpus, sizeof *rt->cpus);
     bool all = rt->cpus != NULL;
     for (unsigned i = 0; all && i < rt->ncpus; i++)
         all = (rt->cpus[i] = make_cpu(i)) != NULL;
@@ -149,7 +149,7 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
         release(rt);
         return -ENOMEM;
     }
-    if ((r = mni_table_start(rt->config.max_threads)) < 0) {
+    if ((r = mni_table_start(rt->config.max_threads, rt->ncpus)) < 0) {
         release(rt);
         return r;
     }

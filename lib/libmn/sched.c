@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "export.h"
 #include "idle.h"
+#include "table.h"
 #include "take.h"
 
 void mni_after_nothing(struct mni_cpu *c, struct mni_thread *t) {
@@ -47,6 +48,7 @@ void mni_housekeep(struct mni_cpu *c) {
         c->ticks++;
     c->tick = (int32_t)c->ticks;
     c->now = now;
+    mni_thread_share(c);
     /* Also when nothing is due: the queue follows the time (two comparisons, then). */
     mni_timers_run(c->timers, now, EXPIRE_AT_ONCE, expired, c);
     if (a32_load(&mni_rt->idlers) && mni_runq_more(c))

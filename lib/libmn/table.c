@@ -4,20 +4,27 @@
  * Segments of 4,096 descriptors (1.2 MB), mapped one after another as threads are started and found through one array.
  * They are unmapped when the runtime ends, so any handle that was ever given out can be looked up until then.  Every cpu
  * has a list of free descriptors; a common one, under a lock, takes and gives batches.
+ *
+ * max_threads bounds the descriptors.  What lies free on one cpu is not to be missing on another: where there are no more, the
+ * other cpus' lists are taken (mni_take_free), and batches are small when the limit is.
  */
 #include "table.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "enter.h"
 #include "fault.h"
 #include "fork.h"
 #include "lock.h"
+#include "cpu.h"
 #include "run.h"
+#include "sys.h"
+#include "take.h"
 
-enum { SEGMENT = MNI_SEGMENT, BATCH = 64 };
+enum { SEGMENT = MNI_SEGMENT, BATCH = 64, LOOKS = 100, NAPS = 100, NAP_NS = 20000 };
 
 struct mni_table mni_table;
 
@@ -27,10 +34,13 @@ static struct {
     uint32_t fresh;               /* index of the first descriptor that was never used */
     struct mni_thread *free;
     uint64_t max;
+    uint32_t batch; /* how many a cpu takes at a time */
 } table = {.lock = LOCK_INIT(RANK_REGISTRY)};
 
-int mni_table_start(uint64_t max_threads) {
+int mni_table_start(uint64_t max_threads, unsigned ncpus) {
     table.max = max_threads;
+    uint64_t share = max_threads / (4 * ncpus);
+    table.batch = share < 1 ? 1 : share < BATCH ? (uint32_t)share : BATCH;
     table.most = (uint32_t)((max_threads + SEGMENT - 1) / SEGMENT);
     size_t bytes = table.most * sizeof(struct mni_thread *);
     void *p = fault("mmap") ? MAP_FAILED
@@ -65,13 +75,13 @@ static int add_segment(void) {
     return 0;
 }
 
-/* Takes up to n descriptors as a chain; 0 or a negative errno, when there is not even one. */
-static int take_batch(unsigned n, struct mni_thread **chain, unsigned *count) {
+/* Takes up to n descriptors as a chain; 0 or a negative errno, when there is not even one.  *count: how many. */
+static int take_batch(unsigned n, struct mni_thread **chain, uint32_t *count) {
     int r = 0;
+    unsigned got = 0;
     *chain = NULL;
-    *count = 0;
     lock_take(&table.lock);
-    while (*count < n) {
+    while (got < n) {
         struct mni_thread *t = table.free;
         if (t) {
             table.free = t->next;
@@ -90,23 +100,60 @@ static int take_batch(unsigned n, struct mni_thread **chain, unsigned *count) {
         }
         t->next = *chain;
         *chain = t;
-        ++*count;
+        got++;
     }
+    a32_store(count, got); /* relaxed: the lock orders, for who has to know */
     lock_drop(&table.lock);
-    return *count ? 0 : r;
+    return got ? 0 : r;
+}
+
+/*
+ * Collects what the other cpus have free; false: nothing.  Of one whose worker is inside the runtime nothing can be taken: it is
+ * outside soon, or gives them by itself, if it has no thread to run and only looks for one; or in some milliseconds, if its LWP
+ * does not run just now.  Better to wait than to fail.
+ */
+static bool reclaim(const struct mni_cpu *self) {
+    bool found = false, any = true;
+    a32_add_full(&mni_table.wanted, 1);
+    for (int round = 0; any && !found && round < LOOKS + NAPS; round++) {
+        any = false;
+        for (unsigned i = 0; i < mni_rt->ncpus; i++) {
+            struct mni_cpu *c = mni_rt->cpus[i];
+            if (c != self && a32_load(&c->free_count) != 0) /* relaxed: a hint */
+                found |= mni_take_free(c);
+        }
+        /* Under the lock, as they move between a cpu and the common list: so none is on its way. */
+        lock_take(&table.lock);
+        found |= table.free != NULL;
+        for (unsigned i = 0; i < mni_rt->ncpus; i++)
+            any |= mni_rt->cpus[i] != self && a32_load(&mni_rt->cpus[i]->free_count) != 0;
+        lock_drop(&table.lock);
+        struct timespec nap = {.tv_nsec = NAP_NS};
+        if (any && !found && round < LOOKS)
+            cpu_relax();
+        else if (any && !found)
+            sys(SYS_nanosleep, &nap, NULL);
+    }
+    a32_add_full(&mni_table.wanted, (uint32_t)-1);
+    return found;
+}
+
+/* As take_batch; self: the caller's cpu, or NULL. */
+static int take(const struct mni_cpu *self, unsigned n, struct mni_thread **chain, uint32_t *count) {
+    int r;
+    while ((r = take_batch(n, chain, count)) == -EAGAIN && reclaim(self))
+        continue; /* another may have been faster */
+    return r;
 }
 
 int mni_thread_refill(struct mni_cpu *c) {
-    unsigned n;
-    int r = take_batch(BATCH, &c->free, &n);
-    c->free_count = n;
-    return r;
+    return take(c, table.batch, &c->free, &c->free_count);
 }
 
 struct mni_thread *mni_thread_take_shared(int *error) {
     struct mni_thread *t;
-    unsigned n;
-    *error = take_batch(1, &t, &n);
+    uint32_t n;
+    *error = take(NULL, 1, &t, &n);
     return *error < 0 ? NULL : t;
 }
 
@@ -124,8 +171,8 @@ void mni_thread_flush(struct mni_cpu *c, bool all) {
         last = last->next;
     }
     c->free = last->next;
-    c->free_count -= n;
     lock_take(&table.lock);
+    a32_store(&c->free_count, c->free_count - n); /* relaxed: the lock orders, for who has to know */
     last->next = table.free;
     table.free = first;
     lock_drop(&table.lock);

@@ -11,6 +11,7 @@ enum { MNI_FREE_MOST = 4096, MNI_SEGMENT = 4096 };
 struct mni_table {
     struct mni_thread **segments; /* the array itself is mapped for max_threads */
     uint32_t used;                /* atomic */
+    uint32_t wanted;              /* so many callers look for free descriptors of other cpus; atomic */
 };
 extern struct mni_table mni_table __attribute__((visibility("hidden")));
 
@@ -25,11 +26,18 @@ static inline struct mni_thread *mni_thread_find(mn_thread handle) {
     return a32_load_acquire(&t->generation) == (uint32_t)(handle >> 32) ? t : NULL;
 }
 
-int mni_table_start(uint64_t max_threads);
+int mni_table_start(uint64_t max_threads, unsigned ncpus);
 void mni_table_end(void);
 
 int mni_thread_refill(struct mni_cpu *c); /* 0, -ENOMEM, -EAGAIN */
 void mni_thread_flush(struct mni_cpu *c, bool all);
+
+/* Somebody looks for descriptors, and those of a worker that is inside the runtime cannot be taken: it gives them, now and then. */
+static inline void mni_thread_share(struct mni_cpu *c) {
+    /* Relaxed: who misses it is looked at again. */
+    if (__builtin_expect(a32_load(&mni_table.wanted) != 0, 0))
+        mni_thread_flush(c, true);
+}
 
 /* For foreign LWPs. */
 struct mni_thread *mni_thread_take_shared(int *error);
@@ -47,7 +55,9 @@ static inline void mni_thread_give(struct mni_cpu *c, struct mni_thread *t) {
     mni_thread_retire(t);
     t->next = c->free;
     c->free = t;
-    if (__builtin_expect(++c->free_count > MNI_FREE_MOST, 0))
+    uint32_t count = c->free_count + 1;
+    a32_store(&c->free_count, count); /* relaxed: a hint for others */
+    if (__builtin_expect(count > MNI_FREE_MOST, 0))
         mni_thread_flush(c, false);
 }
 

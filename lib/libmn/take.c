@@ -32,6 +32,7 @@
 #include "idle.h"
 #include "runq.h"
 #include "sched.h"
+#include "table.h"
 #include "umtx.h"
 #include "worker.h"
 
@@ -228,6 +229,15 @@ bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now) {
         return false;
     m->since = now;
     return more ? ask(c, v) : seize(c, v, true);
+}
+
+bool mni_take_free(struct mni_cpu *v) {
+    struct mni_worker *w = mark(v, MNI_TAKEN_SEIZED);
+    if (!w)
+        return false;
+    mni_thread_flush(v, true);
+    mni_unmark(w, MNI_TAKEN_SEIZED);
+    return true;
 }
 
 /* ---- hand-off */

@@ -17,6 +17,10 @@ void mni_give(struct mni_cpu *c);
 /* Tries to get threads from another cpu; true: there are some in c's queues now. */
 bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now);
 
+/* The descriptors that lie free on another cpu go to the common list (table.c); false: its worker is inside the runtime, or
+ * somebody else takes it.  Any caller. */
+bool mni_take_free(struct mni_cpu *v);
+
 /*
  * Gives the cpu to another worker, if its own is outside the runtime at this moment; that one keeps the thread that it runs,
  * and gives it up when it enters the runtime.
