@@ -118,17 +118,24 @@ static inline struct mni_thread *mni_runq_pick(struct mni_cpu *c) {
  *
  * Threads that start each other child first go down and up a tree, and few of them live at once: as long as no slice ends.
  * At the end of one the oldest of the ring runs, which is high up in the tree and begins another way down beside the first.
- * So all threads on one way share MNI_STRAND slices, a few ms, before others run.
+ * So all threads on one way share MNI_STRAND slices, about a millisecond, before others run; less, when the oldest of the ring
+ * has waited for a slice's time (mni_housekeep).
  */
 static inline bool mni_runq_take_young(struct mni_cpu *c, const struct mni_thread *t) {
     uint32_t tail = c->tail;
     if (tail == c->head || c->ring[(tail - 1) & c->mask] != t || c->hot || c->others)
         return false;
-    a32_store(&c->tail, tail - 1);
-    if (__builtin_expect(c->budget < MNI_BUDGET / 2, 0) && c->strand < MNI_STRAND) {
-        c->strand++;
-        c->budget = MNI_BUDGET;
+    if (__builtin_expect(c->budget < MNI_BUDGET / 2, 0)) {
+        if (c->strand < MNI_STRAND) {
+            c->strand++;
+            c->budget = MNI_BUDGET;
+        } else if (c->budget <= 0) {
+            /* Here, too: who starts threads and waits for none makes no call that ends its slice. */
+            c->strand = 0;
+            return false;
+        }
     }
+    a32_store(&c->tail, tail - 1);
     return true;
 }
 

@@ -81,6 +81,8 @@ struct mni_cpu {
     uint32_t free_count;
     uint32_t index;
     int64_t now; /* a recent time */
+    int64_t oldest_since; /* since then the ring's oldest thread is that at the index `oldest` */
+    uint32_t oldest;
     struct mni_timers *timers;
     struct mni_counts count;
     struct mni_stacks stacks;

@@ -34,6 +34,21 @@ static void expired(struct mni_timer *timer, void *arg) {
  */
 enum { LOOK_NS = 10000, MOST_TICKS = 64, EXPIRE_AT_ONCE = 256 };
 
+/*
+ * A slice is so many calls, and it is inherited; where calls are far apart, that is long.  So the slice also ends when the ring's
+ * oldest thread has been that for slice_us.
+ */
+static void look_at_slice(struct mni_cpu *c, int64_t now) {
+    uint32_t head = c->head;
+    if (head != c->oldest || head == c->tail) {
+        c->oldest = head;
+        c->oldest_since = now;
+    } else if (now - c->oldest_since > mni_rt->config.slice_us * 1000ll && c->budget > 0) {
+        c->budget = 0;
+        c->strand = MNI_STRAND;
+    }
+}
+
 void mni_housekeep(struct mni_cpu *c) {
     if (aptr_load(&c->remote.inbox))
         mni_inbox_drain(c);
@@ -48,6 +63,7 @@ void mni_housekeep(struct mni_cpu *c) {
         c->ticks++;
     c->tick = (int32_t)c->ticks;
     c->now = now;
+    look_at_slice(c, now);
     mni_thread_share(c);
     /* Also when nothing is due: the queue follows the time (two comparisons, then). */
     mni_timers_run(c->timers, now, EXPIRE_AT_ONCE, expired, c);

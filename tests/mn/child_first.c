@@ -6,7 +6,7 @@
 
 #include "tap.h"
 
-enum { FEW = 1000, PATIENCE = 20000000 };
+enum { FEW = 1000, PATIENCE = 20000000, BURN_US = 100, FEW_BURNT = 2000 };
 
 static const struct mn_attr child_first = {.flags = MN_CHILD_FIRST};
 static int live, most, wrong, other_ran; /* atomic */
@@ -45,6 +45,29 @@ static void *nothing(void *arg) {
     return arg;
 }
 
+static void *burns(void *arg) {
+    int64_t end = mn_now() + BURN_US * 1000;
+    while (mn_now() < end)
+        continue;
+    return arg;
+}
+
+/* How many threads are started child first until another has run; each computes for a while. */
+static long until_other_ran(void *(*fn)(void *), bool join, long patience) {
+    mn_thread t, child;
+    struct mn_attr here = {.flags = MN_PINNED};
+    other_ran = 0;
+    mn_go_attr(&t, &here, other, NULL);
+    long n = 0;
+    for (; n < patience && !__atomic_load_n(&other_ran, __ATOMIC_RELAXED); n++) {
+        mn_go_attr(join ? &child : NULL, &child_first, fn, NULL);
+        if (join)
+            mn_join(child, NULL);
+    }
+    mn_join(t, NULL);
+    return n;
+}
+
 static int run(void *arg) {
     (void)arg;
     /* A tool takes a millisecond for each thread.  Breadth first, thousands would live at once in either tree. */
@@ -53,16 +76,15 @@ static int run(void *arg) {
     ok(!wrong, "no call failed");
     ok(most < FEW, "few threads lived at once: %d", most);
 
-    mn_thread t, child;
-    struct mn_attr here = {.flags = MN_PINNED};
-    mn_go_attr(&t, &here, other, NULL);
-    long n = 0;
-    for (; n < PATIENCE && !__atomic_load_n(&other_ran, __ATOMIC_RELAXED); n++) {
-        mn_go_attr(&child, &child_first, nothing, NULL);
-        mn_join(child, NULL);
-    }
+    long n = until_other_ran(nothing, true, PATIENCE);
     ok(n < PATIENCE, "another thread ran after %ld threads that were started child first", n);
-    mn_join(t, NULL);
+    n = until_other_ran(nothing, false, PATIENCE);
+    ok(n < PATIENCE, "and after %ld that nobody waited for", n);
+    /* It takes its ten turns in ten slices. */
+    n = until_other_ran(burns, true, FEW_BURNT);
+    ok(n < FEW_BURNT, "after %ld threads that ran for %d us", n, BURN_US);
+    n = until_other_ran(burns, false, FEW_BURNT);
+    ok(n < FEW_BURNT, "after %ld of these that nobody waited for", n);
     return 0;
 }
 
