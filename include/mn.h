@@ -31,6 +31,7 @@
 #include <mn/errno.h>
 #include <mn/file.h>
 #include <mn/future.h>
+#include <mn/io.h>
 #include <mn/local.h>
 #include <mn/offload.h>
 #include <mn/run.h>

@@ -17,6 +17,7 @@
 
 #include "bound.h"
 #include "enter.h"
+#include "io/poller.h"
 #include "offload/offload.h"
 #include "progress/progress.h"
 #include "stack.h"
@@ -44,6 +45,7 @@ static void in_child(void) {
     mni_idle_forked();
     mni_sysmon_forked();
     mni_table_forked();
+    mni_poller_forked();
     mni_stack_slab_forked();
 }
 

@@ -25,6 +25,7 @@
  *
  *     remote.idle   1: sleeps or is about to; whoever swaps it to 0 changes `sleep` and wakes the futex, and counts
  *                   idlers down
+ *                   2: the same, but it sleeps in the set of descriptors: whoever swaps it to 0 rings (io/poller.c)
  */
 #include "idle.h"
 
@@ -34,6 +35,7 @@
 #include "clock.h"
 #include "cpu.h"
 #include "fork.h"
+#include "io/poller.h"
 #include "progress/progress.h"
 #include "runq.h"
 #include "sched.h"
@@ -48,6 +50,7 @@ enum {
     WATCH_FIRST_NS = 100000, /* the watcher's first nap, doubled to the last while it finds nothing */
     WATCH_LAST_NS = 10000000,
 };
+enum { SLEEPS = 1, POLLS = 2 }; /* remote.idle */
 
 static uint32_t watching; /* one of the sleepers naps; atomic */
 
@@ -57,9 +60,14 @@ void mni_idle_forked(void) {
 
 /* True: this call made it not idle, and its worker is awake soon. */
 static bool rouse(struct mni_cpu *c) {
-    if (!a32_load(&c->remote.idle) || a32_swap_full(&c->remote.idle, 0) == 0)
+    uint32_t how;
+    if (!a32_load(&c->remote.idle) || (how = a32_swap_full(&c->remote.idle, 0)) == 0)
         return false;
     a32_add_full(&mni_rt->idlers, (uint32_t)-1);
+    if (how == POLLS) {
+        mni_poller_ring();
+        return true;
+    }
     struct mni_worker *w = aptr_load_acquire(&c->worker);
     a32_add_full(&w->sleep, 1);
     umtx_wake(&w->sleep, 1, UMTX_PRIVATE);
@@ -73,6 +81,18 @@ void mni_ring_up(struct mni_cpu *c) {
 void mni_wake_all(void) {
     for (unsigned i = 0; i < mni_rt->ncpus; i++)
         rouse(mni_rt->cpus[i]);
+}
+
+bool mni_rouse_one(void) {
+    const struct mni_runtime *rt = mni_rt; /* it may end now; who calls keeps it from going away (mni_poller_end) */
+    for (unsigned i = 0; rt && i < rt->ncpus; i++)
+        if (rouse(rt->cpus[i]))
+            return true;
+    return false;
+}
+
+bool mni_idle_watched(void) {
+    return a32_load(&watching) != 0;
 }
 
 /* Wakes the nearest sleeper. */
@@ -155,9 +175,18 @@ static bool search(struct mni_cpu *c, struct mni_search *memory, int64_t ns) {
     }
 }
 
-static void no_longer_idle(struct mni_cpu *c) {
-    if (a32_swap_full(&c->remote.idle, 0) == 1)
-        a32_add_full(&mni_rt->idlers, (uint32_t)-1);
+/* False: somebody roused it. */
+static bool no_longer_idle(struct mni_cpu *c) {
+    if (a32_swap_full(&c->remote.idle, 0) == 0)
+        return false;
+    a32_add_full(&mni_rt->idlers, (uint32_t)-1);
+    return true;
+}
+
+/* True: the time has come, and nobody. */
+static bool sleep_until(struct mni_worker *w, uint32_t sleep, int64_t until) {
+    struct timespec ts = {until / 1000000000, until % 1000000000};
+    return umtx_wait(&w->sleep, sleep, until == MN_FOREVER ? NULL : &ts, CLOCK_MONOTONIC, UMTX_PRIVATE) == -ETIMEDOUT;
 }
 
 bool mni_idle(struct mni_worker *w) {
@@ -167,6 +196,8 @@ bool mni_idle(struct mni_worker *w) {
     int64_t spin = rt->config.spin_us > 0 ? rt->config.spin_us * 1000ll : 0;
     if (rt->ncpus > 1) {
         bool found;
+        if (mni_poller_missing() && mni_poller_look(c))
+            return true;
         if (a32_add_full(&rt->searching, 1) < rt->most_searching) {
             found = search(c, &memory, spin ? spin : LOOK_ROUND_NS);
             a32_add_full(&rt->searching, (uint32_t)-1);
@@ -182,18 +213,25 @@ bool mni_idle(struct mni_worker *w) {
     for (;;) {
         int64_t decay = mni_slab_decay();
         uint32_t sleep = a32_load(&w->sleep);
+        bool polls = mni_poller_wanted() && mni_poller_take();
         /* Counted first: who rouses it counts it down. */
         a32_add_full(&rt->idlers, 1);
         /* Full: pairs with the full operation of an inbox push, whose pusher then looks at idle. */
-        a32_swap_full(&c->remote.idle, 1);
+        a32_swap_full(&c->remote.idle, polls ? POLLS : SLEEPS);
         if (rt->ncpus > 1)
             mni_heavy_barrier();
         /* While enough others search, work elsewhere is theirs: who stops searching comes by here and looks again. */
         if (mine(c) || due(c) || a32_load(&rt->stop) ||
             (a32_load(&rt->searching) < rt->most_searching && work_elsewhere(c))) {
+            if (polls)
+                mni_poller_release();
             no_longer_idle(c);
             mni_busy_again();
             break;
+        }
+        if (!polls && mni_poller_missing()) {
+            no_longer_idle(c);
+            continue;
         }
         int64_t until = mni_timers_next(c->timers);
         if (until > decay)
@@ -205,16 +243,17 @@ bool mni_idle(struct mni_worker *w) {
         mni_count(c, sleeps, 1);
         /* Nothing here is in motion while it sleeps: the cpu may be taken. */
         a32_store_release(&w->inside, 0);
-        struct timespec ts = {until / 1000000000, until % 1000000000};
-        int r = umtx_wait(&w->sleep, sleep, until == MN_FOREVER ? NULL : &ts, CLOCK_MONOTONIC, UMTX_PRIVATE);
+        bool nothing = polls ? !mni_poller_sleep(until) : sleep_until(w, sleep, until);
         if (naps)
             a32_store_release(&watching, 0);
         c = mni_enter_loop(w);
+        if (polls)
+            mni_poller_finish(c);
         if (!c)
             return false;
-        no_longer_idle(c);
+        bool roused = !no_longer_idle(c);
         c->now = (int64_t)clock_now_ns();
-        if (r != -ETIMEDOUT || !naps || due(c)) {
+        if (!nothing || roused || !naps || due(c)) {
             mni_busy_again();
             break;
         }

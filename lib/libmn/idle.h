@@ -13,6 +13,12 @@ void mni_call_help(struct mni_cpu *c);
 /* The worker has nothing to run: looks for work with others, then sleeps.  False: its cpu was taken away meanwhile. */
 bool mni_idle(struct mni_worker *w);
 
+/* Wakes a worker that sleeps; false: none does. */
+bool mni_rouse_one(void);
+
+/* One of the sleepers looks around every so often. */
+bool mni_idle_watched(void);
+
 /* All workers look up (the runtime ends). */
 void mni_wake_all(void);
 

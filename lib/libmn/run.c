@@ -17,6 +17,7 @@
 #include "foreign.h"
 #include "fork.h"
 #include "idle.h"
+#include "io/poller.h"
 #include "lock.h"
 #include "offload/offload.h"
 #include "panic.h"
@@ -213,6 +214,7 @@ static void finish(void) {
     mni_signals_stop();
     a32_store(&mni_solo_word, 0);
     mni_rt = NULL;
+    mni_poller_end();
     unmake(rt);
 }
 

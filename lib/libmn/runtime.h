@@ -80,6 +80,7 @@ struct mni_cpu {
     struct mni_thread *free; /* descriptors */
     uint32_t free_count;
     uint32_t index;
+    uint32_t polls; /* threads that began to wait for a descriptor here, less those that went on here (io/poller.c) */
     int64_t now; /* a recent time */
     int64_t oldest_since; /* since then the ring's oldest thread is that at the index `oldest` */
     uint32_t oldest;
@@ -95,7 +96,7 @@ struct mni_cpu {
     struct {
         _Alignas(MNI_LINE) struct mni_thread *inbox; /* a stack of threads to run; pushed by anyone, taken by the owner */
         uint32_t want;                     /* index + 1 of a worker's cpu that would take threads off this one */
-        uint32_t idle;                     /* the worker sleeps, or is about to: 1; whoever makes it 0 wakes it */
+        uint32_t idle;                     /* the worker sleeps, or is about to: 1 or 2 (idle.c); whoever makes it 0 wakes it */
     } remote;
 };
 

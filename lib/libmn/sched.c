@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "export.h"
 #include "idle.h"
+#include "io/poller.h"
 #include "table.h"
 #include "take.h"
 
@@ -67,6 +68,7 @@ void mni_housekeep(struct mni_cpu *c) {
     mni_thread_share(c);
     /* Also when nothing is due: the queue follows the time (two comparisons, then). */
     mni_timers_run(c->timers, now, EXPIRE_AT_ONCE, expired, c);
+    mni_poller_tick(c, now);
     if (a32_load(&mni_rt->idlers) && mni_runq_more(c))
         mni_call_help(c);
 }

@@ -23,6 +23,7 @@
 #include "fault.h"
 #include "fork.h"
 #include "idle.h"
+#include "io/poller.h"
 #include "lock.h"
 #include "run.h"
 #include "sched.h"
@@ -315,6 +316,7 @@ void mni_workers_stop(void) {
     a32_swap_full(&mni_rt->stop, 1);
     for (struct mni_worker *w = mni_workers_all(); w; w = w->all)
         wake(w);
+    mni_poller_ring();
 }
 
 void mni_workers_join(void) {

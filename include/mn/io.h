@@ -1,0 +1,87 @@
+/*
+ * mn/io.h: reading and writing descriptors without blocking the other threads.
+ *
+ * Each function is the system call of its name, in blocking style: only the calling thread waits, and what the system call
+ * says by -1 and errno is returned as a negative errno value.  Foreign LWPs may call all of them, with or without a
+ * runtime.  Beside its own errors each has:
+ *   -ETIMEDOUT   _until: at the deadline it would still have had to wait
+ *   -ECANCELED   see mn/cancel.h (also when it need not wait)
+ *   -EBADF       it is not open, or was closed by mn_close while the call waited
+ *   -ENOMEM, -EMFILE, -ENFILE   there is nothing to wait with
+ * -EINTR is never returned, nor -EAGAIN by a function that can wait.  No SIGPIPE is raised, except for a foreign LWP that
+ * writes into a pipe.
+ *
+ * Two kinds of descriptors.  Those made by functions of this header, or given to mn_adopt, are ours: they do not block
+ * (O_NONBLOCK) and are closed on exec; waiting for them is cheapest; they must be closed by mn_close, not by close().  All others can be used
+ * as well, blocking or not: their flags are not changed, and they may be closed as the program likes (but only mn_close wakes
+ * threads that wait for them).
+ *
+ * Several threads may use one descriptor at a time, in each direction.
+ */
+#ifndef MN_IO_H
+#define MN_IO_H
+
+#include <mn/time.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* As read(2), write(2) and their like: what is there now, at least a byte; 0: the end.  Contexts: any. */
+ssize_t mn_read(int fd, void *buffer, size_t size);
+ssize_t mn_read_until(int fd, void *buffer, size_t size, int64_t deadline);
+ssize_t mn_readv(int fd, const struct iovec *vector, int n);
+ssize_t mn_readv_until(int fd, const struct iovec *vector, int n, int64_t deadline);
+ssize_t mn_write(int fd, const void *buffer, size_t size);
+ssize_t mn_write_until(int fd, const void *buffer, size_t size, int64_t deadline);
+ssize_t mn_writev(int fd, const struct iovec *vector, int n);
+ssize_t mn_writev_until(int fd, const struct iovec *vector, int n, int64_t deadline);
+
+/*
+ * The same until all of it has been read or written.  Returns size; less, if the end came first, or an error, which the next call
+ * will have; the error, if nothing was read or written.  Contexts: any.
+ */
+ssize_t mn_read_all(int fd, void *buffer, size_t size);
+ssize_t mn_read_all_until(int fd, void *buffer, size_t size, int64_t deadline);
+ssize_t mn_write_all(int fd, const void *buffer, size_t size);
+ssize_t mn_write_all_until(int fd, const void *buffer, size_t size, int64_t deadline);
+
+/* As recv(2) and send(2), with their flags (not MSG_WAITALL).  -ENOTSOCK.  Contexts: any. */
+ssize_t mn_recv(int fd, void *buffer, size_t size, int flags);
+ssize_t mn_recv_until(int fd, void *buffer, size_t size, int flags, int64_t deadline);
+ssize_t mn_send(int fd, const void *buffer, size_t size, int flags);
+ssize_t mn_send_until(int fd, const void *buffer, size_t size, int flags, int64_t deadline);
+
+/*
+ * As accept(2).  The new descriptor is ours.  A connection that has gone again is not reported: the next is waited for.
+ * Contexts: any.
+ */
+int mn_accept(int fd, struct sockaddr *address, socklen_t *length);
+int mn_accept_until(int fd, struct sockaddr *address, socklen_t *length, int64_t deadline);
+
+/* As connect(2).  -ETIMEDOUT is the deadline's or the network's.  Contexts: any. */
+int mn_connect(int fd, const struct sockaddr *address, socklen_t length);
+int mn_connect_until(int fd, const struct sockaddr *address, socklen_t length, int64_t deadline);
+
+/* As socket(2), socketpair(2), pipe(2): the descriptors are ours.  Contexts: any. */
+int mn_socket(int domain, int type, int protocol);
+int mn_socketpair(int domain, int type, int protocol, int fds[2]);
+int mn_pipe(int fds[2]);
+
+/* Makes a descriptor ours; its open file becomes O_NONBLOCK, also for who shares it.  Contexts: any. */
+int mn_adopt(int fd);
+
+/*
+ * Closes any descriptor.  Threads that wait for it return with -EBADF.  Whatever it returns, it is closed, except with -EBADF.  Contexts: any.
+ */
+int mn_close(int fd);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

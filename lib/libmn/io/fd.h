@@ -1,0 +1,73 @@
+/*
+ * fd: what the runtime knows of each descriptor, by its number; see fd.c.
+ */
+#ifndef MNI_IO_FD_H
+#define MNI_IO_FD_H
+
+#include "pollset.h"
+#include "wait.h"
+
+enum { MNI_READ = 0, MNI_WRITE = 1 }; /* directions: indices */
+
+enum {
+    MNI_FD_OURS = 1,   /* made by us or given to us: O_NONBLOCK is set, and it is closed by mn_close */
+    MNI_FD_SOCKET = 2, /* of ours; otherwise that it was a socket the last time */
+    MNI_FD_STREAM = 4, /* of ours, bytes without boundaries: a short transfer means that nothing is left, or no room */
+    MNI_FD_MORE = 8,   /* no longer so for reads: MNI_READY_MORE was seen */
+    MNI_FD_ARMED = 16, /* not of ours; it has been in the set */
+    MNI_FD_OTHER = 32, /* not of ours; it was no socket the last time */
+};
+
+/* word[]: MNI_FD_READY, and above it a count of events. */
+enum { MNI_FD_READY = 1, MNI_FD_EVENT = 2 };
+
+struct mni_fd {
+    struct mni_olock lock;
+    uint32_t generation;       /* of the number's use; changed under the lock */
+    uint32_t word[2];          /* for each direction; READY is cleared without the lock, all else happens under it */
+    uint32_t flags;            /* changed under the lock */
+    uint32_t epoch;            /* of ours: the set that it is in */
+    struct mni_queue queue[2]; /* who waits; guarded by the lock */
+    struct mni_olock turn;     /* held over a look and a call that does not block after it (io.c) */
+    uint32_t spare;
+};
+_Static_assert(sizeof(struct mni_fd) == 64, "a cache line");
+
+/* The entry of a number; NULL: it is negative (or beyond what can be a descriptor), or there is no memory: *error. */
+struct mni_fd *mni_fd_get(int fd, int *error);
+/* The same if it was asked for before. */
+struct mni_fd *mni_fd_find(int fd);
+
+/*
+ * A descriptor that is ours from now on; flags: SOCKET, STREAM.  -ENOMEM: it is still the caller's alone.
+ */
+int mni_fd_made(int fd, unsigned flags);
+
+/*
+ * Inside the runtime: blocks until the direction of a descriptor may be ready.  What the caller knows of it: generation, and
+ * the word, which it has read before the call that failed.  0, or the errors of mni_poll_wait.
+ */
+int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline);
+
+/* Nothing is left in that direction, unless an event has come since the word was read. */
+void mni_fd_drained(struct mni_fd *f, unsigned direction, uint32_t seen);
+
+/* The caller leaves with the direction still ready: the next who waits is to try. */
+void mni_fd_pass_on(struct mni_fd *f, unsigned direction);
+
+/* Whether it is ready for one of `what` (MNI_POLL_*) at this moment: 1, 0, or a negative errno. */
+int mni_fd_look(int fd, unsigned what);
+
+/* Before and after the descriptor is closed: who waits for it leaves. */
+void mni_fd_closing(struct mni_fd *f, int fd);
+void mni_fd_closed(struct mni_fd *f);
+
+/* An event: wakes who waits.  cpu: the caller's, inside the runtime; NULL: it has none. */
+struct mni_cpu;
+void mni_fd_event(struct mni_cpu *cpu, const struct mni_ready *event);
+
+/* All who wait, for whatever descriptor, try again: the set has gone. */
+void mni_fd_wake_all(void);
+void mni_fd_forked(void);
+
+#endif
