@@ -247,11 +247,11 @@ bool mni_idle(struct mni_worker *w) {
         if (naps)
             a32_store_release(&watching, 0);
         c = mni_enter_loop(w);
+        bool roused = c && !no_longer_idle(c);
         if (polls)
-            mni_poller_finish(c);
+            mni_poller_finish(c); /* it may wake others, but not this one */
         if (!c)
             return false;
-        bool roused = !no_longer_idle(c);
         c->now = (int64_t)clock_now_ns();
         if (!nothing || roused || !naps || due(c)) {
             mni_busy_again();
