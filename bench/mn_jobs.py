@@ -79,6 +79,13 @@ MN_JOBS = [
       for n, bar, go in ((2, 15, 13.4), (64, 20, 40))],
     MnJob("chan_mpmc_16", "a message among 16 senders and 16 receivers", "chan", share=True, fair=0.1,
           two_cpus=True, seconds=2, bars={"mn": 30}, records=peers((None, 37), (None, 130)), quick_rounds=3),
+    MnJob("fair_idle", "lateness (p99) of a 1 ms sleeper beside an endless loop", "fair", unit="us",
+          bars={"mn-1": 100}, records=peers((19000, None), (1000, None)), quick_rounds=3),
+    *[MnJob("fair_busy_%d" % n, "the same, it works 200 us each time, beside %d" % n, "fair",
+            ["--hogs", str(n), "--work", "200"], unit="us", bars={"mn-1": bar}, quick_rounds=3)
+      for n, bar in ((1, 100), (4, 15000))],
+    MnJob("blocked", "what a ready thread loses when 10 others block for 3 s", "blocked", unit="ms",
+          bars={"mn-1": 25}, **MANY),
     MnJob("timers_1m", "1,000,000 threads sleep up to 1 s; CPU time of all", "timers", unit="s",
           bars=both(1.0, 1.0), records=peers((3.1, None), (3.6, None)), **MANY),
     MnJob("timers_1m_first", "the same the first time, all memory new", "timers", unit="s",

@@ -16,6 +16,8 @@
 #include "runtime.h"
 #include "sched.h"
 #include "signals.h"
+#include "slack.h"
+#include "slice.h"
 
 static __thread struct mni_thread *self __attribute__((tls_model("initial-exec")));
 
@@ -50,7 +52,9 @@ static void *lwp_main(void *arg) {
     struct mni_own own = {0};
     t->own = &own;
     self = t;
-    mni_topo_unbind(&mni_rt->topo, 0, false); /* its creator may be pinned */
+    mni_topo_unbind(&mni_rt->topo, 0, false); /* its creator may be pinned, */
+    lwp_slice(0, LWP_SLICE_DEFAULT);          /* and a worker */
+    lwp_timer_slack(0);
     a8_store(&t->state, MNI_RUNNING);
     void *result = mni_call_entry(t);
     if (self)

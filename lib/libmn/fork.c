@@ -20,6 +20,7 @@
 #include "io/poller.h"
 #include "offload/offload.h"
 #include "progress/progress.h"
+#include "slice.h"
 #include "stack.h"
 
 static bool orphaned; /* there is one LWP in a child, and those that it starts only read it */
@@ -38,6 +39,8 @@ static void in_child(void) {
     bool own = mni_worker_self() || mni_bound_self() || mni_offload_self();
     orphaned |= own;
     mni_signals_forked(own);
+    if (own)
+        lwp_slice(0, LWP_SLICE_DEFAULT);
     mni_bound_forked();
     mni_offload_forked();
     mni_run_forked();

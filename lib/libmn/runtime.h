@@ -113,6 +113,7 @@ struct mni_worker {
     uint32_t index;
     pthread_t lwp;
     int tid;
+    int64_t used;    /* of that clock; sysmon's */
     clockid_t clock; /* of its LWP's CPU time; 0: not known yet */
     bool own_lwp; /* made by us: joined at the end */
     bool ends;    /* its LWP does, while the runtime goes on */

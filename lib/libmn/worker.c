@@ -29,6 +29,7 @@
 #include "sched.h"
 #include "signals.h"
 #include "slack.h"
+#include "slice.h"
 #include "take.h"
 #include "umtx.h"
 
@@ -66,7 +67,10 @@ static struct mni_worker *make(struct mni_cpu *cpu) {
 }
 
 void mni_worker_detached(struct mni_worker *w) {
-    mni_topo_unbind(&mni_rt->topo, w->tid, false);
+    /* A pinned thread stays on its CPU, beside the others of its cpu. */
+    if (!(w->detached->flags & MNI_PINNED))
+        mni_topo_unbind(&mni_rt->topo, w->tid, false);
+    lwp_slice(w->tid, LWP_SLICE_DEFAULT);
 }
 
 /* Runs its cpu until that is taken away (false) or the runtime stops (true). */
@@ -147,6 +151,8 @@ static void loop(struct mni_worker *w) {
         if (!wait_for_cpu(w))
             break;
         mni_topo_bind(&mni_rt->topo, w->cpu->index);
+        /* Beside an LWP that lost this cpu and computes, it runs soon when a thread of it is woken. */
+        lwp_slice(0, LWP_SLICE_SHORT);
         if (run(w))
             break;
         struct mni_thread *t = w->lost;
@@ -236,6 +242,7 @@ int mni_worker_run_here(struct mni_cpu *cpu) {
     if (exceptions)
         memcpy(exceptions, own, sizeof own);
     lwp_timer_slack(slack);
+    lwp_slice(0, LWP_SLICE_DEFAULT);
     mni_topo_unbind(&mni_rt->topo, 0, true);
     errno = saved;
     pthread_sigmask(SIG_SETMASK, &old, NULL);

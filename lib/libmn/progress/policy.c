@@ -29,7 +29,7 @@
 #include "take.h"
 #include "worker.h"
 
-enum { LATE_NS = 5000000 };
+enum { LATE_NS = 5000000, COMPUTES_NS = 100000 };
 
 struct mni_seen {
     const struct mni_worker *worker; /* NULL: it slept, or ran no thread */
@@ -120,4 +120,16 @@ unsigned mni_policy_look(struct mni_runtime *rt, struct mni_seen *seen, int64_t 
     for (unsigned i = 0; i < rt->ncpus; i++)
         r |= look_at(rt, rt->cpus[i], &seen[i], now, soon);
     return r;
+}
+
+bool mni_policy_computes(void) {
+    bool any = false;
+    for (struct mni_worker *w = mni_workers_all(); w; w = w->all) {
+        if (!(a32_load(&w->taken) & MNI_TAKEN_AWAY)) /* relaxed: a hint */
+            continue;
+        int64_t now = used(w);
+        any |= now - w->used > COMPUTES_NS;
+        w->used = now;
+    }
+    return any;
 }

@@ -17,6 +17,10 @@
  * One of the two sees the other.  It sleeps at most once in QUIET naps, so a program whose workers sleep and wake a hundred
  * thousand times a second pays for a wake-up 100 times a second, at most, and mostly never.
  *
+ * It stays awake while an LWP that has lost its cpu computes.  Its worker, with a short slice, wakes beside it for
+ * moments; if it woke sysmon, that would take the CPU from it, and when sysmon sleeps again the kernel may find that the
+ * worker has had its share, and let the other go on (measured: 0.9 ms late once in 50 times).
+ *
  *     asleep   set by             cleared by
  *     1        sysmon             whoever swaps it to 0: a worker, which then changes `word` and wakes it; or sysmon itself
  */
@@ -32,6 +36,7 @@
 #include "runtime.h"
 #include "signals.h"
 #include "slack.h"
+#include "slice.h"
 #include "umtx.h"
 #include "worker.h"
 
@@ -103,6 +108,7 @@ static void *sysmon_main(void *arg) {
     int64_t reap = 0;
     pthread_setname_np(pthread_self(), "mn-sysmon");
     lwp_timer_slack(1);
+    lwp_slice(0, LWP_SLICE_SHORT);
     while (!a32_load_acquire(&self.stop)) {
         int64_t now = (int64_t)clock_now_ns();
         unsigned r = mni_policy_look(rt, self.seen, now, soon > 0);
@@ -116,8 +122,9 @@ static void *sysmon_main(void *arg) {
             reap = now + 1000000000;
         }
         if (quiet >= QUIET) {
-            sleep_until_busy(rt);
             quiet = 0;
+            if (!mni_policy_computes())
+                sleep_until_busy(rt);
         } else {
             nap(now + (soon && SOON_NS < long_nap ? SOON_NS : long_nap));
         }

@@ -6,7 +6,7 @@
 
 #include "sys.h"
 
-/* Sets the calling LWP's, in nanoseconds; returns what it was. */
+/* Sets the calling LWP's, in nanoseconds (0: what it began with); returns what it was. */
 static inline long lwp_timer_slack(long ns) {
     long was = sys(SYS_prctl, PR_GET_TIMERSLACK);
     sys(SYS_prctl, PR_SET_TIMERSLACK, ns);
