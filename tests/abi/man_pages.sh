@@ -66,6 +66,10 @@ find "$ODONATA_SRC/lib/libmn" -name '*.c' -exec grep -ho '"MN_[A-Z_]*"' {} + | t
     while read -r name; do
         grep -q "^\.It Ev .*\b$name\b" "$man/libmn.7" || echo "$name is not in libmn.7"
     done >"$tmp/variables"
+find "$ODONATA_SRC/lib/libmn" -name '*.c' -exec grep -ho 'mni_feature("[a-z0-9_]*"' {} + | sed 's/.*("//; s/"//' | sort -u |
+    while read -r name; do
+        grep -q "^\.Cm $name\b" "$man/libmn.7" || echo "ODONATA_DISABLE=$name is not in libmn.7"
+    done >>"$tmp/variables"
 sed -n '/^struct mn_config {/,/^}/s/^ [a-z].*[ *]\([a-z_]*\);.*/\1/p' "$ODONATA_SRC/include/mn/run.h" |
     while read -r name; do
         grep -q "^\.It Va .*\b$name\b" "$man/mn_run.3" || echo "$name is not in mn_run.3"
