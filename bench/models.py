@@ -93,7 +93,7 @@ class Loop(Model):
 class Mn(Model):
     """libmn, with a number of workers (0: one a CPU)."""
 
-    groups = ("mn",)
+    groups = ("mn", "echo")
     ours = True
 
     def __init__(self, name, about, workers):
