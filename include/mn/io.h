@@ -16,13 +16,16 @@
  * as well, blocking or not: their flags are not changed, and they may be closed as the program likes (but only mn_close wakes
  * threads that wait for them).
  *
- * Several threads may use one descriptor at a time, in each direction.
+ * Several threads may use one descriptor at a time, in each direction.  What two of them write may mingle where the system
+ * call takes a part only.
  */
 #ifndef MN_IO_H
 #define MN_IO_H
 
 #include <mn/time.h>
+#include <poll.h>
 #include <stddef.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -50,11 +53,44 @@ ssize_t mn_read_all_until(int fd, void *buffer, size_t size, int64_t deadline);
 ssize_t mn_write_all(int fd, const void *buffer, size_t size);
 ssize_t mn_write_all_until(int fd, const void *buffer, size_t size, int64_t deadline);
 
-/* As recv(2) and send(2), with their flags (not MSG_WAITALL).  -ENOTSOCK.  Contexts: any. */
+/*
+ * As recv(2), send(2) and their like, with their flags (MSG_DONTWAIT makes no difference; MSG_WAITALL not with mn_recvmsg).
+ * -ENOTSOCK.  Contexts: any.
+ */
 ssize_t mn_recv(int fd, void *buffer, size_t size, int flags);
 ssize_t mn_recv_until(int fd, void *buffer, size_t size, int flags, int64_t deadline);
+ssize_t mn_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length);
+ssize_t mn_recvfrom_until(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length,
+                          int64_t deadline);
+ssize_t mn_recvmsg(int fd, struct msghdr *message, int flags);
+ssize_t mn_recvmsg_until(int fd, struct msghdr *message, int flags, int64_t deadline);
 ssize_t mn_send(int fd, const void *buffer, size_t size, int flags);
 ssize_t mn_send_until(int fd, const void *buffer, size_t size, int flags, int64_t deadline);
+ssize_t mn_sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length);
+ssize_t mn_sendto_until(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length,
+                        int64_t deadline);
+ssize_t mn_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t mn_sendmsg_until(int fd, const struct msghdr *message, int flags, int64_t deadline);
+
+/*
+ * Waits until a descriptor is ready to be read from or written to, or has come to its end or an error, which the next call
+ * will tell.  Several threads that wait for the same are all woken.  Contexts: any.
+ */
+int mn_wait_readable(int fd);
+int mn_wait_readable_until(int fd, int64_t deadline);
+int mn_wait_writable(int fd);
+int mn_wait_writable_until(int fd, int64_t deadline);
+
+/*
+ * As poll(2): returns how many have something in revents; never 0.  A descriptor that mn_close closes meanwhile has POLLNVAL.
+ * Waiting takes memory beyond four descriptors: -ENOMEM.  Contexts: any.
+ */
+int mn_poll(struct pollfd *fds, nfds_t n);
+int mn_poll_until(struct pollfd *fds, nfds_t n, int64_t deadline);
+
+/* As select(2), for descriptors below n; the sets are as they were when it returns an error.  Contexts: any. */
+int mn_select_fds(int n, fd_set *readable, fd_set *writable, fd_set *exceptional);
+int mn_select_fds_until(int n, fd_set *readable, fd_set *writable, fd_set *exceptional, int64_t deadline);
 
 /*
  * As accept(2).  The new descriptor is ours.  A connection that has gone again is not reported: the next is waited for.
@@ -72,7 +108,12 @@ int mn_socket(int domain, int type, int protocol);
 int mn_socketpair(int domain, int type, int protocol, int fds[2]);
 int mn_pipe(int fds[2]);
 
-/* Makes a descriptor ours; its open file becomes O_NONBLOCK, also for who shares it.  Contexts: any. */
+/*
+ * Makes a descriptor ours; its open file becomes O_NONBLOCK, also for who shares it.  To be called again for a TCP socket
+ * that was given another layer (TCP_ULP).
+ *   -EPERM   it is a file, which mn_read and mn_write take as it is
+ * Contexts: any.
+ */
 int mn_adopt(int fd);
 
 /*

@@ -17,7 +17,7 @@
  * once more.  An event that the kernel has and we have not fetched yet comes later: then READY is set again.  So a short read
  * needs no second one that finds nothing.  That a short transfer means drained is so for sockets and pipes without message
  * boundaries, except at the end of the stream (its event came before the read, with or before the data's), after an error and
- * at an urgent byte: MNI_READY_MORE, which the event sets before word; then only EAGAIN counts, and the end itself.
+ * at an urgent byte: the event sets MNI_FD_MORE before word; then only EAGAIN counts, and the end itself.
  *
  * Several wait in one direction.  An event wakes the first, not all.  Nobody is left behind with data there: who was woken,
  * or never waited, and leaves with READY still set wakes the next (mni_fd_pass_on), who tries.  Who clears READY knows that
@@ -39,7 +39,6 @@
 
 #include <errno.h>
 #include <mn/time.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -111,11 +110,42 @@ static uint64_t key(const struct mni_fd *f, int fd) {
     return (uint64_t)f->generation << 32 | (unsigned)fd;
 }
 
+/* Under the entry's lock. */
+static bool claim(struct mni_waiter *w, int result) {
+    struct mni_many *m = w->data;
+    if (!m)
+        return mni_claim(w->parker, result);
+    mni_lock_take(&m->lock);
+    m->fired = true;
+    bool r = mni_claim(w->parker, 0);
+    mni_lock_drop(&m->lock);
+    return r;
+}
+
 /* Under the lock: all who wait leave with the result; they are in `out` then. */
 static void claim_all(struct mni_queue *q, int result, struct mni_queue *out) {
     for (struct mni_waiter *w; (w = mni_queue_take(q));)
-        if (mni_claim(w->parker, result))
+        if (claim(w, result))
             mni_queue_append(out, w);
+}
+
+/* The first leaves, and whoever stands before it only to look. */
+static void claim_first(struct mni_queue *q, struct mni_queue *out) {
+    for (struct mni_waiter *w; (w = mni_queue_take(q));) {
+        bool looks = w->data, claimed = claim(w, 0);
+        if (claimed)
+            mni_queue_append(out, w);
+        if (claimed && !looks)
+            return;
+    }
+}
+
+/* What those in a queue wait for. */
+static unsigned wanted(const struct mni_queue *q) {
+    unsigned what = 0;
+    for (struct list *l = q->head ? &q->head->link : NULL; l && l != mni_queue_end((struct mni_queue *)(uintptr_t)q); l = l->next)
+        what |= (unsigned)list_entry(l, struct mni_waiter, link)->tag;
+    return what;
 }
 
 static void wake(struct mni_cpu *c, struct mni_queue *claimed) {
@@ -159,25 +189,21 @@ void mni_fd_event(struct mni_cpu *c, const struct mni_ready *event) {
         return;
     }
     uint32_t flags = f->flags;
-    if (event->what & MNI_READY_MORE)
+    if (event->what & (MNI_READY_URGENT | MNI_READY_END))
         a32_store(&f->flags, flags | MNI_FD_MORE);
-    unsigned left = 0;
+    bool left = false;
     for (unsigned d = MNI_READ; d <= MNI_WRITE; d++) {
         if (event->what & 1u << d) {
             add_event(f, d);
-            struct mni_waiter *w;
-            while ((w = mni_queue_take(&f->queue[d]))) {
-                if (!mni_claim(w->parker, 0))
-                    continue;
-                mni_queue_append(&out, w);
-                if (flags & MNI_FD_OURS)
-                    break;
-            }
+            if (flags & MNI_FD_OURS)
+                claim_first(&f->queue[d], &out);
+            else
+                claim_all(&f->queue[d], 0, &out);
         }
-        left |= mni_queue_empty(&f->queue[d]) ? 0 : 1u << d;
+        left |= !mni_queue_empty(&f->queue[d]);
     }
     if (left && !(flags & MNI_FD_OURS))
-        mni_pollset_arm(&mni_poller_set, fd, left, event->key);
+        mni_pollset_arm(&mni_poller_set, fd, wanted(&f->queue[MNI_READ]) | wanted(&f->queue[MNI_WRITE]), event->key);
     mni_lock_drop(&f->lock);
     wake(c, &out);
 }
@@ -194,17 +220,13 @@ void mni_fd_pass_on(struct mni_fd *f, unsigned direction) {
     struct mni_worker *w = mni_worker_self();
     struct mni_queue out = {0};
     mni_lock_take(&f->lock);
-    struct mni_waiter *next;
-    while ((next = mni_queue_take(&f->queue[direction])) && !mni_claim(next->parker, 0))
-        continue;
-    if (next)
-        mni_queue_append(&out, next);
+    claim_first(&f->queue[direction], &out);
     mni_lock_drop(&f->lock);
     wake(w ? w->cpu : NULL, &out);
 }
 
-/* Under the lock: it will have an event when it is ready. */
-static int prepare(struct mni_fd *f, int fd, unsigned direction) {
+/* Under the lock: it will have an event when it is ready for what the caller wants (MNI_READY_*), or others who wait. */
+static int prepare(struct mni_fd *f, int fd, unsigned what) {
     if (f->flags & MNI_FD_OURS) {
         if (f->epoch == mni_poller_epoch)
             return 0;
@@ -213,27 +235,8 @@ static int prepare(struct mni_fd *f, int fd, unsigned direction) {
             f->epoch = mni_poller_epoch;
         return r;
     }
-    unsigned what = 1u << direction, other = !direction;
-    if (!mni_queue_empty(&f->queue[other]))
-        what |= 1u << other;
     a32_store(&f->flags, f->flags | MNI_FD_ARMED);
-    return mni_pollset_arm(&mni_poller_set, fd, what, key(f, fd));
-}
-
-/* Without a runtime. */
-static int plain_wait(int fd, unsigned what, int64_t deadline) {
-    struct pollfd p = {.fd = fd, .events = (short)((what & MNI_POLL_READ ? POLLIN | POLLPRI : 0) | (what & MNI_POLL_WRITE ? POLLOUT : 0))};
-    for (;;) {
-        int64_t left = deadline == MN_FOREVER ? 0 : deadline - (int64_t)clock_now_ns();
-        struct timespec t = {left > 0 ? left / 1000000000 : 0, left > 0 ? left % 1000000000 : 0};
-        long r = sys(SYS_ppoll, &p, 1, deadline == MN_FOREVER ? NULL : &t, NULL, 0);
-        if (r > 0)
-            return p.revents & POLLNVAL ? -EBADF : 0;
-        if (r == 0)
-            return -ETIMEDOUT;
-        if (r != -EINTR)
-            return (int)r;
-    }
+    return mni_pollset_arm(&mni_poller_set, fd, what | wanted(&f->queue[MNI_READ]) | wanted(&f->queue[MNI_WRITE]), key(f, fd));
 }
 
 /* Under the lock: 0: it is to wait, for an event that will come; 1: it is to try; or a negative errno. */
@@ -244,7 +247,13 @@ static int begin(struct mni_fd *f, int fd, unsigned direction, uint32_t generati
         return 1;
     if (__builtin_expect(a32_load_acquire(&mni_poller_epoch) == 0, 0)) /* the runtime has ended just now */
         return 1;
-    return prepare(f, fd, direction);
+    return prepare(f, fd, 1u << direction);
+}
+
+static void enqueue(struct mni_fd *f, unsigned direction, struct mni_waiter *w) {
+    w->data = NULL;
+    w->tag = 1u << direction;
+    mni_queue_append(&f->queue[direction], w);
 }
 
 /*
@@ -258,7 +267,7 @@ static void after_fd(struct mni_cpu *c, struct mni_thread *t) {
     mni_lock_take(&f->lock);
     int r = begin(f, (int)(uint32_t)w->tag, direction, (uint32_t)(w->tag >> 32));
     if (r == 0) {
-        mni_queue_append(&f->queue[direction], w);
+        enqueue(f, direction, w);
         mni_begin_wait(c, t);
         mni_lock_drop(&f->lock);
         return;
@@ -287,7 +296,7 @@ static int wait_foreign(struct mni_fd *f, int fd, unsigned direction, uint32_t g
         mni_lock_drop(&f->lock);
         return r < 0 ? r : 0;
     }
-    mni_queue_append(&f->queue[direction], mni_waiter_self());
+    enqueue(f, direction, mni_waiter_self());
     mni_poller_waits(NULL);
     r = mni_wait(direction == MNI_READ ? "readable" : "writable", f, &f->lock, deadline);
     mni_poller_waited(NULL);
@@ -297,7 +306,7 @@ static int wait_foreign(struct mni_fd *f, int fd, unsigned direction, uint32_t g
 int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline) {
     int r = mni_poller_open();
     if (r)
-        return r < 0 ? r : plain_wait(fd, 1u << direction, deadline);
+        return r < 0 ? r : mni_fd_plain_wait(fd, 1u << direction, deadline);
     struct mni_worker *worker = mni_worker_self();
     r = worker ? wait_green(worker->cpu, f, fd, direction, generation, deadline) : wait_foreign(f, fd, direction, generation, deadline);
     if (r < 0) {
@@ -310,28 +319,36 @@ int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generatio
     return r;
 }
 
-int mni_fd_look(int fd, unsigned what) {
-    int r = plain_wait(fd, what, 0);
-    return r == 0 ? 1 : r == -ETIMEDOUT ? 0 : r;
+int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint32_t seen[2], struct mni_waiter w[2], unsigned what) {
+    int r = 0;
+    mni_lock_take(&f->lock);
+    if (f->generation != generation)
+        r = 1;
+    else if (f->flags & MNI_FD_OURS && (a32_load(&f->word[MNI_READ]) / MNI_FD_EVENT != seen[MNI_READ] / MNI_FD_EVENT ||
+                                        a32_load(&f->word[MNI_WRITE]) / MNI_FD_EVENT != seen[MNI_WRITE] / MNI_FD_EVENT))
+        r = 1;
+    else if (a32_load_acquire(&mni_poller_epoch) == 0)
+        r = 1;
+    else
+        r = prepare(f, fd, what);
+    if (r == 0) {
+        const unsigned parts[2] = {what & ~(unsigned)MNI_READY_WRITE, what & MNI_READY_WRITE};
+        for (unsigned d = MNI_READ; d <= MNI_WRITE; d++)
+            if (parts[d] || (d == MNI_READ && !what)) {
+                w[d].tag = parts[d];
+                mni_queue_append(&f->queue[d], &w[d]);
+            }
+    }
+    mni_lock_drop(&f->lock);
+    return r;
 }
 
-int mni_poll_wait(int fd, unsigned what, int64_t deadline) {
-    int r;
-    struct mni_fd *f = mni_fd_get(fd, &r);
-    if (!f)
-        return r;
-    unsigned direction = what & MNI_POLL_READ ? MNI_READ : MNI_WRITE;
-    uint32_t generation = a32_load_acquire(&f->generation); /* acquire; pairs with the lock of who changed it */
-    for (;;) {
-        uint32_t seen = a32_load_acquire(&f->word[direction]); /* acquire; pairs with add_event */
-        if ((r = mni_fd_look(fd, what)) != 0)
-            return r < 0 ? r : 0;
-        mni_fd_drained(f, direction, seen);
-        if ((r = mni_fd_wait(f, fd, direction, generation, deadline)) < 0)
-            return r;
-        if (a32_load_acquire(&f->generation) != generation)
-            return -EBADF;
-    }
+void mni_fd_end_many(struct mni_fd *f, struct mni_waiter w[2]) {
+    mni_lock_take(&f->lock);
+    for (unsigned d = MNI_READ; d <= MNI_WRITE; d++)
+        if (mni_queued(&w[d]))
+            mni_queue_remove(&f->queue[d], &w[d]);
+    mni_lock_drop(&f->lock);
 }
 
 int mni_fd_made(int fd, unsigned flags) {

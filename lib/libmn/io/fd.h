@@ -4,6 +4,8 @@
 #ifndef MNI_IO_FD_H
 #define MNI_IO_FD_H
 
+#include <stdbool.h>
+
 #include "pollset.h"
 #include "wait.h"
 
@@ -13,7 +15,7 @@ enum {
     MNI_FD_OURS = 1,   /* made by us or given to us: O_NONBLOCK is set, and it is closed by mn_close */
     MNI_FD_SOCKET = 2, /* of ours; otherwise that it was a socket the last time */
     MNI_FD_STREAM = 4, /* of ours, bytes without boundaries: a short transfer means that nothing is left, or no room */
-    MNI_FD_MORE = 8,   /* no longer so for reads: MNI_READY_MORE was seen */
+    MNI_FD_MORE = 8,   /* no longer so for reads: its end, an error, or urgent data was seen */
     MNI_FD_ARMED = 16, /* not of ours; it has been in the set */
     MNI_FD_OTHER = 32, /* not of ours; it was no socket the last time */
 };
@@ -55,7 +57,24 @@ void mni_fd_drained(struct mni_fd *f, unsigned direction, uint32_t seen);
 /* The caller leaves with the direction still ready: the next who waits is to try. */
 void mni_fd_pass_on(struct mni_fd *f, unsigned direction);
 
-/* Whether it is ready for one of `what` (MNI_POLL_*) at this moment: 1, 0, or a negative errno. */
+/*
+ * One who waits for several descriptors, or for both directions of one.  It has two waiters for each, whose data is the
+ * address of this, and whose parker is its own.
+ */
+struct mni_many {
+    struct mni_olock lock; /* taken under an entry's */
+    bool fired;            /* one of them had an event: guarded by the lock */
+};
+/*
+ * 0: the waiters are queued, for MNI_READY_* or, if that is 0, for errors; 1: it has changed since its words were read;
+ * or a negative errno.  Both inside the runtime.
+ */
+int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint32_t seen[2], struct mni_waiter w[2], unsigned what);
+void mni_fd_end_many(struct mni_fd *f, struct mni_waiter w[2]);
+
+/* By poll(2): blocks the LWP until it is ready for one of `what` (MNI_POLL_*): 0, or a negative errno. */
+int mni_fd_plain_wait(int fd, unsigned what, int64_t deadline);
+/* Whether it is at this moment: 1, 0, or a negative errno. */
 int mni_fd_look(int fd, unsigned what);
 
 /* Before and after the descriptor is closed: who waits for it leaves. */

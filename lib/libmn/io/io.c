@@ -9,6 +9,7 @@
  * other processes:
  *
  *   sockets   MSG_DONTWAIT.  They are tried first; ENOTSOCK decides, and is remembered as a hint of what to try first.
+ *   files     as offload/file_rw.c has it.  What a descriptor is has to be asked each time (0.1 us).
  *   others    preadv2 and pwritev2 with RWF_NOWAIT, where the kernel has that for the kind of file.
  *   the rest  poll(2) and, if that says that the call will not block, the call, both under the entry's turn lock so that no
  *             other thread comes between; PIPE_BUF bytes of a write at most, as that much room is what poll promises.  Another
@@ -25,16 +26,18 @@
 #include <mn/io.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "call.h"
 #include "export.h"
-#include "feature.h"
+#include "offload/file.h"
 #include "sys.h"
 
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 8
 #endif
 
+/* What to try first with a descriptor that is not ours. */
 static void hint(int fd, uint32_t flag) {
     struct mni_cpu *c = mni_call_begin();
     struct mni_fd *f = mni_fd_find(fd);
@@ -61,9 +64,9 @@ long mni_io(struct mni_io *io) {
     const unsigned d = io->direction;
     uint32_t generation = a32_load_acquire(&f->generation); /* acquire: with the flags that belong to it */
     long got;
-    for (;;) {
+    for (bool woken = false;; woken = true) {
         uint32_t seen = a32_load_acquire(&f->word[d]), flags = a32_load(&f->flags); /* acquire: pairs with add_event */
-        if (!(flags & MNI_FD_OURS) || seen & MNI_FD_READY) {
+        if (!(flags & MNI_FD_OURS) || seen & MNI_FD_READY || woken) {
             if (green)
                 mni_leave(mni_cpu_self());
             do
@@ -92,38 +95,8 @@ long mni_io(struct mni_io *io) {
     return got;
 }
 
-/* ---- sockets */
-
 static int no_wait(uint32_t flags) {
     return flags & MNI_FD_OURS ? 0 : MSG_DONTWAIT;
-}
-
-static long call_recv(struct mni_io *io, uint32_t flags) {
-    return sys(SYS_recvfrom, io->fd, io->data, io->size, io->flags | no_wait(flags), io->address, io->length);
-}
-
-static long call_send(struct mni_io *io, uint32_t flags) {
-    return sys(SYS_sendto, io->fd, io->data, io->size, io->flags | no_wait(flags) | MSG_NOSIGNAL, io->address,
-               (size_t)(uintptr_t)io->length);
-}
-
-MN_EXPORT ssize_t mn_recv_until(int fd, void *buffer, size_t size, int flags, int64_t deadline) {
-    struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .call = call_recv, .data = buffer, .size = size, .flags = flags};
-    io.want = flags ? 0 : size;
-    return mni_io(&io);
-}
-
-MN_EXPORT ssize_t mn_recv(int fd, void *buffer, size_t size, int flags) {
-    return mn_recv_until(fd, buffer, size, flags, MN_FOREVER);
-}
-
-MN_EXPORT ssize_t mn_send_until(int fd, const void *buffer, size_t size, int flags, int64_t deadline) {
-    struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .want = size, .call = call_send, .data = buffer, .size = size, .flags = flags};
-    return mni_io(&io);
-}
-
-MN_EXPORT ssize_t mn_send(int fd, const void *buffer, size_t size, int flags) {
-    return mn_send_until(fd, buffer, size, flags, MN_FOREVER);
 }
 
 /* ---- any descriptor */
@@ -171,7 +144,15 @@ static long call_vector(struct mni_io *io, uint32_t flags) {
     }
     if (flags & MNI_FD_OURS)
         return sys(reads ? SYS_readv : SYS_writev, io->fd, v, io->size);
-    long r = sys(reads ? SYS_preadv2 : SYS_pwritev2, io->fd, v, io->size, -1, -1, RWF_NOWAIT);
+    struct stat st;
+    long r = sys(SYS_fstat, io->fd, &st);
+    if (r < 0)
+        return r;
+    if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode)) {
+        io->file = true;
+        return 0;
+    }
+    r = sys(reads ? SYS_preadv2 : SYS_pwritev2, io->fd, v, io->size, -1, -1, RWF_NOWAIT);
     return r == -EOPNOTSUPP ? in_turn(io, reads ? SYS_readv : SYS_writev, v, io->size) : r;
 }
 
@@ -183,7 +164,13 @@ static ssize_t vector(int fd, unsigned direction, const struct iovec *v, int n, 
         io.want += v[i].iov_len;
     if (io.want == 0)
         return sys(direction == MNI_READ ? SYS_readv : SYS_writev, fd, v, n);
-    return mni_io(&io);
+    long r = mni_io(&io);
+    if (!io.file)
+        return r;
+    struct mni_cpu *c = mni_call_begin();
+    r = direction == MNI_READ ? mni_file_read(fd, v, n, -1, deadline) : mni_file_write(fd, v, n, -1, deadline);
+    mni_call_end_moved(c);
+    return r;
 }
 
 MN_EXPORT ssize_t mn_readv_until(int fd, const struct iovec *v, int n, int64_t deadline) {

@@ -17,10 +17,14 @@ struct mni_io {
     long (*call)(struct mni_io *io, uint32_t flags);
     /* For call; what they mean is its own affair. */
     const void *data;
-    size_t size;
+    size_t size, size2;
     int flags;
     void *address, *length;
+    bool file; /* it is a file: nothing was done */
 };
+
+/* Of type SOCK_STREAM. */
+bool mni_is_stream(int fd);
 
 /* Of any caller, outside the runtime: makes the call until it does not say -EAGAIN.  Its result, or a negative errno. */
 long mni_io(struct mni_io *io);

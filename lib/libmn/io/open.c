@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mn/io.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -14,10 +16,37 @@
 #include "io.h"
 #include "sys.h"
 
-enum { NAP_FIRST_NS = 100000, NAP_LAST_NS = 10000000 };
+/*
+ * Only of TCP it is known that a short read has taken all: a Unix socket stops where descriptors or credentials come with the
+ * data, TLS in the kernel at each record.
+ */
+static unsigned socket_kind(int domain, int type, int protocol) {
+    bool tcp = (domain == AF_INET || domain == AF_INET6) && (type & 0xf) == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP);
+    return MNI_FD_SOCKET | (tcp ? MNI_FD_STREAM : 0);
+}
 
-static unsigned socket_kind(int type) {
-    return MNI_FD_SOCKET | ((type & 0xf) == SOCK_STREAM ? MNI_FD_STREAM : 0);
+static int option(int fd, int level, int name) {
+    int value = 0;
+    uint32_t size = sizeof value;
+    int r = (int)sys(SYS_getsockopt, fd, level, name, &value, &size);
+    return r < 0 ? r : value;
+}
+
+bool mni_is_stream(int fd) {
+    return option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM;
+}
+
+/* Of a socket that exists; negative: it is none. */
+static int kind_of_socket(int fd) {
+    int domain = option(fd, SOL_SOCKET, SO_DOMAIN);
+    if (domain < 0)
+        return domain;
+    char layer[16] = "";
+    uint32_t size = sizeof layer;
+    unsigned kind = socket_kind(domain, option(fd, SOL_SOCKET, SO_TYPE), option(fd, SOL_SOCKET, SO_PROTOCOL));
+    if (kind & MNI_FD_STREAM && sys(SYS_getsockopt, fd, IPPROTO_TCP, TCP_ULP, layer, &size) == 0 && size > 0 && layer[0])
+        kind &= ~(unsigned)MNI_FD_STREAM;
+    return (int)kind;
 }
 
 /* It is ours; if that cannot be, it is closed. */
@@ -41,13 +70,13 @@ static int both(int fds[2], unsigned flags) {
 
 MN_EXPORT int mn_socket(int domain, int type, int protocol) {
     int fd = fault("socket") ? -EMFILE : (int)sys(SYS_socket, domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-    return fd < 0 ? fd : ours(fd, socket_kind(type));
+    return fd < 0 ? fd : ours(fd, socket_kind(domain, type, protocol));
 }
 
 MN_EXPORT int mn_socketpair(int domain, int type, int protocol, int fds[2]) {
     int made[2];
     int r = fault("socket") ? -EMFILE : (int)sys(SYS_socketpair, domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, made);
-    if (r < 0 || (r = both(made, socket_kind(type))) < 0)
+    if (r < 0 || (r = both(made, MNI_FD_SOCKET)) < 0)
         return r;
     fds[0] = made[0];
     fds[1] = made[1];
@@ -65,23 +94,24 @@ MN_EXPORT int mn_pipe(int fds[2]) {
 }
 
 MN_EXPORT int mn_adopt(int fd) {
-    int flags = (int)sys(SYS_fcntl, fd, F_GETFL), type = 0;
+    int flags = (int)sys(SYS_fcntl, fd, F_GETFL);
     if (flags < 0)
         return flags;
-    struct stat st;
-    uint32_t size = sizeof type;
-    unsigned kind = 0;
-    int saved = errno;
-    if (sys(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0)
-        kind = socket_kind(type);
-    else if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
-        kind = MNI_FD_STREAM;
-    errno = saved;
+    int kind = kind_of_socket(fd);
+    if (kind < 0) {
+        struct stat st;
+        int r = (int)sys(SYS_fstat, fd, &st);
+        if (r < 0)
+            return r;
+        if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode))
+            return -EPERM;
+        kind = S_ISFIFO(st.st_mode) && !(flags & O_DIRECT) ? MNI_FD_STREAM : 0;
+    }
     int r = flags & O_NONBLOCK ? 0 : (int)sys(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK);
     if (r < 0)
         return r;
     struct mni_cpu *c = mni_call_begin();
-    r = mni_fd_made(fd, kind);
+    r = mni_fd_made(fd, (unsigned)kind);
     mni_call_end_here(c);
     return r;
 }
@@ -132,10 +162,8 @@ static unsigned kind_of(int fd) {
     uint32_t flags = f ? a32_load(&f->flags) : 0;
     if (flags & MNI_FD_OURS)
         return flags & (MNI_FD_SOCKET | MNI_FD_STREAM);
-    int type = SOCK_STREAM;
-    uint32_t size = sizeof type;
-    sys(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size);
-    return socket_kind(type);
+    int kind = kind_of_socket(fd);
+    return kind < 0 ? MNI_FD_SOCKET : (unsigned)kind;
 }
 
 MN_EXPORT int mn_accept_until(int fd, struct sockaddr *address, socklen_t *length, int64_t deadline) {
@@ -146,54 +174,4 @@ MN_EXPORT int mn_accept_until(int fd, struct sockaddr *address, socklen_t *lengt
 
 MN_EXPORT int mn_accept(int fd, struct sockaddr *address, socklen_t *length) {
     return mn_accept_until(fd, address, length, MN_FOREVER);
-}
-
-/* ---- connect */
-
-/*
- * The call is made again and again: the second time it says how far the first has come (EALREADY, EISCONN, or its error).  A Unix
- * listener whose queue is full says EAGAIN, and no event tells of room in it: we come again after a while.
- */
-MN_EXPORT int mn_connect_until(int fd, const struct sockaddr *address, socklen_t length, int64_t deadline) {
-    int r, flags = (int)sys(SYS_fcntl, fd, F_GETFL);
-    if (flags < 0)
-        return flags;
-    struct mni_cpu *c = mni_call_begin();
-    struct mni_fd *f = mni_call_cancelled(c) ? (r = -ECANCELED, NULL) : mni_fd_get(fd, &r);
-    if (!f) {
-        mni_call_end(c);
-        return r;
-    }
-    uint32_t generation = a32_load_acquire(&f->generation); /* acquire; pairs with the lock of who changed it */
-    const bool green = c != NULL;
-    int64_t nap = NAP_FIRST_NS;
-    for (bool again = false;; again = true) {
-        uint32_t seen = a32_load_acquire(&f->word[MNI_WRITE]); /* acquire; pairs with add_event */
-        r = (int)sys(SYS_connect, fd, address, length);
-        if (r == -EISCONN && again)
-            r = 0;
-        if (r == -EAGAIN) {
-            int64_t until = mn_after(nap);
-            r = mni_wait("connect", NULL, NULL, until < deadline ? until : deadline);
-            if (r == -ETIMEDOUT && until < deadline)
-                r = 0;
-            nap = nap < NAP_LAST_NS ? 2 * nap : nap;
-        } else if (r == -EINPROGRESS || r == -EALREADY || r == -EINTR) {
-            mni_fd_drained(f, MNI_WRITE, seen);
-            r = mni_fd_wait(f, fd, MNI_WRITE, generation, deadline);
-        } else {
-            break;
-        }
-        if (r >= 0 && a32_load_acquire(&f->generation) != generation)
-            r = -EBADF;
-        if (r < 0)
-            break;
-    }
-    if (green)
-        mni_leave_slice(mni_cpu_self());
-    return r;
-}
-
-MN_EXPORT int mn_connect(int fd, const struct sockaddr *address, socklen_t length) {
-    return mn_connect_until(fd, address, length, MN_FOREVER);
 }

@@ -12,7 +12,8 @@
 enum {
     MNI_READY_READ = 1, /* these two are MNI_POLL_* */
     MNI_READY_WRITE = 2,
-    MNI_READY_MORE = 4, /* its end, an error or urgent data: a short read is no proof that nothing is left */
+    MNI_READY_URGENT = 4,
+    MNI_READY_END = 8,   /* the peer has ended its side, or both, or there is an error */
 };
 
 struct mni_ready {
@@ -34,7 +35,8 @@ void mni_pollset_close(struct mni_pollset *s);
 /* From now on each change of the descriptor is an event, once (edge-triggered); its state now is the first.  -EPERM: it
  * cannot be polled; -EBADF, -ENOMEM, -ENOSPC. */
 int mni_pollset_add(struct mni_pollset *s, int fd, uint64_t key);
-/* The next time that it is ready for `what` is an event, and no later one, until it is armed anew. */
+/* The next time that it is ready for `what`, or is at an end or has an error, is an event, and no later one, until it is armed
+ * anew. */
 int mni_pollset_arm(struct mni_pollset *s, int fd, unsigned what, uint64_t key);
 void mni_pollset_remove(struct mni_pollset *s, int fd);
 

@@ -88,9 +88,13 @@ int mni_pollset_add(struct mni_pollset *s, int fd, uint64_t key) {
 int mni_pollset_arm(struct mni_pollset *s, int fd, unsigned what, uint64_t key) {
     struct epoll_event e = {.events = EPOLLONESHOT, .data.u64 = key};
     if (what & MNI_READY_READ)
-        e.events |= EPOLLIN | EPOLLRDHUP | EPOLLPRI;
+        e.events |= EPOLLIN;
     if (what & MNI_READY_WRITE)
         e.events |= EPOLLOUT;
+    if (what & MNI_READY_URGENT)
+        e.events |= EPOLLPRI;
+    if (what & MNI_READY_END)
+        e.events |= EPOLLRDHUP;
     if (fault("epoll_ctl"))
         return -ENOSPC;
     int r = (int)sys(SYS_epoll_ctl, s->fd, EPOLL_CTL_MOD, fd, &e);
@@ -154,8 +158,10 @@ int mni_pollset_wait(struct mni_pollset *s, struct mni_ready *ready, int n, int6
             what |= MNI_READY_READ;
         if (e & (EPOLLOUT | EPOLLHUP | EPOLLERR))
             what |= MNI_READY_WRITE;
-        if (e & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-            what |= MNI_READY_MORE;
+        if (e & EPOLLPRI)
+            what |= MNI_READY_URGENT;
+        if (e & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+            what |= MNI_READY_END;
         ready[out++] = (struct mni_ready){key, what};
     }
     return out;

@@ -1,0 +1,115 @@
+/* message: the calls of sockets that take flags, addresses, or headers (io.c). */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include <errno.h>
+#include <mn/io.h>
+#include <sys/socket.h>
+
+#include "export.h"
+#include "io.h"
+#include "sys.h"
+
+static int no_wait(uint32_t flags) {
+    return flags & MNI_FD_OURS ? 0 : MSG_DONTWAIT;
+}
+
+/* With one of these a short answer says nothing of what is left. */
+enum { ODD = MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC };
+
+static long call_recv(struct mni_io *io, uint32_t flags) {
+    return sys(SYS_recvfrom, io->fd, io->data, io->size, io->flags | no_wait(flags), io->address, io->length);
+}
+
+static long call_send(struct mni_io *io, uint32_t flags) {
+    return sys(SYS_sendto, io->fd, io->data, io->size, io->flags | no_wait(flags) | MSG_NOSIGNAL, io->address, io->size2);
+}
+
+static long call_recvmsg(struct mni_io *io, uint32_t flags) {
+    return sys(SYS_recvmsg, io->fd, io->data, io->flags | no_wait(flags));
+}
+
+static long call_sendmsg(struct mni_io *io, uint32_t flags) {
+    return sys(SYS_sendmsg, io->fd, io->data, io->flags | no_wait(flags) | MSG_NOSIGNAL);
+}
+
+MN_EXPORT ssize_t mn_recvfrom_until(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length,
+                                    int64_t deadline) {
+    struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .call = call_recv, .data = buffer,
+                        .size = size, .flags = flags, .address = address, .length = length};
+    io.want = flags & ODD ? 0 : size;
+    if (!(flags & MSG_WAITALL) || flags & ODD)
+        return mni_io(&io);
+    /* The kernel does not wait for all where it must not wait. */
+    size_t done = 0;
+    for (;;) {
+        long r = mni_io(&io);
+        if (r <= 0)
+            return done ? (ssize_t)done : r;
+        done += (size_t)r;
+        if (done >= size || !mni_is_stream(fd))
+            return (ssize_t)done;
+        io.data = (char *)buffer + done;
+        io.want = io.size = size - done;
+    }
+}
+
+MN_EXPORT ssize_t mn_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length) {
+    return mn_recvfrom_until(fd, buffer, size, flags, address, length, MN_FOREVER);
+}
+
+MN_EXPORT ssize_t mn_recv_until(int fd, void *buffer, size_t size, int flags, int64_t deadline) {
+    return mn_recvfrom_until(fd, buffer, size, flags, NULL, NULL, deadline);
+}
+
+MN_EXPORT ssize_t mn_recv(int fd, void *buffer, size_t size, int flags) {
+    return mn_recvfrom_until(fd, buffer, size, flags, NULL, NULL, MN_FOREVER);
+}
+
+MN_EXPORT ssize_t mn_sendto_until(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address,
+                                  socklen_t length, int64_t deadline) {
+    struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .call = call_send, .data = buffer,
+                        .size = size, .flags = flags, .address = (void *)(uintptr_t)address, .size2 = length, .want = size};
+    return mni_io(&io);
+}
+
+MN_EXPORT ssize_t mn_sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length) {
+    return mn_sendto_until(fd, buffer, size, flags, address, length, MN_FOREVER);
+}
+
+MN_EXPORT ssize_t mn_send_until(int fd, const void *buffer, size_t size, int flags, int64_t deadline) {
+    return mn_sendto_until(fd, buffer, size, flags, NULL, 0, deadline);
+}
+
+MN_EXPORT ssize_t mn_send(int fd, const void *buffer, size_t size, int flags) {
+    return mn_sendto_until(fd, buffer, size, flags, NULL, 0, MN_FOREVER);
+}
+
+static size_t bytes(const struct msghdr *m) {
+    size_t n = 0;
+    for (size_t i = 0; i < m->msg_iovlen; i++)
+        n += m->msg_iov[i].iov_len;
+    return n;
+}
+
+MN_EXPORT ssize_t mn_recvmsg_until(int fd, struct msghdr *message, int flags, int64_t deadline) {
+    struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .call = call_recvmsg, .data = message,
+                        .flags = flags & ~MSG_WAITALL};
+    /* A message with something beside the data ends there. */
+    io.want = flags & ODD || message->msg_control ? 0 : bytes(message);
+    return mni_io(&io);
+}
+
+MN_EXPORT ssize_t mn_recvmsg(int fd, struct msghdr *message, int flags) {
+    return mn_recvmsg_until(fd, message, flags, MN_FOREVER);
+}
+
+MN_EXPORT ssize_t mn_sendmsg_until(int fd, const struct msghdr *message, int flags, int64_t deadline) {
+    struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .call = call_sendmsg, .data = message,
+                        .flags = flags, .want = bytes(message)};
+    return mni_io(&io);
+}
+
+MN_EXPORT ssize_t mn_sendmsg(int fd, const struct msghdr *message, int flags) {
+    return mn_sendmsg_until(fd, message, flags, MN_FOREVER);
+}

@@ -1,0 +1,266 @@
+/*
+ * poll: waiting for one or many descriptors without using them.
+ *
+ * poll(2) says what is ready; the entries (fd.c) say when to ask it again.  A descriptor of ours has an event only when
+ * something changes, so the words of all are read first, then poll(2) is asked; if nothing is ready, waiters are queued wherever no
+ * event has come since, and one that has come means asking again.
+ *
+ * The waiter stands in several queues at once, so no single lock can keep events away until it waits.  Its own lock does that
+ * part: an event that finds it in a queue takes that lock, notes that it fired, and claims the waiter if it waits already;
+ * the waiter takes it, and waits only if nothing fired.  It has left all queues before it goes on.
+ *
+ * Those who poll take nothing away, so an event that wakes one wakes the next in the queue as well.
+ */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include "poll.h"
+
+#include <errno.h>
+#include <mn/io.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/select.h>
+#include <time.h>
+
+#include "bound.h"
+#include "call.h"
+#include "clock.h"
+#include "export.h"
+#include "fault.h"
+#include "fd.h"
+#include "poller.h"
+#include "sched.h"
+#include "sys.h"
+
+enum { FEW = 4, WANTS_READ = POLLIN | POLLRDNORM | POLLRDBAND, WANTS_WRITE = POLLOUT | POLLWRNORM | POLLWRBAND };
+
+struct one {
+    struct mni_fd *fd; /* NULL: none */
+    uint32_t generation, seen[2];
+    struct mni_waiter waiter[2];
+};
+
+/* poll(2), until the deadline; the number of those ready, 0: none. */
+static int poll_lwp(struct pollfd *p, nfds_t n, int64_t deadline) {
+    for (;;) {
+        int64_t left = deadline == MN_FOREVER || deadline <= 0 ? 0 : deadline - (int64_t)clock_now_ns();
+        struct timespec t = {left > 0 ? left / 1000000000 : 0, left > 0 ? left % 1000000000 : 0};
+        long r = sys(SYS_ppoll, p, n, deadline == MN_FOREVER ? NULL : &t, NULL, 0);
+        if (r != -EINTR)
+            return (int)r;
+    }
+}
+
+int mni_fd_plain_wait(int fd, unsigned what, int64_t deadline) {
+    struct pollfd p = {.fd = fd, .events = (short)((what & MNI_POLL_READ ? POLLIN : 0) | (what & MNI_POLL_WRITE ? POLLOUT : 0))};
+    int r = poll_lwp(&p, 1, deadline);
+    return r < 0 ? r : r == 0 ? -ETIMEDOUT : p.revents & POLLNVAL ? -EBADF : 0;
+}
+
+int mni_fd_look(int fd, unsigned what) {
+    int r = mni_fd_plain_wait(fd, what, 0);
+    return r == 0 ? 1 : r == -ETIMEDOUT ? 0 : r;
+}
+
+static void after_many(struct mni_cpu *c, struct mni_thread *t) {
+    struct mni_many *m = t->waiter.data;
+    mni_lock_take(&m->lock);
+    bool on = mni_begin_wait(c, t) && m->fired && mni_claim(&t->park, 0);
+    mni_lock_drop(&m->lock);
+    if (on)
+        mni_ready(c, t);
+}
+
+/* Until something has fired. */
+static int wait_many(struct mni_many *m, const void *on, int64_t deadline) {
+    struct mni_worker *w = mni_worker_self();
+    int r;
+    if (w) {
+        w->cpu->current->waiter.data = m;
+        mni_poller_waits(w->cpu);
+        r = mni_wait_after(w->cpu, "poll", on, deadline, after_many);
+        mni_poller_waited(mni_cpu_self());
+    } else {
+        mni_poller_waits(NULL);
+        mni_lock_take(&m->lock);
+        if (m->fired) {
+            mni_lock_drop(&m->lock);
+            r = 0;
+        } else {
+            r = mni_wait("poll", on, &m->lock, deadline);
+        }
+        mni_poller_waited(NULL);
+    }
+    /* The lock may be dropped late, by the stack that we left. */
+    mni_lock_take(&m->lock);
+    mni_lock_drop(&m->lock);
+    return r;
+}
+
+static unsigned ready_bits(short events) {
+    return (events & WANTS_READ ? MNI_READY_READ : 0) | (events & WANTS_WRITE ? MNI_READY_WRITE : 0) |
+           (events & POLLPRI ? MNI_READY_URGENT : 0) | (events & POLLRDHUP ? MNI_READY_END : 0);
+}
+
+/* One pass: nothing was ready.  0: look again. */
+static int pass(struct pollfd *p, nfds_t n, struct one *ones, int64_t deadline) {
+    struct mni_many m = {.fired = false};
+    struct mni_parker *self = mni_parker_self();
+    nfds_t queued = 0;
+    int r = 0;
+    for (; queued < n && r == 0; queued++) {
+        struct one *o = &ones[queued];
+        if (!o->fd)
+            continue;
+        memset(o->waiter, 0, sizeof o->waiter);
+        for (int d = MNI_READ; d <= MNI_WRITE; d++) {
+            o->waiter[d].parker = self;
+            o->waiter[d].data = &m;
+        }
+        r = mni_fd_begin_many(o->fd, p[queued].fd, o->generation, o->seen, o->waiter, ready_bits(p[queued].events));
+    }
+    if (r == 0)
+        r = wait_many(&m, ones[0].fd, deadline);
+    for (nfds_t i = 0; i < queued; i++)
+        if (ones[i].fd)
+            mni_fd_end_many(ones[i].fd, ones[i].waiter);
+    return r < 0 ? r : 0;
+}
+
+static int poll_many(struct pollfd *p, nfds_t n, struct one *ones, int64_t deadline) {
+    int r;
+    for (nfds_t i = 0; i < n; i++) {
+        struct one *o = &ones[i];
+        o->fd = p[i].fd < 0 ? NULL : mni_fd_get(p[i].fd, &r);
+        if (!o->fd && p[i].fd >= 0)
+            return r;
+        if (o->fd)
+            o->generation = a32_load_acquire(&o->fd->generation); /* acquire; pairs with the lock of who changed it */
+    }
+    for (;;) {
+        for (nfds_t i = 0; i < n; i++)
+            for (int d = MNI_READ; ones[i].fd && d <= MNI_WRITE; d++)
+                ones[i].seen[d] = a32_load_acquire(&ones[i].fd->word[d]); /* acquire; pairs with add_event */
+        int ready = poll_lwp(p, n, 0);
+        for (nfds_t i = 0; i < n; i++)
+            if (ones[i].fd && a32_load_acquire(&ones[i].fd->generation) != ones[i].generation) {
+                ready += ready >= 0 && !p[i].revents;
+                p[i].revents = POLLNVAL; /* also when the number is in use again */
+            }
+        if (ready)
+            return ready;
+        if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
+            return -ETIMEDOUT;
+        if ((r = mni_poller_open()) != 0)
+            return r < 0 ? r : (r = poll_lwp(p, n, deadline)) ? r : -ETIMEDOUT;
+        if ((r = pass(p, n, ones, deadline)) < 0 && r != -ETIMEDOUT)
+            return r;
+    }
+}
+
+/* Inside the runtime. */
+static int poll_inside(struct pollfd *p, nfds_t n, int64_t deadline) {
+    struct one few[FEW], *ones = few;
+    if (n > FEW && !(ones = fault("malloc") ? NULL : malloc(n * sizeof *ones)))
+        return -ENOMEM;
+    int r = n ? poll_many(p, n, ones, deadline) : mni_wait("poll", NULL, NULL, deadline);
+    if (ones != few)
+        free(ones);
+    return r;
+}
+
+int mni_poll_wait(int fd, unsigned what, int64_t deadline) {
+    struct pollfd p = {.fd = fd, .events = (short)((what & MNI_POLL_READ ? POLLIN : 0) | (what & MNI_POLL_WRITE ? POLLOUT : 0))};
+    if (fd < 0)
+        return -EBADF;
+    int r = poll_inside(&p, 1, deadline);
+    return r < 0 ? r : p.revents & POLLNVAL ? -EBADF : 0;
+}
+
+MN_EXPORT int mn_poll_until(struct pollfd *fds, nfds_t n, int64_t deadline) {
+    if (n > INT32_MAX)
+        return -EINVAL;
+    struct mni_cpu *c = mni_call_begin();
+    int r = mni_call_cancelled(c) ? -ECANCELED : poll_inside(fds, n, deadline);
+    mni_call_end_moved(c);
+    return r;
+}
+
+MN_EXPORT int mn_poll(struct pollfd *fds, nfds_t n) {
+    return mn_poll_until(fds, n, MN_FOREVER);
+}
+
+static int wait_one(int fd, unsigned what, int64_t deadline) {
+    struct mni_cpu *c = mni_call_begin();
+    int r = mni_call_cancelled(c) ? -ECANCELED : mni_poll_wait(fd, what, deadline);
+    mni_call_end_moved(c);
+    return r;
+}
+
+MN_EXPORT int mn_wait_readable_until(int fd, int64_t deadline) {
+    return wait_one(fd, MNI_POLL_READ, deadline);
+}
+
+MN_EXPORT int mn_wait_readable(int fd) {
+    return wait_one(fd, MNI_POLL_READ, MN_FOREVER);
+}
+
+MN_EXPORT int mn_wait_writable_until(int fd, int64_t deadline) {
+    return wait_one(fd, MNI_POLL_WRITE, deadline);
+}
+
+MN_EXPORT int mn_wait_writable(int fd) {
+    return wait_one(fd, MNI_POLL_WRITE, MN_FOREVER);
+}
+
+/* ---- select(2) */
+
+static short asked(int fd, const fd_set *r, const fd_set *w, const fd_set *e) {
+    return (short)((r && FD_ISSET(fd, r) ? POLLIN | POLLRDHUP : 0) | (w && FD_ISSET(fd, w) ? POLLOUT : 0) |
+                   (e && FD_ISSET(fd, e) ? POLLPRI : 0));
+}
+
+static int answer(const struct pollfd *p, short what, short means, fd_set *set) {
+    if (!set || !(p->events & what) || !(p->revents & means))
+        return 0;
+    FD_SET(p->fd, set);
+    return 1;
+}
+
+MN_EXPORT int mn_select_fds_until(int n, fd_set *r, fd_set *w, fd_set *e, int64_t deadline) {
+    if (n < 0 || n > FD_SETSIZE)
+        return -EINVAL;
+    struct pollfd *p = fault("malloc") ? NULL : malloc(((size_t)n + 1) * sizeof *p);
+    if (!p)
+        return -ENOMEM;
+    nfds_t count = 0;
+    for (int i = 0; i < n; i++) {
+        short events = asked(i, r, w, e);
+        if (events)
+            p[count++] = (struct pollfd){.fd = i, .events = events};
+    }
+    int got = mn_poll_until(p, count, deadline);
+    for (nfds_t i = 0; got > 0 && i < count; i++)
+        if (p[i].revents & POLLNVAL)
+            got = -EBADF;
+    if (got > 0) {
+        fd_set *sets[] = {r, w, e};
+        for (int i = 0; i < 3; i++)
+            if (sets[i])
+                FD_ZERO(sets[i]);
+        got = 0;
+        for (nfds_t i = 0; i < count; i++) {
+            got += answer(&p[i], POLLIN, POLLIN | POLLHUP | POLLERR | POLLRDHUP, r);
+            got += answer(&p[i], POLLOUT, POLLOUT | POLLERR, w);
+            got += answer(&p[i], POLLPRI, POLLPRI, e);
+        }
+    }
+    free(p);
+    return got;
+}
+
+MN_EXPORT int mn_select_fds(int n, fd_set *r, fd_set *w, fd_set *e) {
+    return mn_select_fds_until(n, r, w, e, MN_FOREVER);
+}
