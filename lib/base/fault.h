@@ -13,8 +13,8 @@
  *   trace     a line on standard error for each call that is made to fail
  *
  * Calls are counted over the whole process, a forked child goes on from its parent's counts.  In other builds
- * fault() is the constant false, and costs nothing.  The points in use: mmap, mprotect, clone, malloc, futex; the
- * code at a point decides which error its failure is.
+ * fault() is the constant false, and costs nothing.  The points in use: mmap, mprotect, madvise, clone, malloc, affinity, hwloc;
+ * futex and eintr, where a wait ends for no reason, or with EINTR.  The code at a point decides which error its failure is.
  */
 #ifndef OD_FAULT_H
 #define OD_FAULT_H

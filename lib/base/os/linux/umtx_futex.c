@@ -10,6 +10,7 @@
 
 #include "cancelpoint.h"
 #include "clock.h"
+#include "fault.h"
 #include "sys.h"
 
 static int private_flag(int flags) {
@@ -28,6 +29,11 @@ int umtx_wait(const uint32_t *word, uint32_t expected, const struct timespec *de
         if (clock == CLOCK_REALTIME)
             op |= FUTEX_CLOCK_REALTIME;
     }
+    /* The kernel may do both at any time. */
+    if (fault("futex"))
+        return 0;
+    if (fault("eintr"))
+        return -EINTR;
     if (flags & UMTX_CANCELPOINT)
         return (int)cancelpoint_syscall(SYS_futex, (long)word, op, expected, (long)deadline, 0,
                                         FUTEX_BITSET_MATCH_ANY);
