@@ -4,8 +4,8 @@
  * Nothing here depends on how long anything takes: what has to happen while a thread is stuck is what lets it go on.
  */
 #include <mn.h>
-#include <poll.h>
-#include <sys/eventfd.h>
+#include <pthread.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -103,6 +103,41 @@ static void computing(int hogs) {
     ok(all && ticks == 20 && now() - begin < PATIENCE_S * 1000000000l, "a thread with timers goes on beside %d loops", hogs);
 }
 
+/* ---- computing until another has been woken by a descriptor */
+
+static int fds[2];
+
+static void *read_fd(void *arg) {
+    char c = 0;
+    while (mn_read(fds[0], &c, 1) == 1 && c != 'z')
+        if (c == 'y')
+            __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+    return arg;
+}
+
+static void *write_fd(void *arg) {
+    while (!__atomic_load_n(&ticks, __ATOMIC_ACQUIRE))
+        usleep(1000);
+    usleep(3000);
+    return write(fds[1], "y", 1) == 1 ? arg : NULL;
+}
+
+static void descriptor(void) {
+    mn_thread reader;
+    pthread_t lwp;
+    int64_t begin = now();
+    stop = ticks = 0;
+    ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0 && mn_adopt(fds[0]) == 0 && mn_go(&reader, read_fd, NULL) == 0, "a reader");
+    ok(pthread_create(&lwp, NULL, write_fd, NULL) == 0, "a foreign LWP that will write");
+    mn_sleep_until(now() + 2000000);
+    ticks = 1;
+    compute(NULL);
+    ok(now() - begin < PATIENCE_S * 1000000000l, "a thread that waits for a descriptor goes on beside a loop");
+    ok(write(fds[1], "z", 1) == 1 && mn_join(reader, NULL) == 0 && mn_close(fds[0]) == 0, "it ends");
+    pthread_join(lwp, NULL);
+    close(fds[1]);
+}
+
 /* ---- the only thread there: nobody waits, so it stays where it is */
 
 static void alone(void) {
@@ -119,6 +154,7 @@ static int test(void *arg) {
     blocked();
     computing(1);
     computing(4);
+    descriptor();
     alone();
     return 0;
 }

@@ -14,7 +14,9 @@
  *     - its LWP has used next to no CPU time since the last look                  it goes: it sleeps in the kernel
  *     - otherwise                                                                 the next look decides
  *
- * What waits: a thread in a queue or in the inbox, or a timer that is due.
+ * What waits: a thread in a queue or in the inbox, a timer that is due, or threads that wait for descriptors which nobody has
+ * looked at for a while.  Those are looked at from here where that is possible (mni_poll_now); in solo mode only a worker
+ * may, so that is one more reason to give the cpu another.
  *
  * Limits: a worker that was preempted, or takes a page fault, inside the runtime keeps its cpu: nobody could tell what state
  * that is in.  A thread that makes calls without ever blocking is seen as one that computes.
@@ -25,11 +27,13 @@
 #include <time.h>
 
 #include "fault.h"
+#include "io/poll.h"
 #include "runq.h"
+#include "solo.h"
 #include "take.h"
 #include "worker.h"
 
-enum { LATE_NS = 5000000, COMPUTES_NS = 100000 };
+enum { LATE_NS = 5000000, COMPUTES_NS = 100000, UNPOLLED_NS = 500000 };
 
 struct mni_seen {
     const struct mni_worker *worker; /* NULL: it slept, or ran no thread */
@@ -60,6 +64,12 @@ static bool waits(const struct mni_cpu *c, int64_t now) {
     return queued(c) || mni_timers_hint(c->timers) <= now;
 }
 
+/* There are threads that wait for descriptors, and no worker has looked at these for a while. */
+static bool unpolled(int64_t now) {
+    /* Maximal while a worker sleeps among them. */
+    return mni_poll_waiters() != 0 && mni_poll_last() < now - UNPOLLED_NS;
+}
+
 /* To workers that sleep. */
 static bool move(struct mni_runtime *rt, struct mni_cpu *c) {
     bool moved = false;
@@ -69,7 +79,7 @@ static bool move(struct mni_runtime *rt, struct mni_cpu *c) {
     return moved;
 }
 
-static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_seen *s, int64_t now, bool soon) {
+static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_seen *s, int64_t now, bool soon, bool poll) {
     /* Acquire: pairs with the release of a hand-off. */
     const struct mni_worker *w = aptr_load_acquire(&c->worker);
     if (a32_load(&c->remote.idle)) {
@@ -92,7 +102,7 @@ static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_se
         s->used = -1;
         return MNI_LOOK_BUSY;
     }
-    if (!waits(c, now)) {
+    if (!waits(c, now) && !poll) {
         s->used = -1;
         return MNI_LOOK_BUSY;
     }
@@ -105,7 +115,7 @@ static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_se
     if (!stuck || a32_load(&w->inside))
         return MNI_LOOK_BUSY;
     bool moved = move(rt, c);
-    if (!waits(c, now))
+    if (!waits(c, now) && !poll)
         return MNI_LOOK_BUSY | (moved ? MNI_LOOK_ACTED : 0);
     if (mni_hand_off(c) == 0)
         moved = true;
@@ -117,8 +127,13 @@ unsigned mni_policy_look(struct mni_runtime *rt, struct mni_seen *seen, int64_t 
     /* Acquire: pairs with mni_workers_stop; spares may be gone then. */
     if (a32_load_acquire(&rt->stop))
         return 0;
+    bool poll = unpolled(now);
+    if (poll && !mni_solo()) {
+        mni_poll_now();
+        poll = false;
+    }
     for (unsigned i = 0; i < rt->ncpus; i++)
-        r |= look_at(rt, rt->cpus[i], &seen[i], now, soon);
+        r |= look_at(rt, rt->cpus[i], &seen[i], now, soon, poll);
     return r;
 }
 
