@@ -22,7 +22,7 @@ typedef uint64_t mn_pid;
 typedef uint64_t mn_ref;
 
 enum mn_msg_type {
-    MN_MSG = 0,     /* sent by mn_send and its like */
+    MN_MSG = 0,     /* sent by mn_post and its like */
     MN_MSG_CALL,    /* by mn_call: to be answered with mn_reply */
     MN_MSG_REPLY,   /* to a request of mn_request */
     MN_MSG_EXIT,    /* a linked process has ended, or mn_exit_signal was called; the receiver traps exits (mn_trap_exit) */
@@ -61,25 +61,25 @@ size_t mn_bin_size(const struct mn_bin *bin);
  *   -EAGAIN, -ETIMEDOUT, -ECANCELED   the receiver's mailbox is full (mn/proc.h: mailbox)
  *   -EPERM    no runtime runs
  *   -EMSGSIZE   more than 4 GB
- * mn_send_until: how long it may block where a full mailbox blocks the sender; mn_send: for ever.
+ * mn_post_until: how long it may block where a full mailbox blocks the sender; mn_post: for ever.
  * Contexts: any.
  */
-int mn_send(mn_pid to, uint64_t tag, const void *data, size_t size);
-int mn_send_until(mn_pid to, uint64_t tag, const void *data, size_t size, int64_t deadline);
+int mn_post(mn_pid to, uint64_t tag, const void *data, size_t size);
+int mn_post_until(mn_pid to, uint64_t tag, const void *data, size_t size, int64_t deadline);
 
 /*
- * The same without a copy.  mn_send_ref: the block goes to the receiver, whose mn_msg_free calls release(data); NULL: it is not
+ * The same without a copy.  mn_post_ref: the block goes to the receiver, whose mn_msg_free calls release(data); NULL: it is not
  * called.  If the process has ended, it is called at once, or as it ends; on an error it is not called.  release must not call
- * libmn.  mn_send_bin: the message holds the binary.
+ * libmn.  mn_post_bin: the message holds the binary.
  */
-int mn_send_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *data));
-int mn_send_bin(mn_pid to, uint64_t tag, struct mn_bin *bin);
+int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *data));
+int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin);
 
 /*
  * A small form for signal handlers: a message with a tag and eight bytes, its sender 0.  At most 256 of these are on their way
  * at a time: -EAGAIN.  Not from the handler of a signal that a call of libmn itself raised.  Contexts: any, signal.
  */
-int mn_send_from_signal(mn_pid to, uint64_t tag, uint64_t value);
+int mn_post_from_signal(mn_pid to, uint64_t tag, uint64_t value);
 
 /*
  * Takes the oldest message out of the caller's mailbox; waits for one if there is none.
@@ -87,8 +87,8 @@ int mn_send_from_signal(mn_pid to, uint64_t tag, uint64_t value);
  *   -EPERM   the caller is no process, or one that is made of callbacks (mn_spawn_handler)
  * Contexts: green.
  */
-int mn_recv(struct mn_msg **msg);
-int mn_recv_until(struct mn_msg **msg, int64_t deadline);
+int mn_receive(struct mn_msg **msg);
+int mn_receive_until(struct mn_msg **msg, int64_t deadline);
 
 /* Which message: all of the conditions that `fields` names have to hold. */
 enum {
@@ -108,9 +108,9 @@ struct mn_match {
     void *arg;
 };
 
-/* The oldest that matches; the others stay where they are.  Errors as mn_recv; -EINVAL: unknown fields. */
-int mn_recv_match(struct mn_msg **msg, const struct mn_match *match);
-int mn_recv_match_until(struct mn_msg **msg, const struct mn_match *match, int64_t deadline);
+/* The oldest that matches; the others stay where they are.  Errors as mn_receive; -EINVAL: unknown fields. */
+int mn_receive_match(struct mn_msg **msg, const struct mn_match *match);
+int mn_receive_match_until(struct mn_msg **msg, const struct mn_match *match, int64_t deadline);
 
 /* Releases a message that was received.  NULL: nothing.  By the process that received it.  Contexts: green. */
 void mn_msg_free(struct mn_msg *msg);

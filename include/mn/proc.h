@@ -5,7 +5,7 @@
  *     static int server(void *arg) {
  *         for (;;) {
  *             struct mn_msg *m;
- *             int r = mn_recv(&m);
+ *             int r = mn_receive(&m);
  *             if (r < 0)
  *                 return r;
  *             if (m->type == MN_MSG_CALL)
@@ -17,7 +17,7 @@
  *     mn_spawn(&pid, server, NULL);
  *     mn_call(pid, 1, "hello", 5, &reply);
  *
- * There are two kinds behind one sort of pid.  mn_spawn starts a green thread of its own, which waits in mn_recv.
+ * There are two kinds behind one sort of pid.  mn_spawn starts a green thread of its own, which waits in mn_receive.
  * mn_spawn_handler makes a process of callbacks, without a stack: 200 bytes while it waits.  A green thread that is no process can
  * become one (mn_attach).
  *
@@ -166,15 +166,15 @@ static inline int64_t mn_msg_reason(const struct mn_msg *msg) {
  *   -ENOMEM; -EPERM: the caller is no process
  * Contexts: green.
  */
-int mn_link(mn_pid pid);
+int mn_proc_link(mn_pid pid);
 
 /* After it, no exit signal of the link comes any more; one that is in the mailbox as a message stays.  0 also if there was no
- * link.  Errors and contexts as mn_link. */
-int mn_unlink(mn_pid pid);
+ * link.  Errors and contexts as mn_proc_link. */
+int mn_proc_unlink(mn_pid pid);
 
 /*
  * When the process ends, the caller gets one message of type MN_MSG_DOWN with this reference; at once, with MN_REASON_NOPROC, if
- * there is no such process.  A process can be monitored any number of times.  Errors and contexts as mn_link.
+ * there is no such process.  A process can be monitored any number of times.  Errors and contexts as mn_proc_link.
  */
 int mn_monitor(mn_pid pid, mn_ref *ref);
 
@@ -196,7 +196,7 @@ int mn_demonitor(mn_ref ref, bool flush);
  *   -ECONNRESET   it ended before it replied
  *   -ETIMEDOUT, -ECANCELED
  *   -EDEADLK      the caller itself
- *   -ENOMEM, -EPERM, -EMSGSIZE   as mn_send
+ *   -ENOMEM, -EPERM, -EMSGSIZE   as mn_post
  * Contexts: any; reply has to be NULL where the caller is no green thread.
  */
 int mn_call(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply);
@@ -206,9 +206,9 @@ int mn_call_until(mn_pid pid, uint64_t tag, const void *data, size_t size, struc
 int mn_reply(const struct mn_msg *call, uint64_t tag, const void *data, size_t size);
 int mn_reply_to(mn_pid from, mn_ref ref, uint64_t tag, const void *data, size_t size);
 
-/* Sends a message, as mn_send: the other half of mn_call. */
+/* Sends a message, as mn_post: the other half of mn_call. */
 static inline int mn_cast(mn_pid pid, uint64_t tag, const void *data, size_t size) {
-    return mn_send(pid, tag, data, size);
+    return mn_post(pid, tag, data, size);
 }
 
 /*

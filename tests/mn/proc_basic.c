@@ -12,9 +12,9 @@
 /* Waits for a message with this tag, of any kind; its tag is looked at by the caller. */
 static struct mn_msg *next(void) {
     struct mn_msg *m = NULL;
-    int r = mn_recv_until(&m, mn_after(5000000000));
+    int r = mn_receive_until(&m, mn_after(5000000000));
     if (r < 0) {
-        printf("# mn_recv: %d\n", r);
+        printf("# mn_receive: %d\n", r);
         return NULL;
     }
     return m;
@@ -37,7 +37,7 @@ static void await_end(mn_pid pid) {
 static int sends_back(void *arg) {
     mn_pid to = *(mn_pid *)arg;
     struct mn_msg *m = next();
-    mn_send(to, m->tag + 1, m->data, m->size);
+    mn_post(to, m->tag + 1, m->data, m->size);
     mn_msg_free(m);
     return 0;
 }
@@ -45,7 +45,7 @@ static int sends_back(void *arg) {
 static int sleeps(void *arg) {
     (void)arg;
     struct mn_msg *m;
-    return mn_recv(&m);
+    return mn_receive(&m);
 }
 
 static void life(void) {
@@ -54,16 +54,16 @@ static void life(void) {
     is(mn_attach(), 0, "a second mn_attach");
     is(mn_spawn(&pid, sends_back, &self), 0, "mn_spawn");
     ok(pid != 0 && pid != self && mn_alive(pid), "gives a pid");
-    is(mn_send(pid, 7, "seven", 6), 0, "mn_send");
+    is(mn_post(pid, 7, "seven", 6), 0, "mn_post");
     struct mn_msg *m = next();
     ok(m && m->tag == 8 && m->size == 6 && strcmp(m->data, "seven") == 0 && m->from == pid && m->type == MN_MSG,
        "its answer: tag, bytes, sender");
     mn_msg_free(m);
     await_end(pid);
     ok(!mn_alive(pid), "it has ended");
-    is(mn_send(pid, 1, NULL, 0), 0, "a message to one that has ended is no error");
-    is(mn_send(0, 1, NULL, 0), 0, "nor to pid 0");
-    is(mn_send(UINT64_MAX, 1, NULL, 0), 0, "nor to one that never was");
+    is(mn_post(pid, 1, NULL, 0), 0, "a message to one that has ended is no error");
+    is(mn_post(0, 1, NULL, 0), 0, "nor to pid 0");
+    is(mn_post(UINT64_MAX, 1, NULL, 0), 0, "nor to one that never was");
     is(mn_spawn(NULL, NULL, NULL), -EINVAL, "mn_spawn without a function");
     struct mn_spawn_attr opt = {.flags = 8};
     is(mn_spawn_opt(NULL, &opt, sleeps, NULL), -EINVAL, "unknown flags");
@@ -88,7 +88,7 @@ static void messages(void) {
     int wrong = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         memset(big[0], (int)i + 1, sizes[i]);
-        wrong += mn_send(self, i, big[0], sizes[i]) != 0;
+        wrong += mn_post(self, i, big[0], sizes[i]) != 0;
     }
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct mn_msg *m = next();
@@ -98,19 +98,19 @@ static void messages(void) {
         mn_msg_free(m);
     }
     is(wrong, 0, "messages of all sizes");
-    is(mn_send(self, 1, NULL, (size_t)1 << 33), -EMSGSIZE, "one that is too large");
+    is(mn_post(self, 1, NULL, (size_t)1 << 33), -EMSGSIZE, "one that is too large");
     char *p = malloc(100);
-    is(mn_send_ref(self, 1, p, 100, release), 0, "mn_send_ref");
+    is(mn_post_ref(self, 1, p, 100, release), 0, "mn_post_ref");
     struct mn_msg *m = next();
     ok(m->data == p && m->size == 100 && released == 0, "the block itself arrives");
     mn_msg_free(m);
     is(released, 1, "and is released");
-    is(mn_send_ref(12345678, 1, malloc(1), 1, release), 0, "to nobody");
+    is(mn_post_ref(12345678, 1, malloc(1), 1, release), 0, "to nobody");
     is(released, 2, "released at once");
     struct mn_bin *bin;
     is(mn_bin_make(&bin, "shared", 7), 0, "mn_bin_make");
     for (int i = 0; i < 3; i++)
-        mn_send_bin(self, 1, bin);
+        mn_post_bin(self, 1, bin);
     struct mn_msg *all[3];
     for (int i = 0; i < 3; i++)
         all[i] = next();
@@ -122,23 +122,23 @@ static void messages(void) {
     mn_msg_free(all[0]);
     mn_msg_free(all[2]);
     mn_msg_free(NULL);
-    is(mn_recv_until(&m, 1), -ETIMEDOUT, "a deadline that had passed");
-    mn_send(self, 5, NULL, 0);
-    is(mn_recv_until(&m, 1), 0, "which takes what is there");
+    is(mn_receive_until(&m, 1), -ETIMEDOUT, "a deadline that had passed");
+    mn_post(self, 5, NULL, 0);
+    is(mn_receive_until(&m, 1), 0, "which takes what is there");
     mn_msg_free(m);
-    is(mn_recv_until(&m, mn_after(1000000)), -ETIMEDOUT, "a deadline passes");
+    is(mn_receive_until(&m, mn_after(1000000)), -ETIMEDOUT, "a deadline passes");
     is(mn_mailbox_length(), 0, "the mailbox is empty");
-    mn_send_from_signal(self, 9, 77);
+    mn_post_from_signal(self, 9, 77);
     m = next();
-    ok(m && m->tag == 9 && m->size == 8 && *(const uint64_t *)m->data == 77 && m->from == 0, "mn_send_from_signal");
+    ok(m && m->tag == 9 && m->size == 8 && *(const uint64_t *)m->data == 77 && m->from == 0, "mn_post_from_signal");
     mn_msg_free(m);
     int sent = 0;
-    while (mn_send_from_signal(self, 9, 1) == 0)
+    while (mn_post_from_signal(self, 9, 1) == 0)
         sent++;
     is(sent, 256, "so many at a time");
     for (int i = 0; i < sent; i++)
         next_tag();
-    is(mn_send_from_signal(self, 9, 1), 0, "and again");
+    is(mn_post_from_signal(self, 9, 1), 0, "and again");
     next_tag();
 }
 
@@ -152,23 +152,23 @@ static void selective(void) {
     mn_pid self = mn_pid_self();
     struct mn_msg *m;
     for (uint64_t i = 0; i < 10; i++)
-        mn_send(self, i, NULL, 0);
+        mn_post(self, i, NULL, 0);
     struct mn_match tag = {.fields = MN_MATCH_TAG, .tag = 7};
-    is(mn_recv_match(&m, &tag), 0, "by tag");
+    is(mn_receive_match(&m, &tag), 0, "by tag");
     is((long)m->tag, 7, "the right one");
     mn_msg_free(m);
-    is(mn_recv_match_until(&m, &tag, 1), -ETIMEDOUT, "there is no other");
+    is(mn_receive_match_until(&m, &tag, 1), -ETIMEDOUT, "there is no other");
     uint64_t least = 3;
     struct mn_match test = {.fields = MN_MATCH_TEST, .test = is_odd, .arg = &least};
-    mn_recv_match(&m, &test);
+    mn_receive_match(&m, &test);
     is((long)m->tag, 5, "by predicate");
     mn_msg_free(m);
     struct mn_match from = {.fields = MN_MATCH_FROM | MN_MATCH_TYPE, .from = self, .type = MN_MSG};
-    mn_recv_match(&m, &from);
+    mn_receive_match(&m, &from);
     is((long)m->tag, 0, "by sender and type");
     mn_msg_free(m);
     struct mn_match wrong = {.fields = 32};
-    is(mn_recv_match(&m, &wrong), -EINVAL, "unknown fields");
+    is(mn_receive_match(&m, &wrong), -EINVAL, "unknown fields");
     is(mn_mailbox_length(), 7, "the others are still there");
     static const uint64_t left[] = {1, 2, 3, 4, 6, 8, 9};
     int bad = 0;
@@ -183,7 +183,7 @@ static int server(void *arg) {
     (void)arg;
     for (;;) {
         struct mn_msg *m;
-        int r = mn_recv(&m);
+        int r = mn_receive(&m);
         if (r < 0)
             return r;
         if (m->type == MN_MSG_CALL && m->tag == 1)
@@ -203,7 +203,7 @@ static int never(void *arg) {
     (void)arg;
     struct mn_match m = {.fields = MN_MATCH_TAG, .tag = 99};
     struct mn_msg *msg;
-    return mn_recv_match(&msg, &m);
+    return mn_receive_match(&msg, &m);
 }
 
 struct delegate {
@@ -225,7 +225,7 @@ static int delegates(void *arg) {
     mn_msg_free(m);
     mn_pid pid;
     mn_spawn(&pid, delegated, NULL);
-    mn_send(pid, 0, &d, sizeof d);
+    mn_post(pid, 0, &d, sizeof d);
     m = next();
     mn_msg_free(m);
     return 0;
@@ -241,7 +241,7 @@ static void *calls_too(void *arg) {
 }
 
 static void *foreign_calls(void *arg) {
-    return (void *)(intptr_t)(mn_call(*(mn_pid *)arg, 1, "abc", 4, NULL) == 0 && mn_send(*(mn_pid *)arg, 9, "x", 2) == 0 &&
+    return (void *)(intptr_t)(mn_call(*(mn_pid *)arg, 1, "abc", 4, NULL) == 0 && mn_post(*(mn_pid *)arg, 9, "x", 2) == 0 &&
                               mn_call(*(mn_pid *)arg, 1, "abc", 4, (void *)arg) == -EINVAL);
 }
 
@@ -263,7 +263,7 @@ static void calls(void) {
     mn_ref ref;
     is(mn_request(pid, 1, "later", 6, &ref), 0, "mn_request");
     struct mn_match match = {.fields = MN_MATCH_REF, .ref = ref};
-    is(mn_recv_match(&reply, &match), 0, "its reply");
+    is(mn_receive_match(&reply, &match), 0, "its reply");
     ok(reply->type == MN_MSG_REPLY && strcmp(reply->data, "later") == 0, "is the right one");
     mn_msg_free(reply);
     is(mn_demonitor(ref, true), -ENOENT, "the request is over");
@@ -284,7 +284,7 @@ static void calls(void) {
     is(mn_call(other, 1, NULL, 0, &reply), 0, "a reply of a third process");
     is((long)reply->tag, 55, "the right one");
     mn_msg_free(reply);
-    mn_send(other, 0, NULL, 0);
+    mn_post(other, 0, NULL, 0);
     await_end(other);
     is(mn_call(pid, 3, NULL, 0, NULL), -ECONNRESET, "the server ends before it answers");
     is(mn_call(pid, 1, NULL, 0, NULL), -ESRCH, "a call of one that has ended");
@@ -302,7 +302,7 @@ static int behind(void *arg) {
     mn_pid pid = *(mn_pid *)arg;
     int wrong = 0;
     for (uint64_t i = 0; i < 20000; i++)
-        mn_send(mn_pid_self(), i, NULL, 0);
+        mn_post(mn_pid_self(), i, NULL, 0);
     for (int i = 0; i < 1000; i++) {
         struct mn_msg *m;
         wrong += mn_call(pid, 1, &i, sizeof i, &m) != 0 || *(const int *)m->data != i;
@@ -320,7 +320,7 @@ enum { SENDERS = 8, EACH = 2000 };
 static int floods(void *arg) {
     mn_pid to = *(mn_pid *)arg;
     for (uint64_t i = 0; i < EACH; i++)
-        mn_send(to, i, NULL, 0);
+        mn_post(to, i, NULL, 0);
     return 0;
 }
 
@@ -396,7 +396,7 @@ static struct mn_event gate;
 static int gated(void *arg) {
     mn_event_wait(&gate);
     struct mn_msg *m;
-    while (mn_recv_until(&m, mn_after(30000000)) == 0) {
+    while (mn_receive_until(&m, mn_after(30000000)) == 0) {
         *(uint64_t *)arg = *(uint64_t *)arg * 10 + m->tag;
         mn_msg_free(m);
     }
@@ -432,7 +432,7 @@ static void bounded(void) {
         mn_spawn_opt(&pid, &opt, gated, &got);
         int wrong = 0;
         for (uint64_t k = 1; k <= 5; k++)
-            wrong += mn_send_until(pid, k, NULL, 0, mn_after(2000000)) != (k > 3 ? cases[i].full : 0);
+            wrong += mn_post_until(pid, k, NULL, 0, mn_after(2000000)) != (k > 3 ? cases[i].full : 0);
         is(wrong, 0, "a full mailbox: %s", cases[i].name);
         mn_event_set(&gate);
         struct mn_msg *m = next();
@@ -447,15 +447,15 @@ static void bounded(void) {
     mn_spawn(&opener, opens, NULL);
     int wrong = 0;
     for (uint64_t k = 1; k <= 9; k++)
-        wrong += mn_send(pid, k, NULL, 0) != 0;
+        wrong += mn_post(pid, k, NULL, 0) != 0;
     await_end(pid);
     ok(wrong == 0 && got == 123456789, "a sender waits for room");
     mn_event_init(&gate);
     mn_spawn_opt(&pid, &opt, gated, &got);
     for (uint64_t k = 1; k <= 3; k++)
-        mn_send(pid, k, NULL, 0);
+        mn_post(pid, k, NULL, 0);
     mn_spawn(&opener, kills, &pid);
-    is(mn_send(pid, 4, NULL, 0), 0, "the receiver ends while a sender waits for room");
+    is(mn_post(pid, 4, NULL, 0), 0, "the receiver ends while a sender waits for room");
     await_end(pid);
 }
 
@@ -463,7 +463,7 @@ static int job(void *arg) {
     (void)arg;
     is(mn_pid_self(), 0, "no process");
     struct mn_msg *m;
-    is(mn_recv(&m), -EPERM, "which cannot receive");
+    is(mn_receive(&m), -EPERM, "which cannot receive");
     is(mn_attach(), 0, "mn_attach");
     life();
     messages();
@@ -483,7 +483,7 @@ static int job(void *arg) {
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     is(mn_spawn(NULL, sleeps, NULL), -EPERM, "mn_spawn without a runtime");
-    is(mn_send(1, 1, NULL, 0), -EPERM, "mn_send without a runtime");
+    is(mn_post(1, 1, NULL, 0), -EPERM, "mn_post without a runtime");
     is(mn_run(job, NULL, NULL), 0, "mn_run");
     return done();
 }

@@ -12,7 +12,7 @@ static void leave(struct mni_cpu *c, struct mni_proc *p) {
     mni_leave(c);
 }
 
-MN_EXPORT int mn_link(mn_pid pid) {
+MN_EXPORT int mn_proc_link(mn_pid pid) {
     struct mni_cpu *c;
     struct mni_proc *p = mni_proc_begin(&c);
     if (!p)
@@ -59,7 +59,7 @@ static void await_end(struct mni_proc *p, mn_pid pid) {
         mni_proc_unpoke(c->current);
 }
 
-MN_EXPORT int mn_unlink(mn_pid pid) {
+MN_EXPORT int mn_proc_unlink(mn_pid pid) {
     struct mni_cpu *c;
     struct mni_proc *p = mni_proc_begin(&c);
     if (!p)

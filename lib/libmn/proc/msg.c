@@ -181,7 +181,7 @@ void mni_msg_free_slow(struct mni_proc_cpu *pc, struct mni_msg *m) {
     if (m->bits & MNI_MSG_REF && m->extra[0])
         ((void (*)(void *))(void (*)(void))(uintptr_t)m->extra[0])((void *)(uintptr_t)m->pub.data);
     if (m->class == MNI_CLASS_FIXED)
-        /* Release: pairs with the acquire of mn_send_from_signal. */
+        /* Release: pairs with the acquire of mn_post_from_signal. */
         a64_store_release((uint64_t *)(void *)&m->extra[1], 0);
     else
         mni_memory_give(pc, m->class, m);

@@ -24,7 +24,7 @@ struct mni_proc;
 enum {
     MNI_MSG_CLASSES = 5, /* 64 << class bytes */
     MNI_CLASS_HEAP = 200, /* malloc's */
-    MNI_CLASS_FIXED = 201, /* of mn_send_from_signal */
+    MNI_CLASS_FIXED = 201, /* of mn_post_from_signal */
     MNI_MAGAZINE = 64,
 };
 

@@ -12,7 +12,7 @@
  *                those end it that would have before (mn_trap_exit).  Both orders are full.  A sender that has read `does not
  *                trap` has pushed before the store, so that the receiver acts on it there.
  *   a link       LINK_EXIT is sent only when the sender's queue was closed with the half still there; who unlinks at that
- *                moment finds the queue closed, and waits in mn_unlink until the signal is there, with its poke, and takes back
+ *                moment finds the queue closed, and waits in mn_proc_unlink until the signal is there, with its poke, and takes back
  *                the poke (mni_proc_unpoke).
  *
  * The flag MNI_POKED beside MNI_CANCEL says that only a poke has set it, so that taking it back leaves a cancellation by

@@ -157,7 +157,7 @@ static inline struct mni_proc *mni_proc_self(const struct mni_cpu *c) {
     return c->current->own->proc;
 }
 
-/* Only a thread's own process may block in mn_recv. */
+/* Only a thread's own process may block in mn_receive. */
 static inline bool mni_proc_is_thread(const struct mni_proc *p) {
     return p && !(p->flags & MNI_PROC_HANDLER);
 }

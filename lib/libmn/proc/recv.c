@@ -90,22 +90,22 @@ static inline int receive(struct mn_msg **msg, const struct mn_match *match, int
     return r;
 }
 
-MN_EXPORT int mn_recv(struct mn_msg **msg) {
+MN_EXPORT int mn_receive(struct mn_msg **msg) {
     return receive(msg, NULL, MN_FOREVER);
 }
 
-MN_EXPORT int mn_recv_until(struct mn_msg **msg, int64_t deadline) {
+MN_EXPORT int mn_receive_until(struct mn_msg **msg, int64_t deadline) {
     return receive(msg, NULL, deadline);
 }
 
-MN_EXPORT int mn_recv_match_until(struct mn_msg **msg, const struct mn_match *match, int64_t deadline) {
+MN_EXPORT int mn_receive_match_until(struct mn_msg **msg, const struct mn_match *match, int64_t deadline) {
     if (match->fields > 31 || (match->fields & MN_MATCH_TEST && !match->test))
         return -EINVAL;
     return receive(msg, match, deadline);
 }
 
-MN_EXPORT int mn_recv_match(struct mn_msg **msg, const struct mn_match *match) {
-    return mn_recv_match_until(msg, match, MN_FOREVER);
+MN_EXPORT int mn_receive_match(struct mn_msg **msg, const struct mn_match *match) {
+    return mn_receive_match_until(msg, match, MN_FOREVER);
 }
 
 MN_EXPORT void mn_msg_free(struct mn_msg *msg) {

@@ -87,15 +87,15 @@ static inline int send(mn_pid to, uint64_t tag, const void *data, size_t size, i
     return finish(c, p, to, mni_msg_make(mni_part(c), MNI_K_MSG, sender(c), tag, 0, data, size), bits);
 }
 
-MN_EXPORT int mn_send(mn_pid to, uint64_t tag, const void *data, size_t size) {
+MN_EXPORT int mn_post(mn_pid to, uint64_t tag, const void *data, size_t size) {
     return send(to, tag, data, size, MN_FOREVER);
 }
 
-MN_EXPORT int mn_send_until(mn_pid to, uint64_t tag, const void *data, size_t size, int64_t deadline) {
+MN_EXPORT int mn_post_until(mn_pid to, uint64_t tag, const void *data, size_t size, int64_t deadline) {
     return send(to, tag, data, size, deadline);
 }
 
-MN_EXPORT int mn_send_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *)) {
+MN_EXPORT int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *)) {
     if (size > UINT32_MAX)
         return -EMSGSIZE;
     struct mni_cpu *c;
@@ -118,7 +118,7 @@ MN_EXPORT int mn_send_ref(mn_pid to, uint64_t tag, void *data, size_t size, void
     return finish(c, p, to, m, bits);
 }
 
-MN_EXPORT int mn_send_bin(mn_pid to, uint64_t tag, struct mn_bin *bin) {
+MN_EXPORT int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin) {
     if (bin->size > UINT32_MAX)
         return -EMSGSIZE;
     struct mni_cpu *c;
@@ -147,7 +147,7 @@ static struct fixed {
     uint64_t used;  /* extra[1]; atomic */
 } fixed[FIXED];
 
-MN_EXPORT int mn_send_from_signal(mn_pid to, uint64_t tag, uint64_t value) {
+MN_EXPORT int mn_post_from_signal(mn_pid to, uint64_t tag, uint64_t value) {
     if (!mni_rt)
         return -EPERM;
     struct mni_cpu *c = mni_enter();

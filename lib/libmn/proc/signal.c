@@ -19,8 +19,8 @@
  * A process that ends sends LINK_EXIT for a half that is LINKED, and ACK for one that is UNLINKING, in place of what the peer might wait for.
  *
  * Ends.  A process closes its outer queue, acts on what is still in it, and then tells the others, so: who has pushed UNLINK
- * before the queue was closed gets no LINK_EXIT; who finds it closed waits until all have been told (mn_unlink), and drops what
- * came.  Either way no exit of that link comes after mn_unlink.
+ * before the queue was closed gets no LINK_EXIT; who finds it closed waits until all have been told (mn_proc_unlink), and drops what
+ * came.  Either way no exit of that link comes after mn_proc_unlink.
  *
  * Monitors.  MONITOR becomes the half of the one that is watched, and that becomes DOWN.  The watcher drops a DOWN whose half it does not
  * have any more.
