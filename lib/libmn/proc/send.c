@@ -34,7 +34,7 @@ static __attribute__((noinline)) int room(struct mni_cpu **cpu, struct mni_proc 
 }
 
 /* Before a message is made: 1 go on, *out says to which record; *bits: what it is marked with.  0, or an error: it is over. */
-static inline int begin(struct mni_cpu **cpu, mn_pid to, struct mni_proc **out, uint16_t *bits, int64_t deadline) {
+static inline int post_begin(struct mni_cpu **cpu, mn_pid to, struct mni_proc **out, uint16_t *bits, int64_t deadline) {
     struct mni_cpu *c = mni_enter();
     *cpu = c;
     *bits = 0;
@@ -54,7 +54,7 @@ static inline int begin(struct mni_cpu **cpu, mn_pid to, struct mni_proc **out, 
     return 1;
 }
 
-static inline void end(struct mni_cpu *c) {
+static inline void post_end(struct mni_cpu *c) {
     if (__builtin_expect(c != NULL, 1))
         mni_leave_slice(c);
 }
@@ -69,30 +69,30 @@ static inline int finish(struct mni_cpu *c, struct mni_proc *p, mn_pid to, struc
         if (bits)
             mni_limit_undo(p);
     }
-    end(c);
+    post_end(c);
     return r;
 }
 
-static inline int send(mn_pid to, uint64_t tag, const void *data, size_t size, int64_t deadline) {
+static inline int post(mn_pid to, uint64_t tag, const void *data, size_t size, int64_t deadline) {
     if (__builtin_expect(size > UINT32_MAX, 0))
         return -EMSGSIZE;
     struct mni_cpu *c;
     struct mni_proc *p;
     uint16_t bits;
-    int r = begin(&c, to, &p, &bits, deadline);
+    int r = post_begin(&c, to, &p, &bits, deadline);
     if (__builtin_expect(r <= 0, 0)) {
-        end(c);
+        post_end(c);
         return r;
     }
     return finish(c, p, to, mni_msg_make(mni_part(c), MNI_K_MSG, sender(c), tag, 0, data, size), bits);
 }
 
 MN_EXPORT int mn_post(mn_pid to, uint64_t tag, const void *data, size_t size) {
-    return send(to, tag, data, size, MN_FOREVER);
+    return post(to, tag, data, size, MN_FOREVER);
 }
 
 MN_EXPORT int mn_post_until(mn_pid to, uint64_t tag, const void *data, size_t size, int64_t deadline) {
-    return send(to, tag, data, size, deadline);
+    return post(to, tag, data, size, deadline);
 }
 
 MN_EXPORT int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *)) {
@@ -101,9 +101,9 @@ MN_EXPORT int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void
     struct mni_cpu *c;
     struct mni_proc *p;
     uint16_t bits;
-    int r = begin(&c, to, &p, &bits, MN_FOREVER);
+    int r = post_begin(&c, to, &p, &bits, MN_FOREVER);
     if (r <= 0) {
-        end(c);
+        post_end(c);
         if (r == 0 && release)
             release(data);
         return r;
@@ -124,9 +124,9 @@ MN_EXPORT int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin) {
     struct mni_cpu *c;
     struct mni_proc *p;
     uint16_t bits;
-    int r = begin(&c, to, &p, &bits, MN_FOREVER);
+    int r = post_begin(&c, to, &p, &bits, MN_FOREVER);
     if (r <= 0) {
-        end(c);
+        post_end(c);
         return r;
     }
     struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_MSG, sender(c), tag, 0, NULL, 0);
