@@ -4,10 +4,12 @@
  * The libc's errno is the LWP's, and compilers keep its address across calls.  Here it is found anew at every use; a
  * thread that moves takes its value along.  Include it after <errno.h>, or let mn.h do so.
  */
+/* Programs that have this directory in their path, for mn/sys/event.h, find it as <errno.h>. */
+#pragma GCC system_header
+#include_next <errno.h>
+
 #ifndef MN_ERRNO_H
 #define MN_ERRNO_H
-
-#include <errno.h>
 
 #ifdef __cplusplus
 extern "C" {

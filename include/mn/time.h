@@ -1,4 +1,8 @@
 /* mn/time.h: time, sleep, periodic ticks. */
+/* Programs that have this directory in their path, for mn/sys/event.h, find it as <time.h>. */
+#pragma GCC system_header
+#include_next <time.h>
+
 #ifndef MN_TIME_H
 #define MN_TIME_H
 

@@ -38,6 +38,7 @@ void mni_orphan_end(int status) {
 static void in_child(void) {
     bool own = mni_worker_self() || mni_bound_self() || mni_offload_self();
     orphaned |= own;
+    mni_kq_forked();
     mni_signals_forked(own);
     if (own)
         lwp_slice(0, LWP_SLICE_DEFAULT);
@@ -49,7 +50,6 @@ static void in_child(void) {
     mni_sysmon_forked();
     mni_table_forked();
     mni_poller_forked();
-    mni_procs_forked();
     mni_stack_slab_forked();
 }
 

@@ -46,6 +46,7 @@
 #include "call.h"
 #include "clock.h"
 #include "fault.h"
+#include "kqueue/kq.h"
 #include "lock.h"
 #include "poll.h"
 #include "poller.h"
@@ -206,6 +207,8 @@ void mni_fd_event(struct mni_cpu *c, const struct mni_ready *event) {
         mni_pollset_arm(&mni_poller_set, fd, wanted(&f->queue[MNI_READ]) | wanted(&f->queue[MNI_WRITE]), event->key);
     mni_lock_drop(&f->lock);
     wake(c, &out);
+    if (__builtin_expect(flags & MNI_FD_KQUEUE, 0))
+        mni_kq_event(fd);
 }
 
 void mni_fd_drained(struct mni_fd *f, unsigned direction, uint32_t seen) {
@@ -235,8 +238,22 @@ static int prepare(struct mni_fd *f, int fd, unsigned what) {
             f->epoch = mni_poller_epoch;
         return r;
     }
+    if (f->flags & MNI_FD_KQUEUE)
+        what |= MNI_READY_READ;
     a32_store(&f->flags, f->flags | MNI_FD_ARMED);
     return mni_pollset_arm(&mni_poller_set, fd, what | wanted(&f->queue[MNI_READ]) | wanted(&f->queue[MNI_WRITE]), key(f, fd));
+}
+
+int mni_fd_watch(int fd) {
+    int r;
+    struct mni_fd *f = mni_fd_get(fd, &r);
+    if (!f)
+        return r;
+    mni_lock_take(&f->lock);
+    a32_store(&f->flags, f->flags | MNI_FD_KQUEUE);
+    r = a32_load_acquire(&mni_poller_epoch) == 0 ? 0 : prepare(f, fd, MNI_READY_READ);
+    mni_lock_drop(&f->lock);
+    return r;
 }
 
 /* Under the lock: 0: it is to wait, for an event that will come; 1: it is to try; or a negative errno. */

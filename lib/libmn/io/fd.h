@@ -18,6 +18,7 @@ enum {
     MNI_FD_MORE = 8,   /* no longer so for reads: its end, an error, or urgent data was seen */
     MNI_FD_ARMED = 16, /* not of ours; it has been in the set */
     MNI_FD_OTHER = 32, /* not of ours; it was no socket the last time */
+    MNI_FD_KQUEUE = 64, /* a kqueue's: threads wait in it, too (kqueue/kevent.c) */
 };
 
 /* word[]: MNI_FD_READY, and above it a count of events. */
@@ -84,6 +85,9 @@ void mni_fd_closed(struct mni_fd *f);
 /* An event: wakes who waits.  cpu: the caller's, inside the runtime; NULL: it has none. */
 struct mni_cpu;
 void mni_fd_event(struct mni_cpu *cpu, const struct mni_ready *event);
+
+/* The next time that a kqueue's descriptor is readable, mni_kq_event is called.  0; -ENOMEM and the like. */
+int mni_fd_watch(int fd);
 
 /* All who wait, for whatever descriptor, try again: the set has gone. */
 void mni_fd_wake_all(void);

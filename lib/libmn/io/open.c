@@ -14,6 +14,7 @@
 #include "export.h"
 #include "fault.h"
 #include "io.h"
+#include "kqueue/kq.h"
 #include "sys.h"
 
 /*
@@ -118,9 +119,16 @@ MN_EXPORT int mn_adopt(int fd) {
 
 MN_EXPORT int mn_close(int fd) {
     struct mni_fd *f = mni_fd_find(fd);
-    if (!f)
+    if (!f && !mni_kq_is(fd))
         return (int)sys(SYS_close, fd);
     struct mni_cpu *c = mni_call_begin();
+    if (mni_kq_is(fd)) {
+        int closed = mni_kq_close(fd);
+        if (closed != -EBADF || !f) {
+            mni_call_end_here(c);
+            return closed;
+        }
+    }
     mni_fd_closing(f, fd);
     const bool green = c != NULL;
     if (green)

@@ -1,0 +1,42 @@
+/* kq_linux: what the files of os/linux/kq_*.c share. */
+#ifndef MNI_KQ_LINUX_H
+#define MNI_KQ_LINUX_H
+
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#include "kqueue/kq_os.h"
+#include "sys.h"
+
+/* Tags that are no note's: the slot is 0. */
+#define KQ_TAG(n) ((uint64_t)(n) << 32)
+enum { KQ_MARK, KQ_BELL, KQ_TIMER, KQ_SECOND, KQ_FILES, KQ_SIGNALS };
+
+/* epoll_ctl; 0 or a negative errno. */
+static inline int kq_control(int set, int op, int fd, uint32_t events, uint64_t tag) {
+    struct epoll_event e = {events, {.u64 = tag}};
+    return (int)sys(SYS_epoll_ctl, set, op, fd, &e);
+}
+
+/* fstat: 0 or a negative errno. */
+static inline int kq_stat(int fd, struct stat *st) {
+    return (int)sys(SYS_newfstatat, fd, "", st, 0x1000 /* AT_EMPTY_PATH */);
+}
+
+/* kq_vnode.c: watches the file of n's descriptor for inotify's events, and no longer. */
+int mni_kq_vnode_watch(struct mni_kq *kq, struct mni_note *n);
+void mni_kq_vnode_unwatch(struct mni_kq *kq, struct mni_note *n);
+/* Whether n's descriptor still is of the file that it was watched for. */
+bool mni_kq_vnode_same(const struct mni_note *n, const struct stat *st);
+/* There are events of files. */
+void mni_kq_vnode_read(struct mni_kq *kq);
+
+/* kq_fd.c: READ notes on files: those that have something to report become active.  changed: this one's file was. */
+void mni_kq_files_look(struct mni_kq *kq);
+void mni_kq_file_changed(struct mni_kq *kq, struct mni_note *n);
+
+/* kq_signal.c: counts may have changed: notes become active; the signal of this note is pending. */
+void mni_kq_signals_read(struct mni_kq *kq);
+void mni_kq_signal_pending(const struct mni_note *n);
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * kq_vnode: EVFILT_VNODE over inotify.
+ *
+ * One inotify descriptor for each kqueue, made with the first such note.  A watch belongs to a file, so two notes (a descriptor
+ * and its duplicate; a VNODE and a READ note) may share one: it asks for what any of them wants, and events go to all that
+ * have its number.  The file is named as /proc/self/fd/N, which leads to it wherever it has been moved, or removed.
+ *
+ * inotify says what happened to a name or an inode, kqueue what happened to the file behind a descriptor.  So the link count
+ * and the size are remembered: a changed inode with fewer links was unlinked (the kernel says IN_DELETE_SELF only when the
+ * last descriptor is closed, so never to us); a write that made it longer extended it.
+ *
+ *     inotify                                    NOTE_*
+ *     MODIFY                                     WRITE, EXTEND if it is longer
+ *     ATTRIB, other link count                   LINK; DELETE if there are fewer
+ *     ATTRIB                                     ATTRIB
+ *     MOVE_SELF, UNMOUNT                         RENAME, REVOKE
+ *     OPEN, CLOSE_NOWRITE, CLOSE_WRITE, ACCESS   OPEN, CLOSE, CLOSE_WRITE, READ
+ *     of a directory: CREATE, DELETE, MOVED_*    WRITE; LINK if it is a directory; EXTEND if it was moved
+ */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+
+#include "fault.h"
+#include "kq_linux.h"
+
+enum {
+    KNOWN = NOTE_DELETE | NOTE_WRITE | NOTE_EXTEND | NOTE_ATTRIB | NOTE_LINK | NOTE_RENAME | NOTE_REVOKE | NOTE_OPEN |
+            NOTE_CLOSE | NOTE_CLOSE_WRITE | NOTE_READ,
+    IN_DIRECTORY = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO,
+};
+
+static struct mni_note *note_at(struct list *l) {
+    return list_entry(l, struct mni_note, vnode.link);
+}
+
+/* What inotify is to tell for this note. */
+static uint32_t mask_of(const struct mni_note *n) {
+    unsigned f = n->ev.fflags;
+    if (n->filter != &mni_filter_vnode)
+        return IN_MODIFY;
+    return (f & (NOTE_WRITE | NOTE_EXTEND) ? IN_MODIFY : 0) | (f & (NOTE_ATTRIB | NOTE_LINK | NOTE_DELETE) ? IN_ATTRIB : 0) |
+           (f & NOTE_DELETE ? IN_DELETE_SELF : 0) | (f & NOTE_RENAME ? IN_MOVE_SELF : 0) |
+           (f & NOTE_OPEN ? IN_OPEN : 0) | (f & NOTE_CLOSE ? IN_CLOSE_NOWRITE : 0) |
+           (f & NOTE_CLOSE_WRITE ? IN_CLOSE_WRITE : 0) | (f & NOTE_READ ? IN_ACCESS : 0) |
+           (f & (NOTE_WRITE | NOTE_EXTEND | NOTE_LINK) ? IN_DIRECTORY : 0);
+}
+
+static int open_files(struct mni_kq *kq) {
+    if (kq->files >= 0)
+        return 0;
+    int fd = fault("inotify") ? -EMFILE : (int)sys(SYS_inotify_init1, IN_NONBLOCK | IN_CLOEXEC);
+    if (fd < 0)
+        return fd;
+    int r = kq_control(kq->fd, EPOLL_CTL_ADD, fd, EPOLLIN, KQ_TAG(KQ_FILES));
+    if (r < 0) {
+        sys(SYS_close, fd);
+        return r;
+    }
+    kq->files = fd;
+    return 0;
+}
+
+/* Asks for what all notes of the watch of n want; n->vnode.watch is known then. */
+static int ask(struct mni_kq *kq, struct mni_note *n) {
+    uint32_t mask = mask_of(n);
+    list_each(l, &kq->vnodes)
+        if (note_at(l)->vnode.inode == n->vnode.inode && note_at(l)->vnode.device == n->vnode.device)
+            mask |= mask_of(note_at(l));
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", (int)n->ev.ident);
+    int w = (int)sys(SYS_inotify_add_watch, kq->files, path, mask ? mask : IN_DELETE_SELF);
+    if (w >= 0)
+        n->vnode.watch = w;
+    return w < 0 ? w : 0;
+}
+
+bool mni_kq_vnode_same(const struct mni_note *n, const struct stat *st) {
+    return st->st_dev == n->vnode.device && st->st_ino == n->vnode.inode;
+}
+
+int mni_kq_vnode_watch(struct mni_kq *kq, struct mni_note *n) {
+    struct stat st;
+    int r = kq_stat((int)n->ev.ident, &st);
+    if (r == 0)
+        r = open_files(kq);
+    if (r < 0)
+        return r;
+    n->vnode.device = st.st_dev;
+    n->vnode.inode = st.st_ino;
+    n->vnode.links = st.st_nlink;
+    n->vnode.size = st.st_size;
+    r = ask(kq, n);
+    if (r == 0)
+        list_append(&kq->vnodes, &n->vnode.link);
+    return r;
+}
+
+void mni_kq_vnode_unwatch(struct mni_kq *kq, struct mni_note *n) {
+    list_remove(&n->vnode.link);
+    if (kq->fd < 0)
+        return;
+    list_each(l, &kq->vnodes)
+        if (note_at(l)->vnode.watch == n->vnode.watch) {
+            /* It goes on for this one.  If its descriptor is another file's by now, that one gets a watch, of nobody's. */
+            return;
+        }
+    sys(SYS_inotify_rm_watch, kq->files, n->vnode.watch);
+}
+
+/* The file's state now: what has become of it. */
+static uint32_t compared(struct mni_note *n, bool wrote) {
+    struct stat st;
+    uint32_t came = 0;
+    if (kq_stat((int)n->ev.ident, &st) < 0 || !mni_kq_vnode_same(n, &st))
+        return 0;
+    if (wrote && S_ISREG(st.st_mode))
+        came |= NOTE_WRITE;
+    if (st.st_size > n->vnode.size && S_ISREG(st.st_mode))
+        came |= NOTE_EXTEND;
+    if (st.st_nlink != n->vnode.links)
+        came |= NOTE_LINK | (st.st_nlink < n->vnode.links && !S_ISDIR(st.st_mode) ? NOTE_DELETE : 0) |
+                (st.st_nlink == 0 ? NOTE_DELETE : 0);
+    n->vnode.size = st.st_size;
+    n->vnode.links = st.st_nlink;
+    return came;
+}
+
+static void happened(struct mni_kq *kq, struct mni_note *n, uint32_t mask) {
+    if (n->filter != &mni_filter_vnode) {
+        if (mask & IN_MODIFY && !(n->state & MNI_NOTE_DISABLED))
+            mni_kq_file_changed(kq, n);
+        return;
+    }
+    uint32_t came = 0;
+    if (mask & (IN_MODIFY | IN_ATTRIB))
+        came |= compared(n, mask & IN_MODIFY);
+    if (mask & IN_ATTRIB && !(came & NOTE_LINK))
+        came |= NOTE_ATTRIB;
+    if (mask & IN_DELETE_SELF)
+        came |= NOTE_DELETE;
+    if (mask & IN_MOVE_SELF)
+        came |= NOTE_RENAME;
+    if (mask & IN_UNMOUNT)
+        came |= NOTE_REVOKE;
+    if (mask & IN_OPEN)
+        came |= NOTE_OPEN;
+    if (mask & IN_CLOSE_NOWRITE)
+        came |= NOTE_CLOSE;
+    if (mask & IN_CLOSE_WRITE)
+        came |= NOTE_CLOSE_WRITE;
+    if (mask & IN_ACCESS)
+        came |= NOTE_READ;
+    if (mask & IN_DIRECTORY) {
+        came |= NOTE_WRITE;
+        if (mask & IN_ISDIR) {
+            came |= NOTE_LINK;
+            compared(n, false); /* its own link count has changed by this */
+        }
+        if (mask & (IN_MOVED_FROM | IN_MOVED_TO))
+            came |= NOTE_EXTEND;
+    }
+    /* A write that extends is one event, as on FreeBSD: who asks for either is told both. */
+    const uint32_t both = NOTE_WRITE | NOTE_EXTEND;
+    n->vnode.came |= came & (n->ev.fflags & both && (came & both) == both ? n->ev.fflags | both : n->ev.fflags);
+    if (n->vnode.came)
+        mni_note_activate(kq, n);
+}
+
+void mni_kq_vnode_read(struct mni_kq *kq) {
+    _Alignas(struct inotify_event) char buffer[4096];
+    for (;;) {
+        long got = sys(SYS_read, kq->files, buffer, sizeof buffer);
+        if (got <= 0)
+            return;
+        for (long at = 0; at < got;) {
+            const struct inotify_event *e = (const void *)(buffer + at);
+            at += (long)(sizeof *e + e->len);
+            list_each(l, &kq->vnodes)
+                if (note_at(l)->vnode.watch == e->wd)
+                    happened(kq, note_at(l), e->mask);
+        }
+    }
+}
+
+/* ---- the filter */
+
+static int attach(struct mni_kq *kq, struct mni_note *n) {
+    struct stat st;
+    if (n->ev.ident > INT_MAX || kq_stat((int)n->ev.ident, &st) < 0)
+        return -EBADF;
+    if (n->ev.fflags & ~(unsigned)KNOWN || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode) || !(st.st_mode & S_IFMT))
+        return -EINVAL;
+    int r = mni_kq_vnode_watch(kq, n);
+    if (r == 0)
+        mni_note_source(kq, n, true);
+    return r;
+}
+
+static int gone(const struct mni_kq *kq, const struct mni_note *n) {
+    (void)kq;
+    struct stat st;
+    if (kq_stat((int)n->ev.ident, &st) < 0)
+        return -EBADF;
+    return mni_kq_vnode_same(n, &st) ? 0 : -ENOENT;
+}
+
+static int enable(struct mni_kq *kq, struct mni_note *n) {
+    if (n->vnode.came)
+        mni_note_activate(kq, n);
+    return 0;
+}
+
+static int touch(struct mni_kq *kq, struct mni_note *n, const struct kevent *change) {
+    if (gone(kq, n) < 0)
+        return MNI_NOTE_STALE;
+    if (change->flags & EV_ADD) {
+        if (change->fflags & ~(unsigned)KNOWN)
+            return -EINVAL;
+        n->ev.fflags = change->fflags;
+        n->ev.data = change->data;
+        n->vnode.came &= change->fflags;
+        if (!n->vnode.came)
+            mni_note_calm(kq, n);
+        int r = ask(kq, n);
+        if (r < 0)
+            return r;
+    }
+    return enable(kq, n);
+}
+
+static int report(struct mni_kq *kq, struct mni_note *n, struct kevent *e) {
+    if (gone(kq, n) < 0)
+        return MNI_REPORT_GONE;
+    if (!n->vnode.came)
+        return MNI_REPORT_NO;
+    e->fflags = n->vnode.came;
+    e->data = 0;
+    if (n->ev.flags & (EV_CLEAR | EV_DISPATCH))
+        n->vnode.came = 0;
+    return MNI_REPORT_AGAIN;
+}
+
+const struct mni_filter mni_filter_vnode = {attach, mni_kq_vnode_unwatch, touch, enable, report, gone};
