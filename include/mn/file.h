@@ -50,6 +50,27 @@ ssize_t mn_preadv_until(int fd, const struct iovec *v, int n, off_t offset, int6
 ssize_t mn_pwritev(int fd, const struct iovec *v, int n, off_t offset);
 ssize_t mn_pwritev_until(int fd, const struct iovec *v, int n, off_t offset, int64_t deadline);
 
+/*
+ * Moves bytes between descriptors within the kernel.  offset: where in the file, moved on; NULL: where the descriptor stands.
+ *
+ * mn_sendfile: from a file to anything, until all has been moved, or the end of the file.  An error or the deadline is
+ * returned if nothing was moved.  A socket in blocking mode is written to by other means, with a copy: its flags are its
+ * owner's.
+ * mn_copy_file_range: from a file to a file, in the same way.
+ * mn_splice: one of both is a pipe; what is there now, at least a byte; 0: the end.  With SPLICE_F_NONBLOCK it returns -EAGAIN
+ * rather than wait for the descriptors.  A socket or device in blocking mode, once it is ready, keeps an LWP for as long as
+ * the system call lasts, whatever the deadline.
+ * A foreign LWP may get SIGPIPE.
+ */
+ssize_t mn_sendfile(int out, int in, off_t *offset, size_t size);
+ssize_t mn_sendfile_until(int out, int in, off_t *offset, size_t size, int64_t deadline);
+ssize_t mn_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags);
+ssize_t mn_splice_until(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags,
+                        int64_t deadline);
+ssize_t mn_copy_file_range(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags);
+ssize_t mn_copy_file_range_until(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags,
+                                 int64_t deadline);
+
 /* What was written is on the disk when they return; fdatasync leaves out what is not needed to read it back. */
 int mn_fsync(int fd);
 int mn_fsync_until(int fd, int64_t deadline);

@@ -26,6 +26,9 @@ long mni_file_sys6(int64_t deadline, long nr, const long arg[5]);
 int64_t mni_file_read(int fd, const struct iovec *v, int n, int64_t offset, int64_t deadline);
 int64_t mni_file_write(int fd, const struct iovec *v, int n, int64_t offset, int64_t deadline);
 
+/* Whether that byte of a file is in the page cache: 1; 0: the file ends before; a negative errno: it is not, or not known. */
+int mni_file_probe(int fd, int64_t offset);
+
 /* A name that the kernel has at hand, by an O_PATH descriptor (flags: O_NOFOLLOW): it, -ENOENT, or -EAGAIN: it may block. */
 int mni_file_cached(int dir, const char *path, int flags);
 void mni_file_cached_start(void);

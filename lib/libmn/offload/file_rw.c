@@ -118,6 +118,12 @@ static bool attempt(struct transfer *t) {
     }
 }
 
+int mni_file_probe(int fd, int64_t offset) {
+    char byte;
+    const struct iovec v = {&byte, 1};
+    return a32_load(&nowait_works) ? (int)sys(SYS_preadv2, fd, &v, 1, offset, 0, NOWAIT) : -EAGAIN; /* relaxed: a hint */
+}
+
 static int64_t transfer(struct transfer *t, int64_t deadline) {
     struct mni_cpu *cpu = mni_worker_self() ? mni_cpu_self() : NULL;
     if (!cpu) {
