@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <mn/stats.h>
 #include <stdbool.h>
+#include <time.h>
 
 #include "atomic.h"
 #include "dump_signal.h"
@@ -36,6 +37,14 @@ void mni_signals_worker_start(void) {
 }
 
 void mni_signals_worker_end(void) {
+    /* What a green thread wrote into a pipe that nobody reads has told it so; the LWP of mn_run's caller is not to die of it
+     * when its mask is what it was again. */
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    const struct timespec none = {0, 0};
+    while (sigtimedwait(&pipe, NULL, &none) == SIGPIPE)
+        continue;
     mni_overflow_worker_end();
 }
 

@@ -185,6 +185,8 @@ static void splice_waits(enum way sockets) {
 }
 
 static void test(void) {
+    /* A worker is not killed by it, nor is the LWP when it is a worker no more. */
+    signal(SIGPIPE, kind == GREEN ? SIG_DFL : SIG_IGN);
     const char *k = kind_name[kind];
     for (int way = 0; way < WAYS; way++) {
         sends((enum way)way, true, way & 1);
@@ -227,11 +229,16 @@ static void test(void) {
     from = 0;
     is(mn_sendfile(pair[1], file, &from, SIZE), -EPIPE, "%s: sendfile to who has gone", k);
     mn_close(pair[1]);
+    make(OWN_PIPE, pair);
+    mn_close(pair[0]);
+    from = 0;
+    is(mn_sendfile(pair[1], file, &from, SIZE), -EPIPE, "%s: the same with a pipe", k);
+    mn_close(pair[1]);
     close(to);
 }
 
 int main(void) {
-    signal(SIGPIPE, SIG_IGN);
+
     pattern = malloc(SIZE);
     got = malloc(SIZE);
     for (uint32_t i = 0, state = 7; i < SIZE; i++)
