@@ -85,6 +85,8 @@ void mni_fd_closed(struct mni_fd *f);
 /* An event: wakes who waits.  cpu: the caller's, inside the runtime; NULL: it has none. */
 struct mni_cpu;
 void mni_fd_event(struct mni_cpu *cpu, const struct mni_ready *event);
+/* It will be told of that event soon; a little later: sooner. */
+void mni_fd_soon(const struct mni_ready *event, bool sooner);
 
 /* The next time that a kqueue's descriptor is readable, mni_kq_event is called.  0; -ENOMEM and the like. */
 int mni_fd_watch(int fd);
