@@ -34,6 +34,7 @@
 #include <mn/io.h>
 #include <mn/local.h>
 #include <mn/offload.h>
+#include <mn/proc.h>
 #include <mn/resolve.h>
 #include <mn/run.h>
 #include <mn/scope.h>

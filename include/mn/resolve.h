@@ -30,6 +30,8 @@
 extern "C" {
 #endif
 
+struct addrinfo; /* <netdb.h> has it only where POSIX's names are wanted, not with -std=c11 alone */
+
 /*
  * As getaddrinfo: stores a list of addresses in *result, which freeaddrinfo releases.  A host that is given as an address (or
  * not at all), with a service that is a number (or none), is answered at once.

@@ -102,23 +102,19 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
     return 0;
 }
 
-static inline __attribute__((always_inline)) int go(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        return go_foreign(out, a, fn, arg);
-    if (__builtin_expect(a->flags & MN_BOUND, 0)) {
-        mni_leave(c);
-        return go_foreign(out, a, fn, arg);
-    }
+/* On a cpu of the caller's, which may be another one afterwards. */
+static inline __attribute__((always_inline)) int go_here(struct mni_cpu **cpu, mn_thread *out, const struct mn_attr *a,
+                                                         void *(*fn)(void *), void *arg) {
+    struct mni_cpu *c = *cpu;
     int r = 0;
     unsigned class = a->stack ? a->stack : mni_rt->config.stack;
     if (__builtin_expect(!c->free, 0) && (r = mni_thread_refill(c)) < 0)
-        goto leave;
+        return r;
     struct mni_thread *t = c->free;
     /* A descriptor that was freed a moment ago may have kept its stack (exit.c). */
     if (__builtin_expect(!t->stack || t->stack_class != class, 0)) {
         if ((r = mni_stack_reserve(&c->stacks, class)) < 0)
-            goto leave;
+            return r;
         if (t->stack)
             mni_thread_drop_stack(c, t);
     }
@@ -129,7 +125,7 @@ static inline __attribute__((always_inline)) int go(mn_thread *out, const struct
         mni_thread_give(c, t); /* with its stack, if it kept one */
         if (!t->stack)
             mni_stack_unreserve(&c->stacks, class);
-        goto leave;
+        return r;
     }
     if (out)
         *out = mni_thread_handle(t);
@@ -141,16 +137,31 @@ static inline __attribute__((always_inline)) int go(mn_thread *out, const struct
         a8_store(&parent->state, MNI_READY);
         t->spawner = parent;
         mni_runq_push_fair(c, parent);
-        c = mni_switch(c, parent, t, mni_after_nothing);
+        *cpu = mni_switch(c, parent, t, mni_after_nothing);
     } else {
         mni_runq_push_hot(c, t);
         /* Its spawner may not switch for long. */
         if (__builtin_expect(a32_load(&mni_rt->idlers) != 0, 0))
             mni_call_help(c);
     }
-leave:
+    return 0;
+}
+
+static inline __attribute__((always_inline)) int go(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
+    struct mni_cpu *c = mni_enter();
+    if (!c)
+        return go_foreign(out, a, fn, arg);
+    if (__builtin_expect(a->flags & MN_BOUND, 0)) {
+        mni_leave(c);
+        return go_foreign(out, a, fn, arg);
+    }
+    int r = go_here(&c, out, a, fn, arg);
     mni_leave(c);
     return r;
+}
+
+int mni_go_here(struct mni_cpu *c, const struct mn_attr *attr, void *(*fn)(void *), void *arg) {
+    return go_here(&c, NULL, attr, fn, arg);
 }
 
 MN_EXPORT int mn_go(mn_thread *out, void *(*fn)(void *), void *arg) {

@@ -8,6 +8,7 @@
 #include "fault.h"
 #include "foreign.h"
 #include "local.h"
+#include "proc/proc.h"
 #include "sched.h"
 #include "table.h"
 #include "scope.h"
@@ -19,39 +20,45 @@ struct mni_defer {
     void *arg;
 };
 
+/*
+ * Who was cancelled by mn_cancel stays so.  A process that an exit signal pokes (proc/poke.c) has POKED, too, as long as nobody
+ * else has cancelled it: that can be taken back.
+ */
+int mni_cancel(mn_thread thread, uint32_t poked) {
+    struct mni_thread *t = mni_thread_find(thread);
+    if (!t || a8_load(&t->ended) != MNI_LIVES || a8_load(&t->state) == MNI_DONE)
+        return -ESRCH;
+    uint32_t claim, next;
+    /*
+     * The thread may end at any time, and its descriptor be another's, whose claim counts on.  So the claim is read
+     * before the handle is looked at again.  Acquire: pairs with the release by which a thread begins (create.c).
+     * Full: pairs with the compare-and-swap that stores WAITING, which fails when CANCEL came first.
+     */
+    do {
+        claim = a32_load_acquire(&t->park.claim);
+        if (mni_thread_find(thread) != t)
+            return -ESRCH;
+        next = claim & MNI_CANCEL && poked ? claim : (claim & ~(uint32_t)MNI_POKED) | MNI_CANCEL | poked;
+    } while (!mni_cas32(&t->park.claim, claim, next));
+    claim = next;
+    /* It waits and is not shielded: nobody else may have claimed it.  A later wait that is hit, of any thread that is
+     * cancelled, ends with the same. */
+    while ((claim & (MNI_CLAIM_MASK | MNI_SHIELD | MNI_CANCEL)) == (MNI_WAITING_CLAIM | MNI_CANCEL)) {
+        if (mni_cas32(&t->park.claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED))) {
+            t->park.result = -ECANCELED;
+            mni_wake(&t->park);
+            break;
+        }
+        claim = a32_load(&t->park.claim);
+    }
+    return 0;
+}
+
 MN_EXPORT int mn_cancel(mn_thread thread) {
     struct mni_cpu *c = mni_enter();
     if (!c)
         mni_foreign_enter();
-    struct mni_thread *t = mni_thread_find(thread);
-    int r = -ESRCH;
-    if (t && a8_load(&t->ended) == MNI_LIVES && a8_load(&t->state) != MNI_DONE) {
-        r = 0;
-        uint32_t claim;
-        /*
-         * The thread may end at any time, and its descriptor be another's, whose claim counts on.  So the claim is read
-         * before the handle is looked at again.  Acquire: pairs with the release by which a thread begins (create.c).
-         * Full: pairs with the compare-and-swap that stores WAITING, which fails when CANCEL came first.
-         */
-        do {
-            claim = a32_load_acquire(&t->park.claim);
-            if (mni_thread_find(thread) != t) {
-                r = -ESRCH;
-                break;
-            }
-        } while (!mni_cas32(&t->park.claim, claim, claim | MNI_CANCEL));
-        claim = r == 0 ? claim | MNI_CANCEL : 0;
-        /* It waits and is not shielded: nobody else may have claimed it.  A later wait that is hit, of any thread that is
-         * cancelled, ends with the same. */
-        while ((claim & (MNI_CLAIM_MASK | MNI_SHIELD | MNI_CANCEL)) == (MNI_WAITING_CLAIM | MNI_CANCEL)) {
-            if (mni_cas32(&t->park.claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED))) {
-                t->park.result = -ECANCELED;
-                mni_wake(&t->park);
-                break;
-            }
-            claim = a32_load(&t->park.claim);
-        }
-    }
+    int r = mni_cancel(thread, 0);
     if (c)
         mni_leave(c);
     return r;
@@ -132,6 +139,8 @@ void mni_thread_cleanup(struct mni_thread *t, void *result) {
         if (round == MN_DESTRUCTOR_ROUNDS || !mni_locals_round(t))
             break;
     }
+    if (t->own->proc)
+        mni_proc_thread_ends(t, result);
     mni_locals_release(t);
     if (t->own->select) {
         mni_select_release(t->own->select);

@@ -209,7 +209,7 @@ static bool at_base(const void *pc) {
 }
 
 static void take(struct dump *d, struct mni_thread *t, struct shot *s) {
-    const uint32_t steady = ~(uint32_t)(MNI_CANCEL | MNI_SHIELD);
+    const uint32_t steady = ~(uint32_t)(MNI_CANCEL | MNI_SHIELD | MNI_POKED);
     for (int i = 0; i < TRIES; i++) {
         s->used = s->room = 0;
         s->depth = 0;

@@ -50,6 +50,7 @@ static void in_child(void) {
     mni_sysmon_forked();
     mni_table_forked();
     mni_poller_forked();
+    mni_procs_forked();
     mni_stack_slab_forked();
 }
 

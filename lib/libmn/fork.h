@@ -14,6 +14,7 @@ void mni_run_forked(void);
 void mni_workers_forked(void);
 void mni_idle_forked(void);
 void mni_table_forked(void);
+void mni_procs_forked(void);
 void mni_bound_forked(void);
 void mni_kq_forked(void);
 /* own: the LWP was one of the runtime's, and gets the program's mask back. */

@@ -18,7 +18,7 @@
  * before it looks at the handle's generation, and changes it by a compare-and-swap: when the handle was good, the word read was
  * that thread's, and another's is another word, since seq has counted on.
  * tests/model/mn_park.c walks through all orders.
- * The 28 bits of seq wrap after 268 million waits of one thread, all within one mn_unpark.
+ * The 27 bits of seq wrap after 134 million waits of one thread, all within one mn_unpark.
  */
 #include <errno.h>
 
@@ -29,26 +29,12 @@
 #include "sched.h"
 #include "table.h"
 
-/* As mni_claim, for one wait of the thread and no later one. */
-static bool claim_wait(struct mni_thread *t, uint32_t seq) {
-    uint32_t claim = a32_load(&t->park.claim);
-    while ((claim & MNI_CLAIM_MASK) == MNI_WAITING_CLAIM && claim / MNI_CLAIM_SEQ == seq) {
-        /* Full: pairs with the one that set WAITING. */
-        if (mni_cas32(&t->park.claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED))) {
-            t->park.result = 0;
-            return true;
-        }
-        claim = a32_load(&t->park.claim);
-    }
-    return false;
-}
-
 static void after_park(struct mni_cpu *c, struct mni_thread *t) {
     uint32_t seq = a32_load(&t->park.claim) / MNI_CLAIM_SEQ;
     if (!mni_begin_wait(c, t))
         return;
     /* After its full operation; pairs with the compare-and-swap of mn_unpark. */
-    if (mni_permitted(a32_load(&t->permit)) && claim_wait(t, seq))
+    if (mni_permitted(a32_load(&t->permit)) && mni_claim_wait(&t->park, seq, 0))
         mni_ready(c, t);
 }
 
@@ -96,7 +82,7 @@ MN_EXPORT int mn_unpark(mn_thread thread) {
             r = mni_thread_handle(t) == thread ? 0 : -ESRCH;
             /* Full: pairs with after_park's look, see above. */
         } while (r == 0 && !mni_cas32(&t->permit, old, (old & ~(uint32_t)MNI_PARKED) | MNI_PERMIT));
-        if (r == 0 && old & MNI_PARKED && claim_wait(t, old >> MNI_PARK_SEQ))
+        if (r == 0 && old & MNI_PARKED && mni_claim_wait(&t->park, old >> MNI_PARK_SEQ, 0))
             mni_wake(&t->park);
     }
     if (c)

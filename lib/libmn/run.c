@@ -21,6 +21,7 @@
 #include "lock.h"
 #include "offload/offload.h"
 #include "panic.h"
+#include "proc/proc.h"
 #include "progress/progress.h"
 #include "sched.h"
 #include "shake.h"
@@ -159,6 +160,12 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
         release(rt);
         return r;
     }
+    if ((r = mni_procs_start(rt)) < 0) {
+        mni_stack_slab_end();
+        mni_table_end();
+        release(rt);
+        return r;
+    }
     if (rt->config.verbose)
         notice("libmn: %s%s", rt->topo.why, rt->membarrier ? "" : "; no membarrier: slower entry");
     rt->help_ticks = help_ticks(ticks, ns);
@@ -169,6 +176,7 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
 }
 
 static void unmake(struct mni_runtime *rt) {
+    mni_procs_end(rt);
     release(rt);
     mni_table_end();
     mni_stack_slab_end();
@@ -236,6 +244,7 @@ static int drain(struct mni_thread *self, int64_t deadline) {
     a32_swap_full(&mni_rt->ending, 1);
     while (mni_alive() > (self ? 1 : 0)) {
         mni_table_each(cancel, &d);
+        mni_procs_drain();
         int64_t now = (int64_t)clock_now_ns();
         if (now >= deadline) {
             a32_store(&mni_rt->ending, 0);

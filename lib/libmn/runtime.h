@@ -85,6 +85,7 @@ struct mni_cpu {
     int64_t oldest_since; /* since then the ring's oldest thread is that at the index `oldest` */
     uint32_t oldest;
     struct mni_timers *timers;
+    struct mni_proc_cpu *proc; /* its part of the processes (proc/proc.h) */
     struct mni_counts count;
     struct mni_stacks stacks;
     struct mni_fifo overflow, high, low;

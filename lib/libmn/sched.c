@@ -5,6 +5,7 @@
 #include "export.h"
 #include "idle.h"
 #include "io/poller.h"
+#include "proc/proc.h"
 #include "table.h"
 #include "take.h"
 
@@ -106,7 +107,13 @@ void mni_resched(void) {
     struct mni_cpu *c = mni_cpu_self();
     c->budget = MNI_BUDGET;
     c->strand = 0;
-    yield(c, c->current);
+    struct mni_thread *t = c->current;
+    if (__builtin_expect(t->flags & MNI_EXECUTOR, 0))
+        mni_executor_blocks(c, t);
+    yield(c, t);
+    /* Relaxed: what comes now is seen at the end of the next call that blocks. */
+    if (__builtin_expect((a32_load(&t->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL, 0))
+        mni_proc_cancelled(mni_cpu_self());
 }
 
 MN_EXPORT int mn_yield(void) {
@@ -120,9 +127,11 @@ MN_EXPORT int mn_yield(void) {
     mni_count(c, yields, 1);
     yield(c, t);
     /* Relaxed: only the thread itself would act on it. */
-    uint32_t claim = a32_load(&t->park.claim);
+    bool cancelled = (a32_load(&t->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL;
+    if (__builtin_expect(cancelled, 0))
+        mni_proc_cancelled(mni_cpu_self());
     mni_leave(mni_cpu_self());
-    return (claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL ? -ECANCELED : 0;
+    return cancelled ? -ECANCELED : 0;
 }
 
 void mni_ready_remote(struct mni_thread *t) {

@@ -109,6 +109,9 @@ _Noreturn static inline __attribute__((always_inline)) void mni_jump(void *sp) {
     mni_ctx_jump_inline(sp);
 }
 
+/* An executor of handlers stops in a callback: another one is to go on (proc/exec.c). */
+void mni_executor_blocks(struct mni_cpu *c, struct mni_thread *t);
+
 void mni_inbox_push(struct mni_cpu *to, struct mni_thread *t);
 
 /* Makes a thread ready that the caller has claimed or made, on this cpu if it may run here. */
@@ -157,10 +160,15 @@ static inline __attribute__((always_inline)) int mni_block(struct mni_cpu *c, st
     a8_store(&t->state, MNI_WAITING);
     if (__builtin_expect(!(t->flags & MNI_PINNED), 1))
         t->cpu = (uint16_t)c->index;
+    else if (t->flags & MNI_EXECUTOR)
+        mni_executor_blocks(c, t);
     struct mni_thread *next = mni_next(c);
     c->after_deadline = deadline;
     mni_count(c, parks, 1);
-    mni_switch(c, t, next, after);
+    c = mni_switch(c, t, next, after);
+    /* Past its slice, so that a process which is to end is found out at the end of the call (mni_resched). */
+    if (__builtin_expect(t->park.result == -ECANCELED, 0))
+        c->budget = 0;
     /* Also when it has expired: its expiry may still be under way on another cpu, and is not to hit a later wait. */
     if (__builtin_expect(deadline != MN_FOREVER, 0))
         mni_timer_remove(&t->timer);

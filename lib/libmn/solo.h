@@ -51,4 +51,23 @@ static inline uint32_t mni_add32(uint32_t *p, uint32_t n) {
     return a32_add_full(p, n);
 }
 
+static inline bool mni_cas64(uint64_t *p, uint64_t old, uint64_t new) {
+    if (mni_solo()) {
+        if (a64_load(p) != old)
+            return false;
+        a64_store(p, new);
+        return true;
+    }
+    return a64_cas_full(p, old, new);
+}
+
+static inline uint64_t mni_swap64(uint64_t *p, uint64_t new) {
+    if (mni_solo()) {
+        uint64_t old = a64_load(p);
+        a64_store(p, new);
+        return old;
+    }
+    return a64_swap_full(p, new);
+}
+
 #endif

@@ -23,6 +23,7 @@
 struct mni_cpu;
 struct mn_scope;
 struct mni_defer;
+struct mni_proc;
 struct mni_locals;
 
 /* What a thread does, for dumps and statistics; the scheduler decides by the queues. */
@@ -40,6 +41,7 @@ enum {
     MNI_BOUND = MN_BOUND,
     MNI_MAIN = 1 << 10,    /* the first thread of mn_run: UNTIDY, too */
     MNI_UNTIDY = 1 << 11,  /* mni_thread_cleanup has something to do */
+    MNI_EXECUTOR = 1 << 13, /* runs handlers, and is in a callback of one (proc/exec.c) */
     MNI_INT_RESULT = 1 << 12, /* fn returns an int: the scope's (scope.c) */
 };
 
@@ -58,7 +60,7 @@ struct mni_own {
     void *select;            /* records of its last select */
     void *exceptions[2];     /* what __cxa_get_globals points to in this thread */
     void *unwind;            /* in its first frame, for mn_exit (entry.c) */
-    void *spare;             /* the stack below is to be aligned to 16 bytes */
+    struct mni_proc *proc;   /* the process that it is, or whose callback it runs (proc/proc.h) */
 };
 
 struct mni_thread {

@@ -49,7 +49,8 @@ enum {
     MNI_CLAIM_MASK = 3,
     MNI_CANCEL = 4,   /* cancellation was requested */
     MNI_SHIELD = 8,   /* and is not to be seen for now */
-    MNI_CLAIM_SEQ = 16, /* above: counts the waits, so that mn_unpark, which has no lock, never claims a later one */
+    MNI_POKED = 16,   /* CANCEL was set by an exit signal only (proc/poke.c) */
+    MNI_CLAIM_SEQ = 32, /* above: counts the waits, so that mn_unpark, which has no lock, never claims a later one */
 };
 
 /* The part of a thread that others wake: at the start of a descriptor, and one for each foreign LWP. */
@@ -99,6 +100,20 @@ bool mni_shield_self(bool shielded);
 static inline bool mni_claim(struct mni_parker *parker, int result) {
     uint32_t claim = a32_load(&parker->claim);
     while ((claim & MNI_CLAIM_MASK) == MNI_WAITING_CLAIM) {
+        /* Full: pairs with the one that set WAITING. */
+        if (__builtin_expect(mni_cas32(&parker->claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED)), 1)) {
+            parker->result = result;
+            return true;
+        }
+        claim = a32_load(&parker->claim);
+    }
+    return false;
+}
+
+/* The same for one wait and no later one: the wait that began with this count of waits. */
+static inline bool mni_claim_wait(struct mni_parker *parker, uint32_t seq, int result) {
+    uint32_t claim = a32_load(&parker->claim);
+    while ((claim & MNI_CLAIM_MASK) == MNI_WAITING_CLAIM && claim / MNI_CLAIM_SEQ == seq) {
         /* Full: pairs with the one that set WAITING. */
         if (__builtin_expect(mni_cas32(&parker->claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED)), 1)) {
             parker->result = result;

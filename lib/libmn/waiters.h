@@ -54,8 +54,14 @@ static inline struct mni_cpu *mni_begin_blocking(void) {
     return cpu;
 }
 static inline void mni_end_blocking(const struct mni_cpu *cpu) {
-    if (__builtin_expect(cpu != NULL, 1))
-        mni_leave(mni_cpu_self());
+    if (__builtin_expect(cpu != NULL, 1)) {
+        struct mni_cpu *c = mni_cpu_self();
+        /* A wait that ended by a cancellation has left no budget (mni_block). */
+        if (__builtin_expect(c->budget <= 0, 0) &&
+            (a32_load(&c->current->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL)
+            mni_proc_cancelled(c);
+        mni_leave(c);
+    }
 }
 
 /* The lock and a queue of a public object. */

@@ -123,9 +123,10 @@ static bool quit(struct mni_worker *w) {
 
 /* Sleeps until it is given a cpu; false: the runtime stops, or the LWP is to end. */
 static bool wait_for_cpu(struct mni_worker *w) {
-    int64_t until = (int64_t)clock_now_ns() + SPARE_NS;
-    struct timespec ts = {until / 1000000000, until % 1000000000};
     for (;;) {
+        /* Anew each time: one that is kept would not sleep any more once it had passed. */
+        int64_t until = (int64_t)clock_now_ns() + SPARE_NS;
+        struct timespec ts = {until / 1000000000, until % 1000000000};
         uint32_t sleep = a32_load_acquire(&w->sleep);
         if (aptr_load_acquire(&w->cpu))
             return true;

@@ -43,8 +43,16 @@ if command -v nm >/dev/null; then
 else
     ok 0 "every function that libmn exports has a page # SKIP needs nm"
 fi
+: >"$tmp/stale"
+if [ -s "$tmp/exported" ]; then
+    # A page's own name may be that of a type or a family.
+    grep '^mn_.* 3$' "$tmp/names" | comm -13 "$tmp/exported" - | while read -r name sec; do
+        [ -e "$man/$name.$sec" ] || echo "$name"
+    done >"$tmp/stale"
+fi
+empty "$tmp/stale" "and every function that a page names is there"
 uniq -d "$tmp/names" >"$tmp/twice"
-empty "$tmp/twice" "and only one"
+empty "$tmp/twice" "each has one page only"
 
 : >"$tmp/dead"
 for page in "$man"/*.[1-9]; do

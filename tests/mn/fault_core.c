@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/wait.h>
 
-#include "mn/proc.h"
+#include "mn/procfs.h"
 #include "tap.h"
 
 static void *as_pointer(long n) {

@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "mn/proc.h"
+#include "mn/procfs.h"
 #include "tap.h"
 
 static void *as_pointer(long n) {

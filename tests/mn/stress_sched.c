@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "mn/proc.h"
+#include "mn/procfs.h"
 #include "random.h"
 #include "tap.h"
 

@@ -1,0 +1,249 @@
+/*
+ * mn/proc.h: processes, in the way of Erlang: each has a mailbox, ends with a reason, and others learn of that by links and
+ * monitors.
+ *
+ *     static int server(void *arg) {
+ *         for (;;) {
+ *             struct mn_msg *m;
+ *             int r = mn_receive(&m);
+ *             if (r < 0)
+ *                 return r;
+ *             if (m->type == MN_MSG_CALL)
+ *                 mn_reply(m, m->tag, m->data, m->size);
+ *             mn_msg_free(m);
+ *         }
+ *     }
+ *     mn_pid pid;
+ *     mn_spawn(&pid, server, NULL);
+ *     mn_call(pid, 1, "hello", 5, &reply);
+ *
+ * There are two kinds behind one sort of pid.  mn_spawn starts a green thread of its own, which waits in mn_receive.
+ * mn_spawn_handler makes a process of callbacks, without a stack: 200 bytes while it waits.  A green thread that is no process can
+ * become one (mn_attach).
+ *
+ * Signals (exit, link, monitor) travel as messages do, and are acted on by the process itself: when it receives, blocks, or
+ * makes any other call that can block.  A process that is to end by a signal unwinds: cleanup attributes and C++ destructors
+ * run, then what was given to mn_defer, then memory of mn_alloc and descriptors of mn_own_fd are released, and those who
+ * are linked to it or monitor it are told.
+ */
+#ifndef MN_PROC_H
+#define MN_PROC_H
+
+#include <mn/msg.h>
+#include <mn/thread.h>
+#include <mn/time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Why a process ends: a code, and bytes that go along.  Codes of a program's own are 1024 and more; negative ones are errno
+ * values: a process whose function returns -EIO ends with that reason.
+ */
+enum {
+    MN_REASON_NORMAL = 0,
+    MN_REASON_KILL = 1,     /* with mn_exit_signal: cannot be trapped */
+    MN_REASON_KILLED,       /* what the others are told of a process that was killed */
+    MN_REASON_NOPROC,       /* there was no such process */
+    MN_REASON_NOCONNECTION, /* it cannot be reached */
+    MN_REASON_SHUTDOWN,     /* asked to by its supervisor; or the runtime ends */
+    MN_REASON_USER = 1024,
+};
+
+/* ---- starting */
+
+enum mn_mailbox {
+    MN_MAILBOX_BLOCK = 0, /* a full mailbox blocks the sender */
+    MN_MAILBOX_ERROR,     /* the sender gets -EAGAIN */
+    MN_MAILBOX_DROP_NEW,  /* the message is dropped */
+    MN_MAILBOX_DROP_OLD,  /* the oldest is */
+};
+
+enum {
+    MN_SPAWN_LINK = 1,      /* linked to the caller from the beginning; the caller has to be a process */
+    MN_SPAWN_MONITOR = 2,   /* the caller monitors it: *.monitor is set */
+    MN_SPAWN_TRAP_EXIT = 4, /* it traps exits from the beginning */
+};
+
+/* How a process is started; all-zero is what mn_spawn does. */
+struct mn_spawn_attr {
+    const char *name; /* shown in dumps; it must stay valid */
+    unsigned flags;   /* MN_SPAWN_* */
+    enum mn_priority priority;
+    enum mn_stack stack;     /* not of handlers */
+    mn_ref *monitor;         /* with MN_SPAWN_MONITOR */
+    uint32_t mailbox;        /* at most so many messages wait (within a few); 0: no bound */
+    enum mn_mailbox policy;  /* what happens to one more.  Signals and replies always get through */
+    size_t arena;            /* at most so many bytes by mn_alloc; 0: no limit */
+};
+
+/*
+ * Starts a process that runs fn(arg) in a green thread of its own, and stores its pid (unless that is NULL).  What fn returns
+ * is the reason: 0 and more is MN_REASON_NORMAL.
+ *   -ENOMEM, -EAGAIN, -EINVAL   as mn_go
+ *   -EPERM    no runtime runs, or it is ending; MN_SPAWN_LINK or MN_SPAWN_MONITOR, and the caller is no process
+ * Contexts: any.
+ */
+int mn_spawn(mn_pid *pid, int (*fn)(void *arg), void *arg);
+int mn_spawn_opt(mn_pid *pid, const struct mn_spawn_attr *opt, int (*fn)(void *arg), void *arg);
+
+/*
+ * A process made of callbacks.  They are called one at a time, on the stack of an executor.  `state` is the process's own
+ * memory.  Each callback but terminate says how it goes on: MN_GO_ON; MN_STOP ends the process with MN_REASON_NORMAL; a
+ * negative errno, with that as its reason.  A callback may block (the executor's other processes go on), but not receive.
+ */
+enum { MN_GO_ON = 0, MN_STOP = 1 };
+
+struct mn_handler {
+    size_t state_size;                                  /* zeroed, then filled with what mn_spawn_handler was given */
+    int (*init)(void *state);                           /* before the first message; or NULL */
+    int (*handle_message)(void *state, struct mn_msg *msg); /* or NULL: messages are dropped.  EXIT, DOWN and TIMEOUT come here */
+    int (*handle_call)(void *state, struct mn_msg *msg);    /* answered by mn_reply, now or later; NULL: handle_message */
+    int (*handle_timeout)(void *state);                 /* see mn_timeout; or NULL */
+    void (*terminate)(void *state, int64_t reason);     /* the process ends; not when it was killed; or NULL */
+    const char *name;                                   /* shown in dumps; or NULL */
+};
+
+/*
+ * Starts one.  `handler` must stay valid.  The first `size` bytes of its state are copied from init.  opt may be NULL.
+ *   -EINVAL   handler is NULL, or has neither handle_message nor handle_call; size is larger than the state
+ * Other errors as mn_spawn.  Contexts: any.
+ */
+int mn_spawn_handler(mn_pid *pid, const struct mn_handler *handler, const void *init, size_t size,
+                     const struct mn_spawn_attr *opt);
+
+/*
+ * In a callback: if no message has come until the deadline, handle_timeout is called, once.  Each message, and MN_FOREVER, takes
+ * that back.  -EPERM: not in a handler's callback.  -ENOMEM.
+ */
+int mn_timeout_at(int64_t deadline);
+
+/*
+ * Makes the calling green thread a process, until it ends.  Returns 0 also if it is one.  A signal ends it as any process.
+ *   -EPERM   in a foreign LWP, a bound thread
+ *   -ENOMEM, -EAGAIN
+ * Contexts: green.
+ */
+int mn_attach(void);
+
+/* The calling process; 0: the caller is none.  Contexts: any. */
+mn_pid mn_pid_self(void);
+
+/* Whether the process has not ended.  Contexts: any. */
+bool mn_alive(mn_pid pid);
+
+/* The thread of a process; 0: it has ended, or is a handler.  Contexts: any. */
+mn_thread mn_proc_thread(mn_pid pid);
+
+/* ---- ending */
+
+/* Ends the calling process with a reason, and bytes that go along (copied).  Contexts: green, in a process. */
+void mn_proc_exit(int64_t reason) __attribute__((noreturn));
+void mn_proc_exit_with(int64_t reason, const void *data, size_t size) __attribute__((noreturn));
+
+/*
+ * Sends an exit signal.  MN_REASON_KILL ends the process in any case, with reason MN_REASON_KILLED; any other reason ends it unless it
+ * traps exits: then it gets a message of type MN_MSG_EXIT.  MN_REASON_NORMAL does not end another process.
+ * 0 also if there is no such process.  -ENOMEM; -EPERM: no runtime.  Contexts: any.
+ */
+int mn_exit_signal(mn_pid pid, int64_t reason);
+
+/* Exit signals become messages from now on (but not MN_REASON_KILL), or do not.  Returns whether it was so before; -EPERM: the caller is
+ * no process.  Contexts: green. */
+int mn_trap_exit(bool trap);
+
+/* The reason of an EXIT or DOWN message. */
+static inline int64_t mn_msg_reason(const struct mn_msg *msg) {
+    return (int64_t)msg->tag;
+}
+
+/* ---- links and monitors */
+
+/*
+ * Links the caller and another process: when one ends, the other gets an exit signal.  There is one link between two at most.
+ * If there is no such process, the exit signal comes at once, with MN_REASON_NOPROC.
+ *   -ENOMEM; -EPERM: the caller is no process
+ * Contexts: green.
+ */
+int mn_proc_link(mn_pid pid);
+
+/* After it, no exit signal of the link comes any more; one that is in the mailbox as a message stays.  0 also if there was no
+ * link.  Errors and contexts as mn_proc_link. */
+int mn_proc_unlink(mn_pid pid);
+
+/*
+ * When the process ends, the caller gets one message of type MN_MSG_DOWN with this reference; at once, with MN_REASON_NOPROC, if
+ * there is no such process.  A process can be monitored any number of times.  Errors and contexts as mn_proc_link.
+ */
+int mn_monitor(mn_pid pid, mn_ref *ref);
+
+/*
+ * No DOWN message of this monitor comes any more; flush: one that waits in the mailbox is removed.
+ *   -ENOENT   there is no such monitor (any more)
+ *   -EPERM
+ * Contexts: green.
+ */
+int mn_demonitor(mn_ref ref, bool flush);
+
+/* ---- calls */
+
+/*
+ * Sends a message of type MN_MSG_CALL and waits for the reply, which the caller releases by mn_msg_free.  reply may be NULL.
+ * A reply that comes after the deadline is dropped.  Processes and others may call; inside a callback, the executor goes on
+ * with other processes meanwhile.
+ *   -ESRCH        no such process
+ *   -ECONNRESET   it ended before it replied
+ *   -ETIMEDOUT, -ECANCELED
+ *   -EDEADLK      the caller itself
+ *   -ENOMEM, -EPERM, -EMSGSIZE   as mn_post
+ * Contexts: any; reply has to be NULL where the caller is no green thread.
+ */
+int mn_call(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply);
+int mn_call_until(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply, int64_t deadline);
+
+/* Answers a call.  0 also if nobody waits for it any more.  The second form: by any process, later.  -ENOMEM.  Contexts: any. */
+int mn_reply(const struct mn_msg *call, uint64_t tag, const void *data, size_t size);
+int mn_reply_to(mn_pid from, mn_ref ref, uint64_t tag, const void *data, size_t size);
+
+/* Sends a message, as mn_post: the other half of mn_call. */
+static inline int mn_cast(mn_pid pid, uint64_t tag, const void *data, size_t size) {
+    return mn_post(pid, tag, data, size);
+}
+
+/*
+ * Sends a call and goes on: the reply comes as a message of type MN_MSG_REPLY, or MN_MSG_DOWN, with this reference (one of the two,
+ * once).  mn_demonitor(ref, true) gives it up: no late reply comes.  Errors as mn_monitor.  Contexts: green.
+ */
+int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size, mn_ref *ref);
+
+/* ---- what a process owns */
+
+/*
+ * Zeroed memory that is released when the calling process ends, however it ends; or by mn_free, by the same process.
+ * mn_alloc returns NULL: no memory, beyond the limit of mn_spawn_attr.arena, or the caller is no process.  mn_free(NULL): nothing.
+ * Contexts: green.
+ */
+void *mn_alloc(size_t size);
+void mn_free(void *memory);
+
+/*
+ * The descriptor is closed when the calling process ends; mn_disown_fd takes that back.
+ *   -ENOMEM; -EBADF: negative, or not owned; -EPERM: no process
+ * Contexts: green.
+ */
+int mn_own_fd(int fd);
+int mn_disown_fd(int fd);
+
+/*
+ * The process dictionary: values of the calling process, by key.  mn_put returns 0, -ENOMEM, -EPERM; a value of NULL removes the key.
+ * mn_get: NULL if there is none.  Contexts: green.
+ */
+int mn_put(uint64_t key, void *value);
+void *mn_get(uint64_t key);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

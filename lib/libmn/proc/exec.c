@@ -1,0 +1,440 @@
+/*
+ * exec: how handlers run.
+ *
+ * A handler that has something to do is in a queue of a cpu, and an executor of that cpu, an ordinary green thread pinned to it, calls
+ * its callbacks one after another.  So the scheduler knows one sort of runnable only, and a switch from one handler to the next is a
+ * function call.  A handler is in a queue or with an executor at most once: whoever replaces IDLE in its outer queue queues it,
+ * and the executor stores IDLE when it has found nothing more to do (proc.h).
+ *
+ * Order.  High priority first; then the handlers that were started last, of which a few are kept aside (so a tree of processes goes
+ * down before it goes wide: few live at a time, and their memory is warm); then the others in the order in which they became ready.
+ * Of 64 turns one is for the oldest and one for low priority; every 1,024 the young ones become ordinary.  A handler has TURN messages
+ * in a row.
+ *
+ * Who runs them.  Each cpu has one executor on duty.  It is asleep when there is nothing to do; who queues a handler wakes it.  When a
+ * callback blocks (or uses up its slice, or its LWP is taken away), a spare executor takes over the duty, or a new one; the old one joins
+ * the spares when its callback has returned.  Without memory for a new one, the others wait until it has.
+ *
+ * Other cpus.  An executor with a long queue gives some of it away to a cpu whose executor sleeps.  Others, and foreign LWPs, push to
+ * `remote`, and wake the executor there by `asleep`: a full push, then a look at asleep; the executor stores asleep (full), then looks
+ * at remote.
+ */
+#include "proc/exec.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "create.h"
+#include "fork.h"
+#include "foreign.h"
+#include "proc/limit.h"
+#include "proc/signal.h"
+#include "run.h"
+
+enum { TURN = 32, GIVE_AT = 32, GIVE_MOST = 256, SPARES_MOST = 16 };
+
+static void *executor_main(void *arg);
+
+/* ---- queues */
+
+static void append(struct mni_proc_fifo *f, struct mni_proc *p) {
+    p->next = NULL;
+    if (f->head)
+        f->tail->next = p;
+    else
+        f->head = p;
+    f->tail = p;
+    f->length++;
+}
+
+static struct mni_proc *pop(struct mni_proc_fifo *f) {
+    struct mni_proc *p = f->head;
+    if (p) {
+        f->head = p->next;
+        f->length--;
+    }
+    return p;
+}
+
+static void count(struct mni_proc_cpu *pc, int n) {
+    a32_store(&pc->length, pc->length + (uint32_t)n);
+}
+
+static void take_remote(struct mni_proc_cpu *pc) {
+    /* Full: pairs with push_remote. */
+    struct mni_proc *p = aptr_swap_full(&pc->remote, NULL), *first = NULL;
+    while (p) {
+        struct mni_proc *older = p->next;
+        p->next = first;
+        first = p;
+        p = older;
+    }
+    while (first) {
+        struct mni_proc *next = first->next;
+        append(&pc->ready[first->priority], first);
+        count(pc, 1);
+        first = next;
+    }
+}
+
+static struct mni_proc *pop_young(struct mni_proc_cpu *pc, bool oldest) {
+    if (pc->young_top == pc->young_bottom)
+        return NULL;
+    return oldest ? pc->young[pc->young_bottom++ % MNI_YOUNG] : pc->young[--pc->young_top % MNI_YOUNG];
+}
+
+static struct mni_proc *pick(struct mni_proc_cpu *pc) {
+    if (__builtin_expect(aptr_load(&pc->remote) != NULL, 0))
+        take_remote(pc);
+    if (pc->length == 0)
+        return NULL;
+    count(pc, -1);
+    uint32_t turn = ++pc->picks;
+    struct mni_proc *p = pop(&pc->ready[MN_HIGH]);
+    if (p)
+        return p;
+    if (__builtin_expect(turn % 64 == 0, 0)) {
+        if (turn % 1024 == 0)
+            while ((p = pop_young(pc, true)))
+                append(&pc->ready[MN_NORMAL], p);
+        if ((p = pop(&pc->ready[MN_NORMAL])))
+            return p;
+    } else if (__builtin_expect(turn % 64 == 32, 0) && (p = pop(&pc->ready[MN_LOW])))
+        return p;
+    if ((p = pop_young(pc, false)) || (p = pop(&pc->ready[MN_NORMAL])))
+        return p;
+    return pop(&pc->ready[MN_LOW]);
+}
+
+/* ---- who is on duty */
+
+static bool asleep(struct mni_proc_cpu *pc) {
+    return a32_load(&pc->asleep) && mni_swap32(&pc->asleep, 0) == 1;
+}
+
+/* There is something for this cpu's executor: by its owner. */
+static void wake_here(struct mni_cpu *c, struct mni_proc_cpu *pc) {
+    if (asleep(pc))
+        mni_ready(c, pc->executor);
+}
+
+static int new_executor(struct mni_cpu *c) {
+    const struct mn_attr attr = {.name = "handlers", .flags = MN_DETACHED | MN_PINNED};
+    return mni_go_here(c, &attr, executor_main, c->proc);
+}
+
+/* A cpu without an executor on duty gets one, awake. */
+static int succeed(struct mni_cpu *c, struct mni_proc_cpu *pc) {
+    struct mni_thread *spare = pc->spares;
+    if (spare) {
+        pc->spares = spare->next;
+        pc->spare_count--;
+        aptr_store(&pc->executor, spare);
+        mni_ready(c, spare);
+        return 0;
+    }
+    return new_executor(c); /* it takes the duty when it runs */
+}
+
+void mni_executor_blocks(struct mni_cpu *c, struct mni_thread *t) {
+    struct mni_proc_cpu *pc = c->proc;
+    if (pc->executor != t)
+        return;
+    aptr_store(&pc->executor, NULL);
+    a32_store(&pc->asleep, 0);
+    succeed(c, pc); /* also when there is nothing to do now: others may push to remote */
+}
+
+void mni_executor_ends(struct mni_cpu *c, struct mni_proc *p) {
+    struct mni_thread *t = c->current;
+    t->flags &= (uint16_t)~MNI_EXECUTOR;
+    mni_executor_blocks(c, t);
+    if (p->now)
+        mni_msg_free(c->proc, p->now);
+    p->now = NULL;
+    struct mn_bin *detail;
+    int64_t reason = mni_proc_reason(p, &detail);
+    mni_handlers_count(c, false);
+    mni_proc_close(c, p, reason, detail);
+}
+
+static void push_remote(struct mni_cpu *to, struct mni_proc *first, struct mni_proc *last) {
+    struct mni_proc_cpu *pc = to->proc;
+    struct mni_proc *head;
+    do {
+        head = aptr_load(&pc->remote);
+        last->next = head;
+        /* Full: pairs with take_remote, and orders the push before the look at asleep. */
+    } while (!aptr_cas_full(&pc->remote, head, first));
+    if (asleep(pc))
+        mni_inbox_push(to, pc->executor);
+}
+
+/* Queued on the caller's cpu; the first call there brings the executor into being. */
+static int queue_here(struct mni_cpu *c, struct mni_proc *p, bool young) {
+    struct mni_proc_cpu *pc = c->proc;
+    if (__builtin_expect(!pc->executor, 0)) {
+        int r = succeed(c, pc);
+        if (r < 0)
+            return r;
+    }
+    count(pc, 1);
+    if (young && p->priority == MN_NORMAL) {
+        if (pc->young_top - pc->young_bottom == MNI_YOUNG)
+            append(&pc->ready[MN_NORMAL], pop_young(pc, true));
+        pc->young[pc->young_top++ % MNI_YOUNG] = p;
+    } else {
+        append(&pc->ready[p->priority], p);
+    }
+    wake_here(c, pc);
+    return 0;
+}
+
+/* On a cpu that has an executor, if there is one. */
+static struct mni_cpu *cpu_with_executor(void) {
+    unsigned n = mni_rt->ncpus, from = a32_add(&mni_rt->inject, 1);
+    for (unsigned i = 0; i < n; i++) {
+        struct mni_cpu *c = mni_rt->cpus[(from + i) % n];
+        if (aptr_load(&c->proc->executor))
+            return c;
+    }
+    return mni_rt->cpus[from % n];
+}
+
+void mni_handler_ready(struct mni_cpu *c, struct mni_proc *p) {
+    if (__builtin_expect(c && queue_here(c, p, false) == 0, 1))
+        return;
+    push_remote(cpu_with_executor(), p, p);
+}
+
+int mni_handler_start(struct mni_cpu *c, struct mni_proc *p) {
+    int r = 0;
+    if (c) {
+        mni_handlers_count(c, true);
+        r = queue_here(c, p, true);
+        if (r < 0)
+            mni_handlers_count(c, false);
+        return r;
+    }
+    struct mni_cpu *to = cpu_with_executor();
+    if (!aptr_load(&to->proc->executor)) {
+        const struct mn_attr attr = {
+            .name = "handlers", .flags = MN_DETACHED | MN_PINNED | MN_CPU, .cpu = to->index};
+        mn_thread t; /* an address: then the cpu is looked at */
+        r = mn_go_attr(&t, &attr, executor_main, to->proc);
+        if (r < 0)
+            return r;
+    }
+    mni_handlers_count(NULL, true);
+    push_remote(to, p, p);
+    return 0;
+}
+
+/* A long queue, and another cpu whose executor sleeps: it gets some of the oldest. */
+static void share(const struct mni_cpu *c, struct mni_proc_cpu *pc) {
+    const unsigned n = mni_rt->ncpus, *order = mni_rt->topo.order + (size_t)c->index * (n - 1);
+    for (unsigned i = 0; i + 1 < n; i++) {
+        struct mni_cpu *to = mni_rt->cpus[order[i]];
+        if (!a32_load(&to->proc->asleep))
+            continue;
+        uint32_t most = pc->length / 2 < GIVE_MOST ? pc->length / 2 : GIVE_MOST, given = 0;
+        struct mni_proc *first = NULL, *last = NULL, *p;
+        while (given < most && ((p = pop(&pc->ready[MN_NORMAL])) || (p = pop_young(pc, true)))) {
+            p->next = first; /* a stack: the newest first */
+            first = p;
+            if (!last)
+                last = p;
+            given++;
+        }
+        count(pc, -(int)given);
+        if (first)
+            push_remote(to, first, last);
+        return;
+    }
+}
+
+/* ---- a turn */
+
+/* Calls back, outside the runtime.  The executor may be off duty afterwards.  NULL: in a fork's child. */
+#define CALL_BACK(c, t, expression)                                                                          \
+    ((t)->flags |= MNI_EXECUTOR, mni_leave(c), (expression), (c) = mni_enter(),                             \
+     (c) ? (void)((t)->flags &= (uint16_t)~MNI_EXECUTOR) : (void)0)
+
+static struct mni_cpu *finish(struct mni_cpu *c, struct mni_thread *t, struct mni_proc *p, int r) {
+    const struct mn_handler *h = p->handler;
+    if (!(p->flags & MNI_PROC_DOOMED))
+        mni_proc_doom(p, r < 0 ? r : MN_REASON_NORMAL, NULL);
+    mni_proc_flag(p, MNI_PROC_ENDING, 0);
+    struct mn_bin *detail;
+    int64_t reason = mni_proc_reason(p, &detail);
+    if (h->terminate && !(p->flags & (MNI_PROC_KILLED | MNI_PROC_INIT))) {
+        p->now = NULL;
+        CALL_BACK(c, t, h->terminate(p->state, reason));
+        if (!c)
+            return NULL;
+    }
+    t->own->proc = NULL;
+    mni_handlers_count(c, false);
+    mni_proc_close(c, p, reason, detail);
+    return c;
+}
+
+static struct mni_cpu *run(struct mni_cpu *c, struct mni_thread *t, struct mni_proc *p) {
+    const struct mn_handler *h = p->handler;
+    t->own->proc = p;
+    p->now = NULL;
+    int r = 0;
+    if (__builtin_expect((p->flags & MNI_PROC_INIT) != 0, 0)) {
+        if (h->init) {
+            CALL_BACK(c, t, r = h->init(p->state));
+            if (!c)
+                return NULL;
+        }
+        mni_proc_flag(p, 0, MNI_PROC_INIT);
+        if (r != 0)
+            return finish(c, t, p, r);
+    }
+    for (unsigned n = 0;;) {
+        if (__builtin_expect(p->flags & MNI_PROC_DOOMED, 0))
+            return finish(c, t, p, 0);
+        struct mni_msg *m = p->head;
+        if (!m) {
+            if (mni_signals_take(c, p))
+                continue;
+            /* Full: pairs with the push; after it the process is whoever's replaces IDLE. */
+            t->own->proc = NULL;
+            if (mni_cas64(&p->outer, 0, MNI_OUTER_IDLE))
+                return c;
+            t->own->proc = p;
+            continue;
+        }
+        if (__builtin_expect(n++ == TURN, 0)) {
+            t->own->proc = NULL;
+            count(c->proc, 1);
+            append(&c->proc->ready[p->priority], p);
+            return c;
+        }
+        mni_mailbox_remove(p, &p->head);
+        a64_store(&p->received, p->received + 1);
+        if (__builtin_expect((m->bits & MNI_MSG_COUNTED) != 0, 0))
+            mni_limit_left(c, p, m);
+        p->now = m;
+        int (*fn)(void *, struct mn_msg *) = m->pub.type == MN_MSG_CALL && h->handle_call ? h->handle_call : h->handle_message;
+        if (fn) {
+            CALL_BACK(c, t, r = fn(p->state, &m->pub));
+            if (__builtin_expect(!c, 0))
+                return NULL;
+        }
+        if (__builtin_expect(p->now != NULL, 1))
+            mni_msg_free(c->proc, m);
+        p->now = NULL;
+        if (__builtin_expect(r != 0, 0))
+            return finish(c, t, p, r);
+    }
+}
+
+/* ---- the executor */
+
+static bool over(void) {
+    return a32_load(&mni_rt->ending) && mni_handlers_alive(mni_rt) == 0;
+}
+
+static void after_sleep(struct mni_cpu *c, struct mni_thread *t) {
+    struct mni_proc_cpu *pc = c->proc;
+    /* Full: pairs with push_remote. */
+    mni_swap32(&pc->asleep, 1);
+    if (aptr_load(&pc->remote) && asleep(pc))
+        mni_ready(c, t);
+}
+
+static void after_spare(struct mni_cpu *c, struct mni_thread *t) {
+    struct mni_proc_cpu *pc = c->proc;
+    t->next = pc->spares;
+    pc->spares = t;
+}
+
+static struct mni_cpu *stop(struct mni_cpu *c, struct mni_thread *t, void (*after)(struct mni_cpu *, struct mni_thread *)) {
+    t->wait_what = "handlers that are ready";
+    t->wait_on = NULL;
+    t->since = c->now;
+    a8_store(&t->state, MNI_WAITING);
+    mni_switch(c, t, mni_next(c), after);
+    return mni_cpu_self();
+}
+
+static void *executor_main(void *arg) {
+    struct mni_proc_cpu *pc = arg;
+    struct mni_cpu *c = mni_enter();
+    struct mni_thread *t = c->current;
+    while (c->proc != pc) {
+        mni_resched(); /* stolen before it ran: back home */
+        c = mni_cpu_self();
+    }
+    for (;;) {
+        if (__builtin_expect(pc->executor != t, 0)) {
+            if (!pc->executor) {
+                aptr_store(&pc->executor, t);
+            } else if (pc->spare_count < SPARES_MOST && !over()) {
+                pc->spare_count++;
+                c = stop(c, t, after_spare);
+                continue;
+            } else {
+                break;
+            }
+        }
+        struct mni_proc *p = pick(pc);
+        if (!p) {
+            if (over()) {
+                aptr_store(&pc->executor, NULL);
+                while (pc->spares) {
+                    struct mni_thread *spare = pc->spares;
+                    pc->spares = spare->next;
+                    pc->spare_count--;
+                    mni_ready(c, spare);
+                }
+                break;
+            }
+            c = stop(c, t, after_sleep);
+            continue;
+        }
+        c = run(c, t, p);
+        if (__builtin_expect(!c, 0))
+            return NULL;
+        if (pc->length >= GIVE_AT && pc->picks % 16 == 0 && mni_rt->ncpus > 1 && pc->executor == t)
+            share(c, pc);
+        if (__builtin_expect(c->budget <= 0, 0)) {
+            mni_resched();
+            c = mni_cpu_self();
+        }
+    }
+    mni_leave(c);
+    return NULL;
+}
+
+/* ---- the runtime ends */
+
+static bool shut(struct mni_proc *p, void *arg) {
+    struct mni_cpu *c = arg;
+    uint32_t generation = a32_load(&p->generation);
+    if (a32_load(&p->flags) & MNI_PROC_HANDLER) {
+        struct mni_msg *m = mni_signal_make(mni_part(c), MNI_K_SHUTDOWN, 0, 0);
+        if (m)
+            mni_signal_send(c, (uint64_t)generation << 32 | (p->index + 1), m);
+    }
+    return true;
+}
+
+void mni_procs_drain(void) {
+    struct mni_cpu *c = mni_enter();
+    if (!c)
+        mni_foreign_enter();
+    if (mni_handlers_alive(mni_rt)) {
+        mni_procs_each(shut, c);
+    } else {
+        for (unsigned i = 0; i < mni_rt->ncpus; i++)
+            if (asleep(mni_rt->cpus[i]->proc))
+                mni_inbox_push(mni_rt->cpus[i], mni_rt->cpus[i]->proc->executor);
+    }
+    if (c)
+        mni_leave(c);
+}

@@ -1,0 +1,23 @@
+/* limit: mailboxes with a bound; see limit.c. */
+#ifndef MNI_LIMIT_H
+#define MNI_LIMIT_H
+
+#include "proc/proc.h"
+
+/*
+ * A message to a process with a bound: 1 it may be pushed and is counted; 0 it is to be dropped; -EAGAIN, -ETIMEDOUT, -ECANCELED.  May
+ * block; *cpu is the caller's after it.
+ */
+int mni_limit_enter(struct mni_cpu **cpu, struct mni_proc *p, mn_pid to, int64_t deadline);
+
+/* A counted message was not pushed after all, or has left the mailbox. */
+void mni_limit_undo(struct mni_proc *p);
+void mni_limit_left(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m);
+
+/* The receiver, which has just looked: drops the oldest beyond the bound, where that is the policy. */
+void mni_limit_drop_old(struct mni_cpu *c, struct mni_proc *p);
+
+/* The process has ended: who waits to send to it goes on. */
+void mni_limit_ended(struct mni_proc *p);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * own: memory, descriptors and dictionary of a process: released when it ends, however it ends.
+ *
+ * Each is a list that hangs on one hook, which is made at the first use.  Blocks of memory are linked to each other, so that a
+ * single one can be given back early.
+ */
+#include "proc/own.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "export.h"
+#include "fault.h"
+#include "proc/signal.h"
+
+struct block {
+    struct block *next, **prev;
+    size_t size;
+    uint64_t class;
+    char memory[];
+};
+
+struct mni_arena {
+    struct mni_hook hook;
+    struct block *blocks;
+    size_t used, most;
+};
+
+struct entry {
+    struct entry *next;
+    uint64_t key;
+    void *value;
+};
+
+enum { CHAINS = 16 };
+
+struct mni_dict {
+    struct mni_hook hook;
+    struct entry *chain[CHAINS];
+};
+
+struct fds {
+    struct mni_hook hook;
+    struct fds *next; /* of the process */
+    int fd;
+};
+
+/* ---- memory */
+
+static void free_arena(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook) {
+    struct mni_arena *a = (struct mni_arena *)(void *)hook;
+    for (struct block *b = a->blocks, *next; b; b = next) {
+        next = b->next;
+        mni_memory_give(c->proc, (unsigned)b->class, b);
+    }
+    p->more->arena = NULL;
+    free(a);
+}
+
+int mni_arena_make(struct mni_cpu *c, struct mni_proc *p, size_t most) {
+    (void)c;
+    struct mni_arena *a = fault("malloc") ? NULL : malloc(sizeof *a);
+    if (!a)
+        return -ENOMEM;
+    *a = (struct mni_arena){.hook.fn = free_arena, .most = most ? most : SIZE_MAX};
+    p->more->arena = a;
+    mni_proc_at_end(p, &a->hook);
+    return 0;
+}
+
+MN_EXPORT void *mn_alloc(size_t size) {
+    struct mni_cpu *c;
+    struct mni_proc *p = mni_proc_begin(&c);
+    if (!p)
+        return NULL;
+    struct block *b = NULL;
+    struct mni_more *more = mni_more(c, p);
+    if (more && (more->arena || mni_arena_make(c, p, 0) == 0)) {
+        struct mni_arena *a = more->arena;
+        if (size <= a->most - a->used && size < SIZE_MAX / 2) {
+            unsigned class = mni_class_of(sizeof *b + size);
+            b = mni_memory_take(c->proc, sizeof *b + size, class);
+            if (b) {
+                b->class = class;
+                b->size = size;
+                b->prev = &a->blocks;
+                b->next = a->blocks;
+                if (b->next)
+                    b->next->prev = &b->next;
+                a->blocks = b;
+                a->used += size;
+                memset(b->memory, 0, size);
+            }
+        }
+    }
+    mni_leave(c);
+    return b ? b->memory : NULL;
+}
+
+MN_EXPORT void mn_free(void *memory) {
+    struct mni_cpu *c;
+    struct mni_proc *p = memory ? mni_proc_begin(&c) : NULL;
+    if (!p)
+        return;
+    struct block *b = (struct block *)(void *)((char *)memory - offsetof(struct block, memory));
+    *b->prev = b->next;
+    if (b->next)
+        b->next->prev = b->prev;
+    p->more->arena->used -= b->size;
+    mni_memory_give(c->proc, (unsigned)b->class, b);
+    mni_leave(c);
+}
+
+/* ---- descriptors */
+
+static void close_fd(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook) {
+    (void)c, (void)p;
+    struct fds *f = (struct fds *)(void *)hook;
+    close(f->fd);
+    free(f);
+}
+
+MN_EXPORT int mn_own_fd(int fd) {
+    if (fd < 0)
+        return -EBADF;
+    struct mni_cpu *c;
+    struct mni_proc *p = mni_proc_begin(&c);
+    if (!p)
+        return -EPERM;
+    struct mni_more *more = mni_more(c, p);
+    struct fds *f = !more || fault("malloc") ? NULL : malloc(sizeof *f);
+    if (f) {
+        *f = (struct fds){.hook.fn = close_fd, .fd = fd};
+        mni_proc_at_end(p, &f->hook);
+    }
+    mni_leave(c);
+    return f ? 0 : -ENOMEM;
+}
+
+MN_EXPORT int mn_disown_fd(int fd) {
+    struct mni_cpu *c;
+    struct mni_proc *p = mni_proc_begin(&c);
+    if (!p)
+        return -EPERM;
+    int r = -EBADF;
+    for (struct mni_hook *h = p->more ? p->more->hooks : NULL; h && r < 0; h = h->next)
+        if (h->fn == close_fd && ((struct fds *)(void *)h)->fd == fd) {
+            mni_hook_drop(h);
+            free(h);
+            r = 0;
+            break;
+        }
+    mni_leave(c);
+    return r;
+}
+
+/* ---- dictionary */
+
+static void free_dict(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook) {
+    struct mni_dict *d = (struct mni_dict *)(void *)hook;
+    for (unsigned i = 0; i < CHAINS; i++)
+        for (struct entry *e = d->chain[i], *next; e; e = next) {
+            next = e->next;
+            mni_block_give(c->proc, 0, e);
+        }
+    p->more->dict = NULL;
+    free(d);
+}
+
+static struct entry **find(struct mni_dict *d, uint64_t key) {
+    struct entry **at = &d->chain[(key * 0x9e3779b97f4a7c15u) >> 60];
+    while (*at && (*at)->key != key)
+        at = &(*at)->next;
+    return at;
+}
+
+MN_EXPORT int mn_put(uint64_t key, void *value) {
+    struct mni_cpu *c;
+    struct mni_proc *p = mni_proc_begin(&c);
+    if (!p)
+        return -EPERM;
+    struct mni_more *more = mni_more(c, p);
+    if (more && !more->dict && value) {
+        struct mni_dict *d = fault("malloc") ? NULL : calloc(1, sizeof *d);
+        if (d) {
+            d->hook.fn = free_dict;
+            more->dict = d;
+            mni_proc_at_end(p, &d->hook);
+        }
+    }
+    int r = more && (more->dict || !value) ? 0 : -ENOMEM;
+    if (r == 0 && more->dict) {
+        struct entry **at = find(more->dict, key), *e = *at;
+        if (e && !value) {
+            *at = e->next;
+            mni_block_give(c->proc, 0, e);
+        } else if (e) {
+            e->value = value;
+        } else if (value) {
+            e = mni_block_take(c->proc, 0);
+            if (e) {
+                *e = (struct entry){NULL, key, value};
+                *at = e;
+            } else {
+                r = -ENOMEM;
+            }
+        }
+    }
+    mni_leave(c);
+    return r;
+}
+
+MN_EXPORT void *mn_get(uint64_t key) {
+    struct mni_cpu *c;
+    struct mni_proc *p = mni_proc_begin(&c);
+    if (!p)
+        return NULL;
+    struct entry *e = p->more && p->more->dict ? *find(p->more->dict, key) : NULL;
+    void *value = e ? e->value : NULL;
+    mni_leave(c);
+    return value;
+}

@@ -1,0 +1,162 @@
+/*
+ * recv: receiving.
+ *
+ * The mailbox is private: signals are taken out of the outer queue, the oldest first, acted on, and messages appended.  A selective
+ * receive walks it once, and looks at what is appended later only: the place where it stopped is a local variable, since nobody
+ * else touches the list.  A reference that the process makes (a call, a monitor) cannot be in a message that came before: its
+ * place is the mailbox's end at that time (more->mark), and a receive that asks for it begins there, however many are before it.
+ */
+#include <errno.h>
+
+#include "clock.h"
+#include "export.h"
+#include "proc/recv.h"
+
+/* On the next stack: the caller may be woken from here on. */
+static void after_recv(struct mni_cpu *c, struct mni_thread *t) {
+    struct mni_proc *p = t->own->proc;
+    uint32_t seq = a32_load(&t->park.claim) / MNI_CLAIM_SEQ;
+    uint64_t idle = MNI_OUTER_IDLE | (uint64_t)(t->index + 1) << MNI_IDLE_THREAD | (uint64_t)seq << MNI_IDLE_SEQ;
+    if (!mni_begin_wait(c, t))
+        return;
+    /* Full: pairs with the push; a signal that came before is found here, one that comes later finds IDLE.  If it fails, the
+     * thread may have been woken by its deadline, too, and wait again already: only this wait is claimed. */
+    if (!mni_cas64(&p->outer, 0, idle) && mni_claim_wait(&t->park, seq, 0))
+        mni_ready(c, t);
+}
+
+int mni_recv_wait(struct mni_cpu **cpu, struct mni_proc *p, int64_t deadline) {
+    struct mni_cpu *c = *cpu;
+    if (__builtin_expect(deadline != MN_FOREVER, 0) && deadline <= (int64_t)clock_now_ns())
+        return -ETIMEDOUT;
+    (void)p;
+    int r = mni_block(c, c->current, "message", NULL, deadline, after_recv);
+    *cpu = mni_cpu_self();
+    return r;
+}
+
+static inline bool matches(const struct mni_msg *m, const struct mn_match *match) {
+    unsigned f = match->fields;
+    return (!(f & MN_MATCH_TAG) || m->pub.tag == match->tag) && (!(f & MN_MATCH_FROM) || m->pub.from == match->from) &&
+           (!(f & MN_MATCH_REF) || m->pub.ref == match->ref) && (!(f & MN_MATCH_TYPE) || m->pub.type == match->type) &&
+           (!(f & MN_MATCH_TEST) || match->test(&m->pub, match->arg));
+}
+
+int mni_recv(struct mni_cpu **cpu, struct mni_proc *p, struct mni_msg **out, const struct mn_match *match,
+             int64_t deadline) {
+    struct mni_cpu *c = *cpu;
+    struct mni_more *more = p->more;
+    struct mni_msg **at = match && match->fields & MN_MATCH_REF && match->ref == more->mark_ref ? more->mark : &p->head;
+    int r = 0;
+    for (;;) {
+        struct mni_msg *m = *at;
+        if (__builtin_expect(match != NULL, 0))
+            for (; m && !matches(m, match); m = *at)
+                at = &m->next;
+        if (m) {
+            *out = mni_mailbox_remove(p, at);
+            a64_store(&p->received, p->received + 1);
+            if (__builtin_expect((m->bits & MNI_MSG_COUNTED) != 0, 0))
+                mni_limit_left(c, p, m);
+            return 0;
+        }
+        if (mni_signals_take(c, p)) {
+            if (__builtin_expect(p->flags & MNI_PROC_DOOMED, 0))
+                mni_proc_check(c, p);
+            continue;
+        }
+        if (__builtin_expect(r < 0, 0))
+            return r;
+        if (__builtin_expect((a32_load(&c->current->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL, 0))
+            return -ECANCELED;
+        r = mni_recv_wait(&c, p, deadline);
+        *cpu = c;
+    }
+}
+
+static inline int receive(struct mn_msg **msg, const struct mn_match *match, int64_t deadline) {
+    struct mni_cpu *c;
+    struct mni_proc *p = mni_proc_begin(&c);
+    if (__builtin_expect(!p, 0))
+        return -EPERM;
+    struct mni_msg *m;
+    int r = -EPERM;
+    if (__builtin_expect(!(p->flags & MNI_PROC_HANDLER), 1) && (r = mni_recv(&c, p, &m, match, deadline)) == 0) {
+        m->next = p->more->held;
+        p->more->held = m;
+        *msg = &m->pub;
+    }
+    mni_leave_slice(c);
+    return r;
+}
+
+MN_EXPORT int mn_receive(struct mn_msg **msg) {
+    return receive(msg, NULL, MN_FOREVER);
+}
+
+MN_EXPORT int mn_receive_until(struct mn_msg **msg, int64_t deadline) {
+    return receive(msg, NULL, deadline);
+}
+
+MN_EXPORT int mn_receive_match_until(struct mn_msg **msg, const struct mn_match *match, int64_t deadline) {
+    if (match->fields > 31 || (match->fields & MN_MATCH_TEST && !match->test))
+        return -EINVAL;
+    return receive(msg, match, deadline);
+}
+
+MN_EXPORT int mn_receive_match(struct mn_msg **msg, const struct mn_match *match) {
+    return mn_receive_match_until(msg, match, MN_FOREVER);
+}
+
+MN_EXPORT void mn_msg_free(struct mn_msg *msg) {
+    if (!msg)
+        return;
+    struct mni_msg *m = mni_msg_of(msg);
+    struct mni_cpu *c = mni_enter();
+    struct mni_proc *p = c ? mni_proc_self(c) : NULL;
+    if (p && p->flags & MNI_PROC_HANDLER && p->now == m)
+        p->now = NULL;
+    if (p && p->more) {
+        struct mni_msg **at = &p->more->held;
+        while (*at && *at != m)
+            at = &(*at)->next;
+        if (*at)
+            *at = m->next;
+    }
+    mni_msg_free(mni_part(c), m);
+    if (c)
+        mni_leave(c);
+}
+
+MN_EXPORT int mn_msg_keep(struct mn_msg *msg) {
+    struct mni_cpu *c;
+    struct mni_proc *p = mni_proc_begin(&c);
+    if (!p)
+        return -EPERM;
+    int r = -EPERM;
+    struct mni_msg *m = mni_msg_of(msg);
+    if (p->flags & MNI_PROC_HANDLER && p->now == m) {
+        struct mni_more *more = mni_more(c, p);
+        r = more ? 0 : -ENOMEM;
+        if (more) {
+            p->now = NULL;
+            m->next = more->held;
+            more->held = m;
+        }
+    }
+    mni_leave(c);
+    return r;
+}
+
+MN_EXPORT int64_t mn_mailbox_length(void) {
+    struct mni_cpu *c;
+    struct mni_proc *p = mni_proc_begin(&c);
+    if (!p)
+        return -EPERM;
+    mni_signals_take(c, p);
+    int64_t n = p->length;
+    if (p->flags & MNI_PROC_DOOMED)
+        mni_proc_check(c, p);
+    mni_leave(c);
+    return n;
+}

@@ -1,0 +1,176 @@
+/* send: sending messages. */
+#include <errno.h>
+#include <string.h>
+
+#include "export.h"
+#include "foreign.h"
+#include "proc/limit.h"
+#include "proc/signal.h"
+
+/* The caller's pid; 0: it is no process. */
+static inline mn_pid sender(const struct mni_cpu *c) {
+    const struct mni_proc *p = c ? mni_proc_self(c) : NULL;
+    return p ? mni_pid(p) : 0;
+}
+
+/* Pushes a message that the caller has made. */
+static inline void push(struct mni_cpu *c, struct mni_proc *p, mn_pid to, struct mni_msg *m) {
+    m->generation = (uint32_t)(to >> 32);
+    uint64_t old = mni_outer_push(p, m, m);
+    if (__builtin_expect((old & (MNI_OUTER_IDLE | MNI_OUTER_CLOSED)) == 0, 1))
+        return;
+    if (old & MNI_OUTER_IDLE) {
+        mni_outer_wake(c, p, old);
+        return;
+    }
+    if (m->bits & MNI_MSG_COUNTED)
+        mni_limit_undo(p);
+    mni_msg_free(mni_part(c), m);
+}
+
+/* A mailbox with a bound: as mni_limit_enter.  The message is not made yet, since the call may block. */
+static __attribute__((noinline)) int room(struct mni_cpu **cpu, struct mni_proc *p, mn_pid to, int64_t deadline) {
+    return mni_limit_enter(cpu, p, to, deadline);
+}
+
+/* Before a message is made: 1 go on, *out says to which record; *bits: what it is marked with.  0, or an error: it is over. */
+static inline int post_begin(struct mni_cpu **cpu, mn_pid to, struct mni_proc **out, uint16_t *bits, int64_t deadline) {
+    struct mni_cpu *c = mni_enter();
+    *cpu = c;
+    *bits = 0;
+    if (__builtin_expect(!c, 0)) {
+        if (!mni_rt)
+            return -EPERM;
+        mni_foreign_enter();
+    }
+    struct mni_proc *p = mni_proc_at(to);
+    *out = p;
+    if (__builtin_expect(!p || !mni_proc_is(p, to), 0))
+        return 0;
+    if (__builtin_expect((a32_load(&p->flags) & MNI_PROC_LIMITED) != 0, 0)) {
+        *bits = MNI_MSG_COUNTED;
+        return room(cpu, p, to, deadline);
+    }
+    return 1;
+}
+
+static inline void post_end(struct mni_cpu *c) {
+    if (__builtin_expect(c != NULL, 1))
+        mni_leave_slice(c);
+}
+
+static inline int finish(struct mni_cpu *c, struct mni_proc *p, mn_pid to, struct mni_msg *m, uint16_t bits) {
+    int r = 0;
+    if (__builtin_expect(m != NULL, 1)) {
+        m->bits |= bits;
+        push(c, p, to, m);
+    } else {
+        r = -ENOMEM;
+        if (bits)
+            mni_limit_undo(p);
+    }
+    post_end(c);
+    return r;
+}
+
+static inline int post(mn_pid to, uint64_t tag, const void *data, size_t size, int64_t deadline) {
+    if (__builtin_expect(size > UINT32_MAX, 0))
+        return -EMSGSIZE;
+    struct mni_cpu *c;
+    struct mni_proc *p;
+    uint16_t bits;
+    int r = post_begin(&c, to, &p, &bits, deadline);
+    if (__builtin_expect(r <= 0, 0)) {
+        post_end(c);
+        return r;
+    }
+    return finish(c, p, to, mni_msg_make(mni_part(c), MNI_K_MSG, sender(c), tag, 0, data, size), bits);
+}
+
+MN_EXPORT int mn_post(mn_pid to, uint64_t tag, const void *data, size_t size) {
+    return post(to, tag, data, size, MN_FOREVER);
+}
+
+MN_EXPORT int mn_post_until(mn_pid to, uint64_t tag, const void *data, size_t size, int64_t deadline) {
+    return post(to, tag, data, size, deadline);
+}
+
+MN_EXPORT int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *)) {
+    if (size > UINT32_MAX)
+        return -EMSGSIZE;
+    struct mni_cpu *c;
+    struct mni_proc *p;
+    uint16_t bits;
+    int r = post_begin(&c, to, &p, &bits, MN_FOREVER);
+    if (r <= 0) {
+        post_end(c);
+        if (r == 0 && release)
+            release(data);
+        return r;
+    }
+    struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_MSG, sender(c), tag, 0, NULL, 0);
+    if (m) {
+        m->bits = MNI_MSG_REF;
+        m->pub.data = data;
+        m->pub.size = (uint32_t)size;
+        m->extra[0] = (void *)(uintptr_t)release;
+    }
+    return finish(c, p, to, m, bits);
+}
+
+MN_EXPORT int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin) {
+    if (bin->size > UINT32_MAX)
+        return -EMSGSIZE;
+    struct mni_cpu *c;
+    struct mni_proc *p;
+    uint16_t bits;
+    int r = post_begin(&c, to, &p, &bits, MN_FOREVER);
+    if (r <= 0) {
+        post_end(c);
+        return r;
+    }
+    struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_MSG, sender(c), tag, 0, NULL, 0);
+    if (m)
+        mni_msg_detail(m, bin);
+    return finish(c, p, to, m, bits);
+}
+
+/*
+ * From signal handlers: nothing that another may be in the middle of is used.  The messages lie in a fixed array; a word says
+ * whether one is in use, and the receiver's mni_msg_free clears it.  The push, the claim of a waiting thread and the inbox of its
+ * cpu are compare-and-swaps.
+ */
+enum { FIXED = 256 };
+static struct fixed {
+    struct mni_msg m;
+    uint64_t value; /* extra[0] */
+    uint64_t used;  /* extra[1]; atomic */
+} fixed[FIXED];
+
+MN_EXPORT int mn_post_from_signal(mn_pid to, uint64_t tag, uint64_t value) {
+    if (!mni_rt)
+        return -EPERM;
+    struct mni_cpu *c = mni_enter();
+    if (!c)
+        mni_foreign_enter();
+    int r = -EAGAIN;
+    struct mni_proc *p = mni_proc_at(to);
+    if (!p || !mni_proc_is(p, to))
+        r = 0;
+    for (unsigned i = 0; r < 0 && i < FIXED; i++) {
+        struct fixed *f = &fixed[i];
+        /* Acquire: pairs with the release of mni_msg_free_slow. */
+        if (a64_load(&f->used) || !a64_cas_acquire(&f->used, 0, 1))
+            continue;
+        f->value = value;
+        f->m.kind = MNI_K_MSG;
+        f->m.class = MNI_CLASS_FIXED;
+        f->m.bits = 0;
+        f->m.pub = (struct mn_msg){.tag = tag, .data = &f->value, .size = sizeof value};
+        push(c, p, to, &f->m);
+        r = 0;
+    }
+    if (c)
+        mni_leave(c);
+    return r;
+}
