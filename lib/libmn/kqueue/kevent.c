@@ -362,7 +362,7 @@ static int changes_made(struct mni_kq *kq, const struct kevent *changes, int nch
     return errors;
 }
 
-static int kevent_inside(const struct mni_cpu *cpu, int fd, const struct kevent *changes, int nchanges,
+static int kevent_inside(struct mni_cpu *cpu, int fd, const struct kevent *changes, int nchanges,
                          struct kevent *events, int nevents, int64_t deadline) {
     if (nchanges < 0 || nevents < 0)
         return -EINVAL;
