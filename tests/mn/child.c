@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
-#include "proc.h"
+#include "procfs.h"
 #include "sync.h"
 
 /* Ends with that status when the pipe is closed. */

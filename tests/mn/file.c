@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <sys/types.h>
 
-#include "proc.h"
+#include "procfs.h"
 #include "sync.h"
 
 static char dir[64];

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include "proc.h"
+#include "procfs.h"
 #include "sync.h"
 
 enum { SIZE = 3 << 20 };

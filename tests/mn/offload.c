@@ -2,7 +2,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "proc.h"
+#include "procfs.h"
 #include "sync.h"
 
 static struct mn_pool_use pool_stats(void) {

@@ -2,7 +2,7 @@
 #include <mn/resolve.h>
 #include <stdatomic.h>
 
-#include "proc.h"
+#include "procfs.h"
 #include "sync.h"
 
 static int held, inside, answers;
