@@ -54,13 +54,15 @@
 #include "sys.h"
 
 enum {
-    CHUNK_BITS = 12,
-    CHUNK = 1 << CHUNK_BITS,
+    CHUNK_BITS = MNI_FD_CHUNK_BITS,
+    CHUNK = MNI_FD_CHUNK,
     CHUNKS = 1 << (31 - CHUNK_BITS),
+    FAR = 6, /* events ahead of the one that is handed out: their entries are fetched, */
+    NEAR = 3, /* and of these the threads that wait */
 };
 
 static struct lock growing = LOCK_INIT(RANK_POOL);
-static struct mni_fd **directory; /* [CHUNKS]; atomic, as its elements: written once */
+struct mni_fd **mni_fd_directory; /* [CHUNKS]; atomic, as its elements: written once */
 static uint32_t chunks;           /* all in use lie below; atomic */
 
 static void *map(size_t size) {
@@ -71,26 +73,18 @@ static void *map(size_t size) {
 
 static struct mni_fd *grow(unsigned chunk) {
     lock_take(&growing);
-    if (!directory) {
+    if (!mni_fd_directory) {
         struct mni_fd **d = map(CHUNKS * sizeof *d);
-        aptr_store_release(&directory, d); /* release, both: pair with the acquires of mni_fd_find */
+        aptr_store_release(&mni_fd_directory, d); /* release, both: pair with the acquires of mni_fd_find */
     }
     struct mni_fd *c = NULL;
-    if (directory && !(c = directory[chunk]) && (c = map(CHUNK * sizeof *c)) != NULL) {
-        aptr_store_release(&directory[chunk], c);
+    if (mni_fd_directory && !(c = mni_fd_directory[chunk]) && (c = map(CHUNK * sizeof *c)) != NULL) {
+        aptr_store_release(&mni_fd_directory[chunk], c);
         if (chunk >= chunks)
             a32_store_release(&chunks, chunk + 1);
     }
     lock_drop(&growing);
     return c;
-}
-
-struct mni_fd *mni_fd_find(int fd) {
-    struct mni_fd **d = aptr_load_acquire(&directory);
-    if (!d || fd < 0)
-        return NULL;
-    struct mni_fd *c = aptr_load_acquire(&d[(unsigned)fd >> CHUNK_BITS]);
-    return c ? c + ((unsigned)fd & (CHUNK - 1)) : NULL;
 }
 
 struct mni_fd *mni_fd_get(int fd, int *error) {
@@ -149,26 +143,28 @@ static unsigned wanted(const struct mni_queue *q) {
     return what;
 }
 
-static void wake(struct mni_cpu *c, struct mni_queue *claimed) {
-    for (struct mni_waiter *w; (w = mni_queue_take(claimed));) {
-        struct mni_parker *p = w->parker;
-        if (p->foreign != MNI_GREEN) {
-            mni_foreign_wake(p);
-            continue;
-        }
-        struct mni_thread *t = (struct mni_thread *)(void *)p;
-        if (!c)
-            mni_ready_remote(t);
-        else if (mni_runq_empty(c) || ((t->flags & MNI_PINNED) && t->cpu != c->index))
-            mni_ready(c, t);
-        else {
-            /* In the order of events: not to the hot slot. */
-            mni_count(c, wakes, 1);
-            a8_store(&t->state, MNI_READY);
-            mni_runq_push_fair(c, t);
-            c->cold = c->tail;
-        }
+static inline void wake_one(struct mni_cpu *c, struct mni_parker *p) {
+    if (__builtin_expect(p->foreign != MNI_GREEN, 0)) {
+        mni_foreign_wake(p);
+        return;
     }
+    struct mni_thread *t = (struct mni_thread *)(void *)p;
+    if (__builtin_expect(!c, 0)) {
+        mni_ready_remote(t);
+    } else if (((t->flags & MNI_PINNED) && t->cpu != c->index) || mni_runq_empty(c)) {
+        mni_ready(c, t);
+    } else {
+        /* In the order of events: not to the hot slot. */
+        mni_count(c, wakes, 1);
+        a8_store(&t->state, MNI_READY);
+        mni_runq_push_fair(c, t);
+        c->cold = c->tail;
+    }
+}
+
+static void wake(struct mni_cpu *c, struct mni_queue *claimed) {
+    for (struct mni_waiter *w; (w = mni_queue_take(claimed));)
+        wake_one(c, w->parker);
 }
 
 static void add_event(struct mni_fd *f, unsigned direction) {
@@ -180,58 +176,84 @@ static void add_event(struct mni_fd *f, unsigned direction) {
     } while (!mni_cas32(&f->word[direction], word, new));
 }
 
-void mni_fd_soon(const struct mni_ready *event, bool sooner) {
-    struct mni_fd *f = mni_fd_find((int)(uint32_t)event->key);
-    if (!sooner) {
-        __builtin_prefetch(f, 1);
-        return;
-    }
-    /* Relaxed: a hint, that nobody follows but the prefetch.  A waiter lies in its thread's second line. */
-    const char *w = (const char *)aptr_load(&f->queue[event->what & MNI_READY_READ ? MNI_READ : MNI_WRITE].head);
-    __builtin_prefetch(w - 64, 1);
-    __builtin_prefetch(w, 1);
+/* Under the lock: not of ours, or one that several wait for, or both. */
+static void wake_some(struct mni_fd *f, unsigned d, struct mni_queue *out) {
+    if (f->flags & MNI_FD_OURS)
+        claim_first(&f->queue[d], out);
+    else
+        claim_all(&f->queue[d], 0, out);
 }
 
-void mni_fd_event(struct mni_cpu *c, const struct mni_ready *event) {
-    int fd = (int)(uint32_t)event->key;
-    struct mni_fd *f = mni_fd_find(fd);
+/* The one that waits in a direction, nearly always; NULL: see `out`. */
+static inline struct mni_parker *claim_only(struct mni_fd *f, unsigned d, struct mni_queue *out) {
+    struct mni_waiter *w = f->queue[d].head;
+    if (__builtin_expect(!w, 0))
+        return NULL;
+    if (__builtin_expect(f->queue[d].tail != w || w->data, 0)) {
+        wake_some(f, d, out);
+        return NULL;
+    }
+    f->queue[d] = (struct mni_queue){0};
+    w->link.next = w->link.prev = NULL;
+    struct mni_parker *p = w->parker;
+    return mni_claim(p, 0) ? p : NULL;
+}
+
+static inline void event(struct mni_cpu *c, struct mni_fd *f, const struct mni_ready *e) {
+    struct mni_parker *p[2] = {NULL, NULL};
     struct mni_queue out = {0};
     mni_lock_take(&f->lock);
-    if (f->generation != event->key >> 32) {
+    if (__builtin_expect(f->generation != e->key >> 32, 0)) {
         mni_lock_drop(&f->lock);
         return;
     }
-    uint32_t flags = f->flags;
-    if (event->what & (MNI_READY_URGENT | MNI_READY_END))
+    const uint32_t flags = f->flags;
+    if (__builtin_expect(e->what & (MNI_READY_URGENT | MNI_READY_END), 0))
         a32_store(&f->flags, flags | MNI_FD_MORE);
-    bool left = false;
-    for (unsigned d = MNI_READ; d <= MNI_WRITE; d++) {
-        if (event->what & 1u << d) {
+    for (unsigned d = MNI_READ; d <= MNI_WRITE; d++)
+        if (e->what & 1u << d) {
             add_event(f, d);
-            if (flags & MNI_FD_OURS)
-                claim_first(&f->queue[d], &out);
-            else
-                claim_all(&f->queue[d], 0, &out);
+            p[d] = claim_only(f, d, &out);
         }
-        left |= !mni_queue_empty(&f->queue[d]);
+    if (__builtin_expect(!(flags & MNI_FD_OURS), 0)) {
+        unsigned left = wanted(&f->queue[MNI_READ]) | wanted(&f->queue[MNI_WRITE]);
+        if (f->queue[MNI_READ].head || f->queue[MNI_WRITE].head)
+            mni_pollset_arm(&mni_poller_set, (int)(uint32_t)e->key, left, e->key);
     }
-    if (left && !(flags & MNI_FD_OURS))
-        mni_pollset_arm(&mni_poller_set, fd, wanted(&f->queue[MNI_READ]) | wanted(&f->queue[MNI_WRITE]), event->key);
     mni_lock_drop(&f->lock);
-    wake(c, &out);
+    for (unsigned d = MNI_READ; d <= MNI_WRITE; d++)
+        if (p[d])
+            wake_one(c, p[d]);
+    if (__builtin_expect(out.head != NULL, 0))
+        wake(c, &out);
     if (__builtin_expect(flags & MNI_FD_KQUEUE, 0))
-        mni_kq_event(fd);
+        mni_kq_event((int)(uint32_t)e->key);
 }
 
-void mni_fd_drained(struct mni_fd *f, unsigned direction, uint32_t seen) {
-    if (seen & MNI_FD_READY)
-        mni_cas32(&f->word[direction], seen, seen & ~(uint32_t)MNI_FD_READY); /* full; pairs with add_event's */
+/* An event's entry was in the table when it was armed, and is for good. */
+static inline struct mni_fd *entry_of(const struct mni_ready *e) {
+    return mni_fd_find((int)(uint32_t)e->key);
 }
 
-void mni_fd_pass_on(struct mni_fd *f, unsigned direction) {
-    /* Relaxed: one that queues now has seen READY under the lock, and does not wait. */
-    if (__builtin_expect(!aptr_load(&f->queue[direction].head), 1) || !(a32_load(&f->word[direction]) & MNI_FD_READY))
-        return;
+void mni_fd_events(struct mni_cpu *c, const struct mni_ready *events, int n) {
+    for (int i = 0; i < n && i < FAR; i++)
+        __builtin_prefetch(entry_of(&events[i]), 1);
+    for (int i = 0; i < n; i++) {
+        if (i + FAR < n)
+            __builtin_prefetch(entry_of(&events[i + FAR]), 1);
+        if (i + NEAR < n) {
+            /* Relaxed: a hint.  The descriptor of a green thread has two lines that are needed. */
+            const char *w = (const char *)aptr_load(&entry_of(&events[i + NEAR])->queue[MNI_READ].head);
+            if (w) {
+                __builtin_prefetch(w - offsetof(struct mni_thread, waiter), 1);
+                __builtin_prefetch(w + sizeof(struct mni_waiter) - 1, 1);
+            }
+        }
+        event(c, entry_of(&events[i]), &events[i]);
+    }
+}
+
+void mni_fd_pass_on_slow(struct mni_fd *f, unsigned direction) {
     struct mni_worker *w = mni_worker_self();
     struct mni_queue out = {0};
     mni_lock_take(&f->lock);
@@ -306,19 +328,11 @@ static void after_fd(struct mni_cpu *c, struct mni_thread *t) {
         mni_ready(c, t);
 }
 
-static int wait_green(struct mni_cpu *c, struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline) {
-    if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
-        return mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
-    struct mni_thread *t = c->current;
-    t->waiter.data = (void *)((uintptr_t)f | direction);
-    t->waiter.tag = (uint64_t)generation << 32 | (unsigned)fd;
-    mni_poller_waits(c);
-    int r = mni_wait_after(c, direction == MNI_READ ? "readable" : "writable", f, deadline, after_fd);
-    mni_poller_waited(mni_cpu_self());
-    return r;
+static const char *name_of(unsigned direction) {
+    return direction == MNI_READ ? "readable" : "writable";
 }
 
-static int wait_foreign(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline) {
+static __attribute__((noinline)) int wait_foreign(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline) {
     mni_lock_take(&f->lock);
     int r = begin(f, fd, direction, generation);
     if (r) {
@@ -327,25 +341,49 @@ static int wait_foreign(struct mni_fd *f, int fd, unsigned direction, uint32_t g
     }
     enqueue(f, direction, mni_waiter_self());
     mni_poller_waits(NULL);
-    r = mni_wait(direction == MNI_READ ? "readable" : "writable", f, &f->lock, deadline);
+    r = mni_wait(name_of(direction), f, &f->lock, deadline);
     mni_poller_waited(NULL);
     return r;
 }
 
-int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline) {
-    int r = mni_poller_open();
-    if (r)
-        return r < 0 ? r : mni_fd_plain_wait(fd, 1u << direction, deadline);
-    struct mni_worker *worker = mni_worker_self();
-    r = worker ? wait_green(worker->cpu, f, fd, direction, generation, deadline) : wait_foreign(f, fd, direction, generation, deadline);
-    if (r < 0) {
-        struct mni_waiter *w = mni_waiter_self();
-        mni_lock_take(&f->lock);
-        if (mni_queued(w))
-            mni_queue_remove(&f->queue[direction], w);
-        mni_lock_drop(&f->lock);
-    }
+/* The wait has failed: the caller takes itself out. */
+static __attribute__((noinline)) int leave(struct mni_fd *f, unsigned direction, int r) {
+    struct mni_waiter *w = mni_waiter_self();
+    mni_lock_take(&f->lock);
+    if (mni_queued(w))
+        mni_queue_remove(&f->queue[direction], w);
+    mni_lock_drop(&f->lock);
     return r;
+}
+
+static __attribute__((noinline)) int open_set(int fd, unsigned direction, int64_t deadline) {
+    int r = mni_poller_open();
+    if (r > 0 && (r = mni_fd_plain_wait(fd, 1u << direction, deadline)) == 0)
+        r = 1;
+    return r;
+}
+
+/* With a small frame, and everything in it: what a waiting thread has on its stack is cold when it goes on. */
+int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline) {
+    int r;
+    if (__builtin_expect(a32_load_acquire(&mni_poller_epoch) == 0, 0) && (r = open_set(fd, direction, deadline)) != 0)
+        return r < 0 ? r : 0;
+    struct mni_worker *worker = mni_worker_self();
+    if (__builtin_expect(!worker, 0)) {
+        r = wait_foreign(f, fd, direction, generation, deadline);
+    } else {
+        struct mni_cpu *c = worker->cpu;
+        struct mni_thread *t = c->current;
+        if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
+            return mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
+        t->waiter.data = (void *)((uintptr_t)f | direction);
+        t->waiter.tag = (uint64_t)generation << 32 | (unsigned)fd;
+        a32_store(&c->polls, c->polls + 1); /* relaxed, as below: poller.c */
+        r = mni_block(c, t, name_of(direction), f, deadline, after_fd);
+        c = mni_cpu_self();
+        a32_store(&c->polls, c->polls - 1);
+    }
+    return __builtin_expect(r < 0, 0) ? leave(f, direction, r) : r;
 }
 
 int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint32_t seen[2], struct mni_waiter w[2], unsigned what) {
@@ -428,7 +466,7 @@ void mni_fd_closed(struct mni_fd *f) {
 /* Every entry that was ever used lies in a chunk. */
 static void each(void (*fn)(struct mni_fd *)) {
     for (unsigned i = 0; i < a32_load_acquire(&chunks); i++) {
-        struct mni_fd *c = directory[i];
+        struct mni_fd *c = mni_fd_directory[i];
         for (unsigned k = 0; c && k < CHUNK; k++)
             fn(&c[k]);
     }

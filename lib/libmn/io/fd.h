@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "atomic.h"
 #include "pollset.h"
 #include "wait.h"
 
@@ -39,7 +40,15 @@ _Static_assert(sizeof(struct mni_fd) == 64, "a cache line");
 /* The entry of a number; NULL: it is negative (or beyond what can be a descriptor), or there is no memory: *error. */
 struct mni_fd *mni_fd_get(int fd, int *error);
 /* The same if it was asked for before. */
-struct mni_fd *mni_fd_find(int fd);
+enum { MNI_FD_CHUNK_BITS = 12, MNI_FD_CHUNK = 1 << MNI_FD_CHUNK_BITS };
+extern struct mni_fd **mni_fd_directory __attribute__((visibility("hidden")));
+static inline struct mni_fd *mni_fd_find(int fd) {
+    struct mni_fd **d = aptr_load_acquire(&mni_fd_directory); /* acquire, both: pair with the releases of grow() */
+    if (__builtin_expect(!d || fd < 0, 0))
+        return NULL;
+    struct mni_fd *c = aptr_load_acquire(&d[(unsigned)fd >> MNI_FD_CHUNK_BITS]);
+    return c ? c + ((unsigned)fd & (MNI_FD_CHUNK - 1)) : NULL;
+}
 
 /*
  * A descriptor that is ours from now on; flags: SOCKET, STREAM.  -ENOMEM: it is still the caller's alone.
@@ -53,10 +62,18 @@ int mni_fd_made(int fd, unsigned flags);
 int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline);
 
 /* Nothing is left in that direction, unless an event has come since the word was read. */
-void mni_fd_drained(struct mni_fd *f, unsigned direction, uint32_t seen);
+static inline void mni_fd_drained(struct mni_fd *f, unsigned direction, uint32_t seen) {
+    if (seen & MNI_FD_READY)
+        mni_cas32(&f->word[direction], seen, seen & ~(uint32_t)MNI_FD_READY); /* full; pairs with that of an event */
+}
 
-/* The caller leaves with the direction still ready: the next who waits is to try. */
-void mni_fd_pass_on(struct mni_fd *f, unsigned direction);
+/* The caller leaves; if the direction is still ready, the next who waits is to try. */
+void mni_fd_pass_on_slow(struct mni_fd *f, unsigned direction);
+static inline void mni_fd_pass_on(struct mni_fd *f, unsigned direction) {
+    /* Relaxed: one that queues now has seen READY under the lock, and does not wait. */
+    if (__builtin_expect(aptr_load(&f->queue[direction].head) != NULL, 0) && a32_load(&f->word[direction]) & MNI_FD_READY)
+        mni_fd_pass_on_slow(f, direction);
+}
 
 /*
  * One who waits for several descriptors, or for both directions of one.  It has two waiters for each, whose data is the
@@ -82,11 +99,9 @@ int mni_fd_look(int fd, unsigned what);
 void mni_fd_closing(struct mni_fd *f, int fd);
 void mni_fd_closed(struct mni_fd *f);
 
-/* An event: wakes who waits.  cpu: the caller's, inside the runtime; NULL: it has none. */
+/* Events: wakes who waits.  cpu: the caller's, inside the runtime; NULL: it has none. */
 struct mni_cpu;
-void mni_fd_event(struct mni_cpu *cpu, const struct mni_ready *event);
-/* It will be told of that event soon; a little later: sooner. */
-void mni_fd_soon(const struct mni_ready *event, bool sooner);
+void mni_fd_events(struct mni_cpu *cpu, const struct mni_ready *events, int n);
 
 /* The next time that a kqueue's descriptor is readable, mni_kq_event is called.  0; -ENOMEM and the like. */
 int mni_fd_watch(int fd);

@@ -48,59 +48,8 @@ static void hint(int fd, uint32_t flag) {
     mni_call_end_here(c);
 }
 
-/*
- * call: io->call, known to the compiler where that counts: an indirect call and each return after a switch of stacks is
- * predicted wrong, and there are two of each in an answer to a request.
- */
-static inline __attribute__((always_inline)) long make(struct mni_io *io, long (*call)(struct mni_io *, uint32_t)) {
-    int r;
-    struct mni_cpu *c = mni_call_begin();
-    if (mni_call_cancelled(c)) {
-        mni_call_end(c);
-        return -ECANCELED;
-    }
-    struct mni_fd *f = mni_fd_get(io->fd, &r);
-    if (!f) {
-        mni_call_end(c);
-        return r;
-    }
-    const bool green = c != NULL;
-    const unsigned d = io->direction;
-    uint32_t generation = a32_load_acquire(&f->generation); /* acquire: with the flags that belong to it */
-    long got;
-    for (bool woken = false;; woken = true) {
-        uint32_t seen = a32_load_acquire(&f->word[d]), flags = a32_load(&f->flags); /* acquire: pairs with add_event */
-        if (!(flags & MNI_FD_OURS) || seen & MNI_FD_READY || woken) {
-            if (green)
-                mni_leave(mni_cpu_self());
-            do
-                got = call(io, flags);
-            while (got == -EINTR);
-            if (green)
-                mni_enter();
-            if (got != -EAGAIN) {
-                if (got > 0 && (size_t)got < io->want && flags & MNI_FD_STREAM && !(d == MNI_READ && flags & MNI_FD_MORE))
-                    mni_fd_drained(f, d, seen);
-                mni_fd_pass_on(f, d);
-                break;
-            }
-            mni_fd_drained(f, d, seen);
-        }
-        got = mni_fd_wait(f, io->fd, d, generation, io->deadline);
-        if (got < 0)
-            break;
-        if (a32_load_acquire(&f->generation) != generation) { /* acquire; pairs with the lock of who closed it */
-            got = -EBADF;
-            break;
-        }
-    }
-    if (green)
-        mni_leave_slice(mni_cpu_self());
-    return got;
-}
-
 long mni_io(struct mni_io *io) {
-    return make(io, io->call);
+    return mni_io_inline(io, io->call);
 }
 
 static int no_wait(uint32_t flags) {
@@ -134,7 +83,7 @@ static long in_turn(struct mni_io *io, long nr, const struct iovec *v, size_t n)
     return r;
 }
 
-static __attribute__((noinline)) long call_other(struct mni_io *io, uint32_t flags) {
+static long call_vector(struct mni_io *io, uint32_t flags) {
     const struct iovec *v = io->data;
     const bool reads = io->direction == MNI_READ;
     if (!(flags & (MNI_FD_OURS | MNI_FD_OTHER)) || (flags & (MNI_FD_OURS | MNI_FD_SOCKET)) == (MNI_FD_OURS | MNI_FD_SOCKET)) {
@@ -164,25 +113,16 @@ static __attribute__((noinline)) long call_other(struct mni_io *io, uint32_t fla
     return r == -EOPNOTSUPP ? in_turn(io, reads ? SYS_readv : SYS_writev, v, io->size) : r;
 }
 
-static inline __attribute__((always_inline)) long call_vector(struct mni_io *io, uint32_t flags) {
-    const unsigned socket = MNI_FD_OURS | MNI_FD_SOCKET;
-    if (__builtin_expect((flags & socket) != socket || io->size != 1, 0))
-        return call_other(io, flags);
-    const struct iovec *v = io->data;
-    return io->direction == MNI_READ ? sys(SYS_recvfrom, io->fd, v->iov_base, v->iov_len, 0)
-                                     : sys(SYS_sendto, io->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL);
-}
-
-static inline __attribute__((always_inline)) ssize_t vector(int fd, unsigned direction, const struct iovec *v, int n, int64_t deadline) {
+static ssize_t vector(int fd, unsigned direction, const struct iovec *v, int n, int64_t deadline) {
     if (n < 0 || n > IOV_MAX)
         return -EINVAL;
-    struct mni_io io = {.fd = fd, .direction = direction, .deadline = deadline, .data = v, .size = (size_t)n};
+    struct mni_io io = {.fd = fd, .direction = direction, .deadline = deadline, .call = call_vector, .data = v, .size = (size_t)n};
     for (int i = 0; i < n; i++)
         io.want += v[i].iov_len;
     if (io.want == 0)
         return sys(direction == MNI_READ ? SYS_readv : SYS_writev, fd, v, n);
-    long r = make(&io, call_vector);
-    if (__builtin_expect(!io.file, 1))
+    long r = mni_io(&io);
+    if (!io.file)
         return r;
     struct mni_cpu *c = mni_call_begin();
     r = direction == MNI_READ ? mni_file_read(fd, v, n, -1, deadline) : mni_file_write(fd, v, n, -1, deadline);
@@ -207,6 +147,10 @@ MN_EXPORT ssize_t mn_writev(int fd, const struct iovec *v, int n) {
 }
 
 MN_EXPORT ssize_t mn_read_until(int fd, void *buffer, size_t size, int64_t deadline) {
+    if (mni_io_our_socket(fd) && size) {
+        struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .want = size, .data = buffer, .size = size};
+        return mni_io_inline(&io, mni_io_call_recv);
+    }
     struct iovec v = {buffer, size};
     return vector(fd, MNI_READ, &v, 1, deadline);
 }
@@ -216,6 +160,10 @@ MN_EXPORT ssize_t mn_read(int fd, void *buffer, size_t size) {
 }
 
 MN_EXPORT ssize_t mn_write_until(int fd, const void *buffer, size_t size, int64_t deadline) {
+    if (mni_io_our_socket(fd) && size) {
+        struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .want = size, .data = buffer, .size = size};
+        return mni_io_inline(&io, mni_io_call_send);
+    }
     struct iovec v = {(void *)(uintptr_t)buffer, size};
     return vector(fd, MNI_WRITE, &v, 1, deadline);
 }

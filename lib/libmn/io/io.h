@@ -2,11 +2,15 @@
 #ifndef MNI_IO_IO_H
 #define MNI_IO_IO_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
+#include "call.h"
 #include "fd.h"
+#include "sys.h"
 
 struct mni_io {
     int fd;
@@ -26,7 +30,71 @@ struct mni_io {
 /* Of type SOCK_STREAM. */
 bool mni_is_stream(int fd);
 
-/* Of any caller, outside the runtime: makes the call until it does not say -EAGAIN.  Its result, or a negative errno. */
+/*
+ * Of any caller, outside the runtime: makes the call until it does not say -EAGAIN.  Its result, or a negative errno.  Inline
+ * where that counts: a request of a server is a few system calls, and cache misses on the stacks of threads that have waited.
+ */
+static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *io, long (*call)(struct mni_io *io, uint32_t flags)) {
+    int r;
+    struct mni_cpu *c = mni_call_begin();
+    if (__builtin_expect(mni_call_cancelled(c), 0)) {
+        mni_call_end(c);
+        return -ECANCELED;
+    }
+    struct mni_fd *f = mni_fd_find(io->fd);
+    if (__builtin_expect(!f, 0) && !(f = mni_fd_get(io->fd, &r))) {
+        mni_call_end(c);
+        return r;
+    }
+    const bool green = c != NULL;
+    const unsigned d = io->direction;
+    const uint32_t generation = a32_load_acquire(&f->generation); /* acquire: with the flags that belong to it */
+    long got;
+    for (bool woken = false;; woken = true) {
+        uint32_t seen = a32_load_acquire(&f->word[d]), flags = a32_load(&f->flags); /* acquire: pairs with an event's */
+        if (!(flags & MNI_FD_OURS) || seen & MNI_FD_READY || woken) {
+            if (green)
+                mni_leave(mni_cpu_self());
+            do
+                got = call(io, flags);
+            while (__builtin_expect(got == -EINTR, 0));
+            if (green)
+                mni_enter();
+            if (__builtin_expect(got != -EAGAIN, 1)) {
+                if (got > 0 && (size_t)got < io->want && flags & MNI_FD_STREAM && !(d == MNI_READ && flags & MNI_FD_MORE))
+                    mni_fd_drained(f, d, seen);
+                mni_fd_pass_on(f, d);
+                break;
+            }
+            mni_fd_drained(f, d, seen);
+        }
+        got = mni_fd_wait(f, io->fd, d, generation, io->deadline);
+        if (__builtin_expect(got < 0, 0))
+            break;
+        if (__builtin_expect(a32_load_acquire(&f->generation) != generation, 0)) { /* acquire; pairs with the lock of who closed it */
+            got = -EBADF;
+            break;
+        }
+    }
+    if (green)
+        mni_leave_slice(mni_cpu_self());
+    return got;
+}
 long mni_io(struct mni_io *io);
+
+/* A socket of ours, for which the calls of sockets can be made without a look. */
+static inline bool mni_io_our_socket(int fd) {
+    const struct mni_fd *f = mni_fd_find(fd);
+    return __builtin_expect(f && (a32_load(&f->flags) & (MNI_FD_OURS | MNI_FD_SOCKET)) == (MNI_FD_OURS | MNI_FD_SOCKET), 1);
+}
+
+static inline long mni_io_call_recv(struct mni_io *io, uint32_t flags) {
+    return sys(SYS_recvfrom, io->fd, io->data, io->size, io->flags | (flags & MNI_FD_OURS ? 0 : MSG_DONTWAIT), io->address, io->length);
+}
+
+static inline long mni_io_call_send(struct mni_io *io, uint32_t flags) {
+    return sys(SYS_sendto, io->fd, io->data, io->size, io->flags | (flags & MNI_FD_OURS ? 0 : MSG_DONTWAIT) | MSG_NOSIGNAL,
+               io->address, io->size2);
+}
 
 #endif

@@ -17,14 +17,6 @@ static int no_wait(uint32_t flags) {
 /* With one of these a short answer says nothing of what is left. */
 enum { ODD = MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC };
 
-static long call_recv(struct mni_io *io, uint32_t flags) {
-    return sys(SYS_recvfrom, io->fd, io->data, io->size, io->flags | no_wait(flags), io->address, io->length);
-}
-
-static long call_send(struct mni_io *io, uint32_t flags) {
-    return sys(SYS_sendto, io->fd, io->data, io->size, io->flags | no_wait(flags) | MSG_NOSIGNAL, io->address, io->size2);
-}
-
 static long call_recvmsg(struct mni_io *io, uint32_t flags) {
     return sys(SYS_recvmsg, io->fd, io->data, io->flags | no_wait(flags));
 }
@@ -35,7 +27,7 @@ static long call_sendmsg(struct mni_io *io, uint32_t flags) {
 
 MN_EXPORT ssize_t mn_recvfrom_until(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length,
                                     int64_t deadline) {
-    struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .call = call_recv, .data = buffer,
+    struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .call = mni_io_call_recv, .data = buffer,
                         .size = size, .flags = flags, .address = address, .length = length};
     io.want = flags & ODD ? 0 : size;
     if (!(flags & MSG_WAITALL) || flags & ODD)
@@ -59,16 +51,20 @@ MN_EXPORT ssize_t mn_recvfrom(int fd, void *buffer, size_t size, int flags, stru
 }
 
 MN_EXPORT ssize_t mn_recv_until(int fd, void *buffer, size_t size, int flags, int64_t deadline) {
+    if (!flags) {
+        struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .want = size, .data = buffer, .size = size};
+        return mni_io_inline(&io, mni_io_call_recv);
+    }
     return mn_recvfrom_until(fd, buffer, size, flags, NULL, NULL, deadline);
 }
 
 MN_EXPORT ssize_t mn_recv(int fd, void *buffer, size_t size, int flags) {
-    return mn_recvfrom_until(fd, buffer, size, flags, NULL, NULL, MN_FOREVER);
+    return mn_recv_until(fd, buffer, size, flags, MN_FOREVER);
 }
 
 MN_EXPORT ssize_t mn_sendto_until(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address,
                                   socklen_t length, int64_t deadline) {
-    struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .call = call_send, .data = buffer,
+    struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .call = mni_io_call_send, .data = buffer,
                         .size = size, .flags = flags, .address = (void *)(uintptr_t)address, .size2 = length, .want = size};
     return mni_io(&io);
 }
@@ -78,11 +74,12 @@ MN_EXPORT ssize_t mn_sendto(int fd, const void *buffer, size_t size, int flags, 
 }
 
 MN_EXPORT ssize_t mn_send_until(int fd, const void *buffer, size_t size, int flags, int64_t deadline) {
-    return mn_sendto_until(fd, buffer, size, flags, NULL, 0, deadline);
+    struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .want = size, .data = buffer, .size = size, .flags = flags};
+    return mni_io_inline(&io, mni_io_call_send);
 }
 
 MN_EXPORT ssize_t mn_send(int fd, const void *buffer, size_t size, int flags) {
-    return mn_sendto_until(fd, buffer, size, flags, NULL, 0, MN_FOREVER);
+    return mn_send_until(fd, buffer, size, flags, MN_FOREVER);
 }
 
 static size_t bytes(const struct msghdr *m) {

@@ -150,17 +150,8 @@ bool mni_poller_sleep(int64_t deadline) {
     return came > 0;
 }
 
-/* With many descriptors, neither their entries nor who waits for them are in the caches. */
 static void hand_out(struct mni_cpu *c) {
-    enum { SOON = 8, SOONER = 4 };
-    for (int i = -SOON; i < came; i++) {
-        if (i + SOON < came)
-            mni_fd_soon(&ready[i + SOON], false);
-        if (i >= -SOONER && i + SOONER < came)
-            mni_fd_soon(&ready[i + SOONER], true);
-        if (i >= 0)
-            mni_fd_event(c, &ready[i]);
-    }
+    mni_fd_events(c, ready, came);
     came = 0;
 }
 

@@ -55,7 +55,7 @@ static inline void mni_poller_ring(void) {
 }
 
 /* From housekeeping: looks, when it is long enough ago. */
-enum { MNI_POLL_NS = 60000 };
+enum { MNI_POLL_NS = 100000 };
 static inline void mni_poller_tick(struct mni_cpu *c, int64_t now) {
     if (__builtin_expect(a32_load(&mni_poller_epoch) != 0, 0) &&
         now - (int64_t)a64_load(&mni_poller_last) > MNI_POLL_NS && a32_load(&mni_poller_role) == 0 &&
