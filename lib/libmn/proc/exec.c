@@ -31,7 +31,7 @@
 #include "proc/signal.h"
 #include "run.h"
 
-enum { TURN = 32, GIVE_AT = 32, GIVE_MOST = 256, SPARES_MOST = 16 };
+enum { TURN = 32, GIVE_AT = 32, GIVE_MOST = 256, SPARES_MOST = 16, OLD_TURN = 64 };
 
 static void *executor_main(void *arg);
 
@@ -93,14 +93,21 @@ static struct mni_proc *pick(struct mni_proc_cpu *pc) {
     struct mni_proc *p = pop(&pc->ready[MN_HIGH]);
     if (p)
         return p;
-    if (__builtin_expect(turn % 64 == 0, 0)) {
-        if (turn % 1024 == 0)
+    if ((p = pc->hot)) {
+        pc->hot = NULL;
+        if (turn % OLD_TURN)
+            return p;
+        append(&pc->ready[MN_NORMAL], p);
+    }
+    if (turn % OLD_TURN == 0) {
+        if (__builtin_expect(turn % 4096 == 0, 0))
             while ((p = pop_young(pc, true)))
                 append(&pc->ready[MN_NORMAL], p);
+        if (__builtin_expect(turn % (2 * OLD_TURN) == 0, 0) && (p = pop(&pc->ready[MN_LOW])))
+            return p;
         if ((p = pop(&pc->ready[MN_NORMAL])))
             return p;
-    } else if (__builtin_expect(turn % 64 == 32, 0) && (p = pop(&pc->ready[MN_LOW])))
-        return p;
+    }
     if ((p = pop_young(pc, false)) || (p = pop(&pc->ready[MN_NORMAL])))
         return p;
     return pop(&pc->ready[MN_LOW]);
@@ -183,6 +190,10 @@ static int queue_here(struct mni_cpu *c, struct mni_proc *p, bool young) {
         if (pc->young_top - pc->young_bottom == MNI_YOUNG)
             append(&pc->ready[MN_NORMAL], pop_young(pc, true));
         pc->young[pc->young_top++ % MNI_YOUNG] = p;
+    } else if (!young && p->priority == MN_NORMAL) {
+        if (pc->hot)
+            append(&pc->ready[MN_NORMAL], pc->hot);
+        pc->hot = p;
     } else {
         append(&pc->ready[p->priority], p);
     }
@@ -230,16 +241,31 @@ int mni_handler_start(struct mni_cpu *c, struct mni_proc *p) {
     return 0;
 }
 
-/* A long queue, and another cpu whose executor sleeps: it gets some of the oldest. */
-static void share(const struct mni_cpu *c, struct mni_proc_cpu *pc) {
+/* A cpu that has not run handlers yet gets an executor; what is pushed there meanwhile is found by it. */
+static bool begin_there(struct mni_cpu *c, struct mni_cpu *to) {
+    if (aptr_load(&to->proc->executor) || a32_load(&to->proc->begun) || !a32_cas_full(&to->proc->begun, 0, 1))
+        return false;
+    const struct mn_attr attr = {
+        .name = "handlers", .flags = MN_DETACHED | MN_PINNED | MN_CPU, .cpu = to->index};
+    if (mni_go_here(c, &attr, executor_main, to->proc) == 0)
+        return true;
+    a32_store(&to->proc->begun, 0);
+    return false;
+}
+
+/*
+ * A long queue, and another cpu whose executor sleeps: it gets half of the young ones, the oldest of them (in a tree of processes
+ * the widest), or some that wait in order.
+ */
+static void share(struct mni_cpu *c, struct mni_proc_cpu *pc) {
     const unsigned n = mni_rt->ncpus, *order = mni_rt->topo.order + (size_t)c->index * (n - 1);
     for (unsigned i = 0; i + 1 < n; i++) {
         struct mni_cpu *to = mni_rt->cpus[order[i]];
-        if (!a32_load(&to->proc->asleep))
+        if (!a32_load(&to->proc->asleep) && !begin_there(c, to))
             continue;
         uint32_t most = pc->length / 2 < GIVE_MOST ? pc->length / 2 : GIVE_MOST, given = 0;
         struct mni_proc *first = NULL, *last = NULL, *p;
-        while (given < most && ((p = pop(&pc->ready[MN_NORMAL])) || (p = pop_young(pc, true)))) {
+        while (given < most && ((p = pop_young(pc, true)) || (p = pop(&pc->ready[MN_NORMAL])))) {
             p->next = first; /* a stack: the newest first */
             first = p;
             if (!last)

@@ -112,7 +112,7 @@ struct mni_procs {
 extern struct mni_procs mni_procs __attribute__((visibility("hidden")));
 
 /* Each cpu's part; the owner's, but for `remote` and `asleep`. */
-enum { MNI_YOUNG = 64 };
+enum { MNI_YOUNG = 128 };
 struct mni_proc_fifo {
     struct mni_proc *head, *tail;
     uint32_t length;
@@ -123,6 +123,7 @@ struct mni_proc_cpu {
     uint32_t free_count;
     uint32_t young_top, young_bottom; /* handlers that have just been started, the last one first */
     uint32_t picks;
+    struct mni_proc *hot;             /* was made ready last */
     uint32_t length;                  /* ready handlers in all; relaxed: others look at it */
     struct mni_proc_fifo ready[3];    /* by priority */
     struct mni_thread *executor;      /* who runs them; NULL: nobody yet */
@@ -131,6 +132,7 @@ struct mni_proc_cpu {
     uint64_t refs, spawned, ended, handlers, handlers_ended; /* counts; relaxed: others look at all but the first */
     struct mni_proc *young[MNI_YOUNG];
     _Alignas(128) struct mni_proc *remote; /* handlers that others made ready: a stack */
+    uint32_t begun;                   /* another cpu has started an executor here; atomic */
     uint32_t asleep;                  /* the executor is parked: whoever makes it 0 wakes it */
 };
 

@@ -7,6 +7,8 @@
 #include "proc/limit.h"
 #include "proc/signal.h"
 
+enum { PENALTY = 3 };
+
 /* The caller's pid; 0: it is no process. */
 static inline mn_pid sender(const struct mni_cpu *c) {
     const struct mni_proc *p = c ? mni_proc_self(c) : NULL;
@@ -17,8 +19,12 @@ static inline mn_pid sender(const struct mni_cpu *c) {
 static inline void push(struct mni_cpu *c, struct mni_proc *p, mn_pid to, struct mni_msg *m) {
     m->generation = (uint32_t)(to >> 32);
     uint64_t old = mni_outer_push(p, m, m);
-    if (__builtin_expect((old & (MNI_OUTER_IDLE | MNI_OUTER_CLOSED)) == 0, 1))
+    if (__builtin_expect((old & (MNI_OUTER_IDLE | MNI_OUTER_CLOSED)) == 0, 1)) {
+        /* Others are there already: who floods a process has shorter slices, and the messages are warm when they are read. */
+        if (old && c)
+            c->budget -= PENALTY;
         return;
+    }
     if (old & MNI_OUTER_IDLE) {
         mni_outer_wake(c, p, old);
         return;
