@@ -18,13 +18,13 @@ static inline struct mni_cpu *mni_call_begin(void) {
 }
 
 /* Whether a cancellation of the caller is to be seen, early in the call. */
-static inline bool mni_call_cancelled(struct mni_cpu *cpu) {
+static inline bool mni_call_cancelled(const struct mni_cpu *cpu) {
     if (__builtin_expect(!cpu, 0))
         return mni_cancelled_self();
     /* Relaxed: a request that comes now is seen by the wait, or by the next call. */
     if (__builtin_expect((a32_load(&cpu->current->park.claim) & (MNI_CANCEL | MNI_SHIELD)) != MNI_CANCEL, 1))
         return false;
-    cpu->budget = 0; /* as mni_block does it */
+    mni_worker_self()->cpu->budget = 0; /* as mni_block does it */
     return true;
 }
 
