@@ -163,11 +163,31 @@ static int scan(struct mni_kq *kq, struct kevent *events, int most) {
     return n;
 }
 
-/* All that is there now.  *due: when the next timer is.  -EBADF: the kqueue has vanished. */
-static int collect(struct mni_kq *kq, struct kevent *events, int most, int64_t *due) {
-    *due = mni_kq_timers_run(kq);
-    if (kq->sources && (kq->count < (uint32_t)most || ++kq->scan >= LOOK_EVERY)) {
+static bool in_future(int64_t deadline) {
+    return deadline == MN_FOREVER || (deadline > 0 && deadline > (int64_t)clock_now_ns());
+}
+
+/*
+ * Whether the kernel is to be asked.  Not if there is enough in memory, and not by one who is going to wait while the runtime
+ * watches the descriptor and has seen nothing; but every so often, since the runtime looks at times only, when it is busy.
+ */
+static bool to_look(struct mni_kq *kq, int most, bool waits) {
+    if (kq->stirred)
+        return !(kq->stirred = false);
+    if (!kq->sources)
+        return false;
+    if ((kq->count < (uint32_t)most && !(waits && kq->watched && kq->watched == a32_load(&mni_poller_epoch))) ||
+        ++kq->scan >= LOOK_EVERY) {
         kq->scan = 0;
+        return true;
+    }
+    return false;
+}
+
+/* All that is there now.  *due: when the next timer is.  -EBADF: the kqueue has vanished. */
+static int collect(struct mni_kq *kq, struct kevent *events, int most, bool waits, int64_t *due) {
+    *due = mni_kq_timers_run(kq);
+    if (to_look(kq, most, waits)) {
         int r = mni_kq_os_look(kq);
         if (r < 0)
             return r;
@@ -296,6 +316,7 @@ static int sleep_here(struct mni_kq *kq, int64_t deadline) {
     mni_kq_drop(kq);
     int r = mni_kq_os_sleep(fd, bell, deadline < soon ? deadline : soon);
     mni_lock_take(&kq->lock);
+    kq->stirred |= r == 0;
     return r;
 }
 
@@ -305,12 +326,12 @@ static int wait_events(struct mni_kq *kq, struct kevent *events, int most, int64
     bool interrupted = false;
     for (;;) {
         int64_t due;
-        int n = collect(kq, events, most, &due);
+        int n = collect(kq, events, most, !lwp && in_future(deadline), &due);
         if (n < 0) {
             mni_kq_vanished(kq);
             return n;
         }
-        if (n > 0 || interrupted || (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())) {
+        if (n > 0 || interrupted || !in_future(deadline)) {
             settle(kq);
             return n == 0 && interrupted ? -EINTR : n;
         }

@@ -110,7 +110,8 @@ struct mni_kq {
     struct list active;
     uint32_t count;      /* of the notes in it; read without the lock by who watches this kqueue (relaxed) */
     uint32_t sources;    /* notes whose events come by the descriptor */
-    uint32_t scan;       /* memory-only events since the descriptors were last asked */
+    uint32_t scan;       /* calls since the kernel was last asked */
+    bool stirred;        /* the descriptor was readable: it is to be asked in any case */
     uint32_t sleepers;   /* LWPs that wait in the kernel */
     struct mni_queue waiters; /* green and bound threads that wait */
     uint32_t blind;      /* some of them began when there were no sources */

@@ -65,7 +65,7 @@ static bool writes(const struct mni_note *n) {
 }
 
 static uint16_t wanted(const struct mni_note *n) {
-    return n->state & MNI_NOTE_DISABLED ? 0 : writes(n) ? EPOLLOUT | EPOLLRDHUP : EPOLLIN | EPOLLRDHUP;
+    return n->state & MNI_NOTE_DISABLED ? 0 : writes(n) ? EPOLLOUT : EPOLLIN | EPOLLRDHUP;
 }
 
 static int set_of(const struct mni_kq *kq, const struct mni_note *n) {
@@ -266,6 +266,8 @@ static bool writable(struct mni_note *n, unsigned events, struct kevent *e) {
         long used = queued(fd, SIOCOUTQ);
         e->data = option(fd, SOL_SOCKET, SO_SNDBUF, 1) - (used > 0 ? used : 0);
         /* HUP alone is a stream that was never connected. */
+        if (events & EPOLLHUP)
+            events |= poll_now(fd, POLLRDHUP);
         eof = events & EPOLLHUP && events & (EPOLLRDHUP | EPOLLERR);
         if (events & EPOLLHUP && !eof)
             return false;

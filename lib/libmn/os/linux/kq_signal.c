@@ -305,6 +305,8 @@ static void detach(struct mni_kq *kq, struct mni_note *n) {
     if (hubs[number].notes) { /* none: in a fork's child */
         if (kq->fd >= 0)
             kq_control(kq->fd, EPOLL_CTL_DEL, hubs[number].fd, 0, 0);
+        if (kq->fd >= 0 && list_empty(&kq->signals))
+            kq_control(kq->fd, EPOLL_CTL_DEL, bell, 0, 0);
         end(number);
     }
     lock_drop(&lock);

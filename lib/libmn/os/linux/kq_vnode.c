@@ -110,6 +110,7 @@ void mni_kq_vnode_unwatch(struct mni_kq *kq, struct mni_note *n) {
             return;
         }
     sys(SYS_inotify_rm_watch, kq->files, n->vnode.watch);
+    mni_kq_vnode_read(kq); /* at least that the watch has gone; without notes nobody would read it */
 }
 
 /* The file's state now: what has become of it. */
