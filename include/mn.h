@@ -39,6 +39,7 @@
 #include <mn/run.h>
 #include <mn/scope.h>
 #include <mn/stats.h>
+#include <mn/sup.h>
 #include <mn/sync.h>
 #include <mn/thread.h>
 #include <mn/time.h>

@@ -1,0 +1,118 @@
+/*
+ * life: starting a supervisor's children, and stopping them.
+ *
+ * A child is told to end by an exit signal, and waited for by a monitor, which tells also of a child that has taken away its link.
+ * Without memory for a monitor the link has to do.  Messages of type EXIT that are left by children which were stopped here name
+ * pids that no child has any more, and are dropped when the supervisor comes to them.
+ */
+#include <errno.h>
+
+#include "sup/sup.h"
+
+enum { NO_MEMORY_NAP_NS = 1000000 };
+#define SHUTDOWN_NS 5000000000ll
+
+int mni_child_start(struct mni_sup *s, struct mni_child *ch) {
+    const struct mn_child *spec = &ch->spec;
+    struct mn_spawn_attr opt = spec->opt;
+    mn_pid pid = 0;
+    int r;
+    opt.flags |= MN_SPAWN_LINK;
+    opt.monitor = NULL;
+    if (spec->fn)
+        r = mn_spawn_opt(&pid, &opt, spec->fn, spec->arg);
+    else if (spec->handler)
+        r = mn_spawn_handler(&pid, spec->handler, spec->init, spec->init_size, &opt);
+    else if (spec->sup)
+        r = mn_sup_start(&pid, spec->sup);
+    else
+        r = spec->start(&pid, spec->arg);
+    if (r < 0)
+        return r;
+    mni_child_runs(s, ch, pid);
+    return 0;
+}
+
+/* It gets there, if need be when there is memory again. */
+static void tell(mn_pid pid, int64_t reason) {
+    /* The end of the runtime cuts it short, and then the children know. */
+    while (mn_exit_signal(pid, reason) == -ENOMEM && mn_sleep(NO_MEMORY_NAP_NS) == 0)
+        continue;
+}
+
+/* When the runtime ends, the children have been told, too: they have the same time to end as otherwise. */
+static int wait_for_end(const struct mni_child *ch, int64_t deadline) {
+    struct mn_match match = {.fields = MN_MATCH_TYPE | MN_MATCH_REF, .type = MN_MSG_DOWN, .ref = ch->ref};
+    if (!ch->ref)
+        match = (struct mn_match){.fields = MN_MATCH_TYPE | MN_MATCH_FROM, .type = MN_MSG_EXIT, .from = ch->pid};
+    struct mn_msg *m;
+    int r = mn_receive_match_until(&m, &match, deadline);
+    if (r == -ECANCELED) {
+        mn_shield(true); /* not before: it would also put off a kill */
+        r = mn_receive_match_until(&m, &match, deadline);
+    }
+    if (r == 0)
+        mn_msg_free(m);
+    return r;
+}
+
+/* When it is killed, if it has not ended by then. */
+static int64_t ask_to_end(struct mni_child *ch) {
+    int64_t span = ch->spec.shutdown;
+    if (span == 0)
+        span = ch->spec.sup ? MN_FOREVER : SHUTDOWN_NS;
+    ch->ref = 0;
+    if (mn_monitor(ch->pid, &ch->ref) < 0)
+        ch->ref = 0;
+    tell(ch->pid, span == MN_SHUTDOWN_KILL ? MN_REASON_KILL : MN_REASON_SHUTDOWN);
+    return span == MN_SHUTDOWN_KILL ? MN_FOREVER : mn_after(span);
+}
+
+static void see_end(struct mni_sup *s, struct mni_child *ch, int64_t deadline) {
+    if (wait_for_end(ch, deadline) < 0) {
+        tell(ch->pid, MN_REASON_KILL);
+        wait_for_end(ch, MN_FOREVER);
+    }
+    mni_child_runs_not(s, ch);
+}
+
+void mni_child_stop(struct mni_sup *s, struct mni_child *ch) {
+    ch->failed = false;
+    if (!ch->pid)
+        return;
+    see_end(s, ch, ask_to_end(ch));
+}
+
+/* The default span begins for all at about the same time. */
+static void stop_all_at_once(struct mni_sup *s) {
+    int64_t from = mn_now();
+    list_each(l, &s->children) {
+        struct mni_child *ch = list_entry(l, struct mni_child, link);
+        if (ch->pid)
+            ask_to_end(ch);
+    }
+    list_each_safe(l, &s->children) {
+        struct mni_child *ch = list_entry(l, struct mni_child, link);
+        if (ch->pid) {
+            int64_t span = ch->spec.shutdown == 0 && !ch->spec.sup ? SHUTDOWN_NS : ch->spec.shutdown, deadline;
+            if (span <= 0 || __builtin_add_overflow(from, span, &deadline))
+                deadline = MN_FOREVER;
+            see_end(s, ch, deadline);
+        }
+        mni_child_delete(s, ch);
+    }
+}
+
+void mni_children_stop(struct mni_sup *s, const struct mni_child *from) {
+    if (s->strategy == MN_DYNAMIC) {
+        stop_all_at_once(s);
+        return;
+    }
+    for (struct list *l = s->children.prev, *prev; l != &s->children && l != (from ? &from->link : NULL); l = prev) {
+        struct mni_child *ch = list_entry(l, struct mni_child, link);
+        prev = l->prev;
+        mni_child_stop(s, ch);
+        if (ch->spec.restart == MN_TEMPORARY)
+            mni_child_delete(s, ch);
+    }
+}
