@@ -35,6 +35,7 @@
 #include <mn/local.h>
 #include <mn/offload.h>
 #include <mn/proc.h>
+#include <mn/progress.h>
 #include <mn/resolve.h>
 #include <mn/run.h>
 #include <mn/scope.h>

@@ -36,6 +36,8 @@ struct mn_config {
     unsigned lwp_idle_ms;  /* MN_LWP_IDLE_MS: how long one of them has had nothing to do when it ends; 0: 5000 */
     unsigned max_lwps;     /* MN_MAX_LWPS: kernel threads that run green ones, workers included; 0: 1024.  While so many are
                               there, a thread that blocks in the kernel or computes holds up the others of its CPU */
+    unsigned stall_ms;     /* MN_STALL_MS: reports threads that make no call for so long (mn/progress.h); 0: none */
+    int deadlock;          /* MN_DEADLOCK (report, abort, off): an enum mn_deadlock; 0: report */
 };
 
 /*

@@ -3,6 +3,7 @@
 #include "config.h"
 #endif
 #include <errno.h>
+#include <mn/progress.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -13,6 +14,7 @@
 enum {
     SLICE_MAX = 60 * 1000 * 1000, /* us */
     SPIN_MAX = 1000 * 1000,       /* us */
+    STALL_MAX = 24 * 3600 * 1000, /* ms */
     LWPS_MAX = 10000,
     LWP_IDLE_MAX = 24 * 3600 * 1000, /* ms */
 };
@@ -22,6 +24,7 @@ static const struct choice {
     const char *word;
     int value;
 } stacks[] = {{"16K", MN_STACK_16K}, {"64K", MN_STACK_64K}, {"256K", MN_STACK_256K}, {"1M", MN_STACK_1M}, {NULL, 0}},
+  deadlocks[] = {{"report", MN_DEADLOCK_REPORT}, {"abort", MN_DEADLOCK_ABORT}, {"off", MN_DEADLOCK_OFF}, {NULL, 0}},
   pins[] = {{"auto", 0}, {"yes", 1}, {"no", -1}, {NULL, 0}};
 
 /* What is said of the first thing that is wrong. */
@@ -107,6 +110,8 @@ int mni_config_read(struct mn_config *out, const struct mn_config *config, char 
     check_field(&c, "dns_lwps", o.dns_lwps, 0, LWPS_MAX);
     check_field(&c, "call_lwps", o.call_lwps, 0, LWPS_MAX);
     check_field(&c, "lwp_idle_ms", o.lwp_idle_ms, 0, LWP_IDLE_MAX);
+    check_field(&c, "stall_ms", o.stall_ms, 0, STALL_MAX);
+    check_field(&c, "deadlock", o.deadlock, 0, MN_DEADLOCK_OFF);
     check_field(&c, "max_lwps", o.max_lwps, 0, LWPS_MAX);
     if (!o.workers)
         o.workers = (unsigned)number(&c, "MN_WORKERS", 0, MNI_WORKERS_MAX, 0);
@@ -132,6 +137,10 @@ int mni_config_read(struct mn_config *out, const struct mn_config *config, char 
         o.call_lwps = (unsigned)number(&c, "MN_CALL_LWPS", 0, LWPS_MAX, 0);
     if (!o.lwp_idle_ms)
         o.lwp_idle_ms = (unsigned)number(&c, "MN_LWP_IDLE_MS", 0, LWP_IDLE_MAX, 0);
+    if (!o.stall_ms)
+        o.stall_ms = (unsigned)number(&c, "MN_STALL_MS", 0, STALL_MAX, 0);
+    if (!o.deadlock)
+        o.deadlock = choice(&c, "MN_DEADLOCK", deadlocks, "not report, abort or off");
     if (!o.max_lwps)
         o.max_lwps = (unsigned)number(&c, "MN_MAX_LWPS", 0, LWPS_MAX, 0);
     if (!o.verbose)

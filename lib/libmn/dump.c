@@ -36,6 +36,7 @@
 #include "clock.h"
 #include "ctx.h"
 #include "current.h"
+#include "dump.h"
 #include "export.h"
 #include "fault.h"
 #include "peek.h"
@@ -391,4 +392,23 @@ MN_EXPORT int mn_dump(int fd) {
     free(d);
     errno = saved;
     return r;
+}
+
+void mni_dump_frames(int fd, const char *head, void *fn, void *const *pcs, int depth) {
+    struct dump *d = fault("malloc") ? NULL : calloc(1, sizeof *d);
+    if (!d)
+        return;
+    int saved = errno;
+    d->fd = fd;
+    mni_peek_prepare();
+    mni_copy_begin(&d->copy);
+    say(d, "%s", head);
+    if (fn)
+        say(d, "  began in %s\n", symbol(d, fn, false)->text);
+    for (int i = 0; i < depth; i++)
+        say(d, "  #%-2d %p  %s\n", i, pcs[i], symbol(d, pcs[i], i > 0)->text);
+    flush(d);
+    mni_copy_end(&d->copy);
+    free(d);
+    errno = saved;
 }

@@ -72,6 +72,10 @@ void mni_dump_signal_end(void) {
     number = 0;
 }
 
+int mni_dump_signal_number(void) {
+    return number;
+}
+
 bool mni_dump_signal_came(void) {
     /* Full: pairs with the handler's. */
     return a32_swap_full(&came, 0);

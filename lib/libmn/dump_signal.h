@@ -12,6 +12,9 @@
 int mni_dump_signal_start(uint32_t *events);
 void mni_dump_signal_end(void);
 
+/* Which it is; 0: the runtime has no handler installed. */
+int mni_dump_signal_number(void);
+
 /* Whether it came since the last call. */
 bool mni_dump_signal_came(void);
 

@@ -301,6 +301,13 @@ static bool recheck(struct mn_mutex *m, const struct mni_parker *self, bool long
     return false;
 }
 
+/* Timers that wake nobody for good: a deadlock is one all the same. */
+static void count_looks(int n) {
+    struct mni_worker *w = n ? mni_worker_self() : NULL;
+    if (w) /* relaxed: only the sum means something, while nobody runs */
+        a32_store(&w->cpu->looks, w->cpu->looks + (uint32_t)n);
+}
+
 /* Waits for the mutex.  called: the caller was called. */
 static int lock_slow(struct mn_mutex *m, const struct mni_parker *self, int64_t deadline, bool called) {
     struct mni_olock *lock = mni_lock_in(m);
@@ -345,7 +352,10 @@ static int lock_slow(struct mn_mutex *m, const struct mni_parker *self, int64_t 
         if (lookout && !mni_solo() && (again = (int64_t)clock_now_ns() + away) < deadline)
             until = again;
         uint32_t handed = m->handed;
+        bool looks = until != deadline && deadline == MN_FOREVER;
+        count_looks(looks);
         int r = mni_wait("mutex", m, lock, until);
+        count_looks(-looks);
         if (r >= 0 && w->tag & GOT)
             return 0;
         mni_lock_take(lock);

@@ -48,7 +48,7 @@ MN_EXPORT int mn_park_until(const char *what, int64_t deadline) {
     /* Full: pairs with that of mn_unpark, whose thread's writes are seen here.  Only others make it MNI_PERMIT, only we nothing. */
     if (!mni_permitted(old) && mni_cas32(&t->permit, old, nothing | MNI_PARKED)) {
         if (!c)
-            r = mni_foreign_wait(NULL, &t->permit, deadline);
+            r = mni_wait_foreign(what ? what : "park", NULL, NULL, &t->permit, deadline);
         else if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
             r = mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
         else

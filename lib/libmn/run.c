@@ -188,6 +188,7 @@ static int start(const struct mn_config *config, unsigned first) {
     int r = make(&rt, config);
     if (r < 0)
         return r;
+    rt->embedded = first == 0;
     mni_rt = rt;
     mni_create_reset();
     mni_offload_start(&rt->config);

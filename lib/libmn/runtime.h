@@ -81,6 +81,7 @@ struct mni_cpu {
     uint32_t free_count;
     uint32_t index;
     uint32_t polls; /* threads that began to wait for a descriptor here, less those that went on here (io/poller.c) */
+    uint32_t looks; /* mutex waits without a deadline that have a timer all the same, as polls counted; deadlock.c */
     int64_t now; /* a recent time */
     int64_t oldest_since; /* since then the ring's oldest thread is that at the index `oldest` */
     uint32_t oldest;
@@ -115,6 +116,13 @@ struct mni_worker {
     pthread_t lwp;
     int tid;
     int64_t used;    /* of that clock; sysmon's */
+    struct {
+        const struct mni_thread *thread;
+        uint64_t switches;
+        int32_t budget;
+        bool told;
+        int64_t span; /* it has made no call for so long */
+    } watch;          /* sysmon's (progress/stall.c) */
     clockid_t clock; /* of its LWP's CPU time; 0: not known yet */
     bool own_lwp; /* made by us: joined at the end */
     bool ends;    /* its LWP does, while the runtime goes on */
@@ -136,6 +144,7 @@ struct mni_runtime {
     struct mn_config config;
     struct mni_topo topo;
     bool membarrier;
+    bool embedded; /* by mn_start */
     uint32_t ending; /* no more threads are started */
     uint32_t stop;   /* workers end */
     struct mni_runtime *older; /* in a fork's child: what its parent's parent had (run.c) */

@@ -21,11 +21,14 @@
 #include "fault.h"
 #include "fork.h"
 #include "overflow.h"
+#include "progress/report.h"
+#include "stall_signal.h"
 #include "umtx.h"
 
 void mni_signals_block(sigset_t *old) {
     sigset_t all;
     sigfillset(&all);
+    sigdelset(&all, MNI_STALL_SIGNAL); /* ours, and rare (progress/stall.c) */
     static const int caused[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
     for (unsigned i = 0; i < sizeof caused / sizeof *caused; i++)
         sigdelset(&all, caused[i]);
@@ -65,9 +68,14 @@ static void *sleep_main(void *arg) {
             return NULL;
         if (mni_dump_signal_came())
             mn_dump(2);
-        else
+        else if (!mni_report_run())
             umtx_wait(&self.events, events, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
     }
+}
+
+void mni_signals_ring(void) {
+    a32_add_full(&self.events, 1);
+    umtx_wake(&self.events, 1, UMTX_PRIVATE);
 }
 
 int mni_signals_start(void) {

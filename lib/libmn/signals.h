@@ -11,6 +11,9 @@ void mni_signals_block(sigset_t *old);
 void mni_signals_worker_start(void);
 void mni_signals_worker_end(void);
 
+/* The signal LWP looks for reports to write (progress/report.c).  Contexts: any, signal. */
+void mni_signals_ring(void);
+
 /* The signal LWP: 0 or a negative errno.  Its mask is the caller's. */
 int mni_signals_start(void);
 void mni_signals_stop(void);

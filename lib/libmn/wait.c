@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "export.h"
 #include "foreign.h"
+#include "progress/lwps.h"
 #include "sched.h"
 #include "umtx.h"
 
@@ -20,25 +21,29 @@ int mni_wait_after(struct mni_cpu *c, const char *what, const void *on, int64_t 
     return mni_block(c, c->current, what, on, deadline, after);
 }
 
-/* A bound thread says what it waits for. */
-static int foreign_wait(const char *what, const void *on, struct mni_olock *lock, int64_t deadline) {
+/* A bound thread says what it waits for, and that its LWP does nothing meanwhile. */
+int mni_wait_foreign(const char *what, const void *on, struct mni_olock *lock, const uint32_t *permit, int64_t deadline) {
     struct mni_thread *t = mni_bound_self();
     if (t) {
         t->wait_what = what;
         t->wait_on = on;
         t->since = (int64_t)clock_now_ns();
+        t->timer.deadline = deadline; /* for deadlock.c: it is not set, the kernel watches the time */
+        mni_lwp_rests();
         a8_store(&t->state, MNI_WAITING);
     }
-    int r = mni_foreign_wait(lock, NULL, deadline);
-    if (t)
+    int r = mni_foreign_wait(lock, permit, deadline);
+    if (t) {
         a8_store(&t->state, MNI_RUNNING);
+        mni_lwp_works();
+    }
     return r;
 }
 
 int mni_wait(const char *what, const void *on, struct mni_olock *lock, int64_t deadline) {
     struct mni_worker *w = mni_worker_self();
     if (__builtin_expect(!w, 0))
-        return foreign_wait(what, on, lock, deadline);
+        return mni_wait_foreign(what, on, lock, NULL, deadline);
     struct mni_cpu *c = w->cpu;
     if (__builtin_expect(deadline != MN_FOREVER, 0) && deadline <= (int64_t)clock_now_ns()) {
         if (lock)

@@ -39,6 +39,7 @@ static struct {
 struct walk {
     struct mni_copy *copy;
     ucontext_t registers;
+    uintptr_t shift; /* from the copy to the original, for the stack pointer */
 };
 
 static int read_page(struct mni_copy *c, unw_word_t at, unw_word_t *value) {
@@ -81,7 +82,7 @@ static int access_reg(unw_addr_space_t space, unw_regnum_t number, unw_word_t *v
         return -UNW_EBADREG;
     *value = mni_ctx_register(&w->registers, number == UNW_REG_IP ? MNI_CTX_PC : number);
     if (number == MNI_CTX_SP)
-        *value += w->copy->low - (uintptr_t)w->copy->stack;
+        *value += w->shift;
     return 0;
 }
 
@@ -140,13 +141,9 @@ bool mni_copy_take(struct mni_copy *c, uintptr_t sp, uintptr_t top) {
     return mni_peek(c->stack, (const void *)sp, c->size);
 }
 
-int mni_copy_walk(struct mni_copy *c, void **pcs, int max) {
-    if (c->missing || max <= 0)
-        return 0;
-    struct walk w = {.copy = c};
-    mni_ctx_unpack(c->stack, &w.registers);
+static int walk(struct walk *w, void **pcs, int max) {
     unw_cursor_t cursor;
-    if (unw.init(&cursor, c->space, &w) < 0)
+    if (w->copy->missing || max <= 0 || unw.init(&cursor, w->copy->space, w) < 0)
         return 0;
     int n = 0;
     do {
@@ -156,6 +153,17 @@ int mni_copy_walk(struct mni_copy *c, void **pcs, int max) {
         pcs[n++] = (void *)(uintptr_t)pc;
     } while (n < max && unw.step(&cursor) > 0);
     return n;
+}
+
+int mni_copy_walk(struct mni_copy *c, void **pcs, int max) {
+    struct walk w = {.copy = c, .shift = c->low - (uintptr_t)c->stack};
+    mni_ctx_unpack(c->stack, &w.registers);
+    return walk(&w, pcs, max);
+}
+
+int mni_copy_walk_from(struct mni_copy *c, const ucontext_t *registers, void **pcs, int max) {
+    struct walk w = {.copy = c, .registers = *registers};
+    return walk(&w, pcs, max);
 }
 
 bool mni_copy_name(struct mni_copy *c, const void *pc, char *name, size_t size, unsigned long *offset) {

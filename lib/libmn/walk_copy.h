@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <ucontext.h>
 
 enum {
     MNI_COPY_MOST = 65536, /* bytes of a stack that are copied: the innermost */
@@ -31,6 +32,9 @@ bool mni_copy_take(struct mni_copy *c, uintptr_t sp, uintptr_t top);
 
 /* The return addresses of the context whose stack was copied, innermost first; returns how many.  0: no libunwind. */
 int mni_copy_walk(struct mni_copy *c, void **pcs, int max);
+
+/* The same of a context that was interrupted, with the registers that it had then. */
+int mni_copy_walk_from(struct mni_copy *c, const ucontext_t *registers, void **pcs, int max);
 
 /* The function at pc, by the symbol table of the file that it was loaded from, which has static functions, too: its name,
  * and how far into it pc is.  false: the file has none.  Slow: reads /proc and the file. */

@@ -143,7 +143,7 @@ static void loop(struct mni_worker *w) {
     w->err = &errno;
     w->exceptions = mni_exceptions_lwp();
     mni_fiber_lwp(&w->fiber);
-    w->tid = (int)syscall(SYS_gettid);
+    a32_store((uint32_t *)&w->tid, (uint32_t)syscall(SYS_gettid)); /* relaxed: lwps.c */
     clockid_t clock;
     if (pthread_getcpuclockid(pthread_self(), &clock) == 0)
         a32_store((uint32_t *)&w->clock, (uint32_t)clock); /* relaxed: a hint to policy.c */
@@ -166,6 +166,7 @@ static void loop(struct mni_worker *w) {
         mni_spare_give(w);
     }
     a32_store_release(&w->inside, 0);
+    a32_store((uint32_t *)&w->tid, 0);
     mni_signals_worker_end();
     mni_worker_tls = NULL;
 }

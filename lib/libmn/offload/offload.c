@@ -54,8 +54,10 @@
 #include "fault.h"
 #include "file.h"
 #include "fork.h"
+#include "progress/lwps.h"
 #include "signals.h"
 #include "slack.h"
+#include "slice.h"
 #include "topo.h"
 #include "umtx.h"
 
@@ -182,7 +184,9 @@ static bool sleep_on(struct pool *p, struct lwp *me) {
     while (list_linked(&me->sleeper) && !p->stop) {
         uint32_t word = a32_load(&me->word);
         mni_lock_drop(&p->lock);
+        mni_lwp_rests();
         int r = umtx_wait(&me->word, word, &ts, CLOCK_MONOTONIC, UMTX_PRIVATE);
+        mni_lwp_works();
         mni_lock_take(&p->lock);
         if (r == -ETIMEDOUT)
             break;
@@ -246,6 +250,7 @@ static bool serve(struct pool *p, struct lwp *me) {
 static void *lwp_main(void *arg) {
     struct lwp *me = arg;
     self = me;
+    lwp_slice(0, LWP_SLICE_DEFAULT);
     lwp_timer_slack(TIMER_SLACK_NS);                /* its creator's is a worker's */
     mni_topo_unbind(&mni_rt->topo, 0, false); /* and so is its CPU */
     mni_foreign_enter();

@@ -33,6 +33,8 @@
 
 #include "clock.h"
 #include "fault.h"
+#include "lwps.h"
+#include "report.h"
 #include "runtime.h"
 #include "signals.h"
 #include "slack.h"
@@ -45,6 +47,7 @@ enum {
     NAP_LEAST_NS = 90000,
     SOON_NS = 200000,      /* the nap after a look that did something, */
     SOON_LOOKS = 8,        /* for so many looks */
+    CHECK_NS = 1000000000, /* between two checks for a deadlock */
     QUIET = 10,            /* looks that find all workers asleep, before it sleeps itself */
 };
 
@@ -82,14 +85,28 @@ static bool all_sleep(const struct mni_runtime *rt) {
     return true;
 }
 
-/* Until a worker is busy, or the runtime ends. */
-static void sleep_until_busy(const struct mni_runtime *rt) {
+/* Until a worker is busy, the time comes, or the runtime ends. */
+static void sleep_until_busy(const struct mni_runtime *rt, int64_t until) {
+    struct timespec ts = {until / 1000000000, until % 1000000000};
     uint32_t word = a32_load(&self.word);
     /* Full: pairs with the worker's operation before mni_busy_again. */
     a32_swap_full(&mni_sysmon_asleep, 1);
     if (all_sleep(rt) && !a32_load_acquire(&self.stop))
-        umtx_wait(&self.word, word, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+        umtx_wait(&self.word, word, until == MN_FOREVER ? NULL : &ts, CLOCK_MONOTONIC, UMTX_PRIVATE);
     a32_swap_full(&mni_sysmon_asleep, 0);
+}
+
+/* All sleep: when to look again, though nobody is busy.  Threads may still run, on LWPs without a cpu. */
+static int64_t quiet_until(const struct mni_runtime *rt, int64_t now) {
+    int64_t until = MN_FOREVER, wants = mni_stall_wants();
+    if (mni_deadlock_seems(rt)) {
+        int64_t again = mni_deadlock_again();
+        if (again == MN_FOREVER || again <= now)
+            mni_report_ring(MNI_REPORT_DEADLOCK);
+        /* Whatever it finds: that no wake-up of ours is needed, or something that may end without one. */
+        until = now + CHECK_NS;
+    }
+    return wants && now + wants < until ? now + wants : until;
 }
 
 static void nap(int64_t until) {
@@ -105,8 +122,9 @@ static void *sysmon_main(void *arg) {
     struct mni_runtime *rt = arg;
     const int64_t long_nap = nap_ns(rt);
     unsigned quiet = 0, soon = 0;
-    int64_t reap = 0;
+    int64_t reap = 0, last = (int64_t)clock_now_ns(), watched = 2 * long_nap;
     pthread_setname_np(pthread_self(), "mn-sysmon");
+    mni_lwp_rests();
     lwp_timer_slack(1);
     lwp_slice(0, LWP_SLICE_SHORT);
     while (!a32_load_acquire(&self.stop)) {
@@ -116,6 +134,9 @@ static void *sysmon_main(void *arg) {
             soon = SOON_LOOKS;
         else if (soon > 0)
             soon--;
+        mni_stall_look(rt, now - last < watched ? now - last : watched);
+        last = now;
+        watched = 2 * long_nap;
         quiet = r ? 0 : quiet + 1;
         if (now >= reap) {
             mni_spares_reap();
@@ -123,12 +144,16 @@ static void *sysmon_main(void *arg) {
         }
         if (quiet >= QUIET) {
             quiet = 0;
-            if (!mni_policy_computes())
-                sleep_until_busy(rt);
+            if (!mni_policy_computes()) {
+                int64_t until = quiet_until(rt, now);
+                watched += until - now; /* the next look is that late on purpose */
+                sleep_until_busy(rt, until);
+            }
         } else {
             nap(now + (soon && SOON_NS < long_nap ? SOON_NS : long_nap));
         }
     }
+    mni_lwp_works();
     return NULL;
 }
 
@@ -138,6 +163,8 @@ int mni_sysmon_start(struct mni_runtime *rt) {
     if (!self.seen)
         return -ENOMEM;
     a32_store(&self.stop, 0);
+    mni_deadlock_start(rt);
+    mni_stall_start(rt);
     a32_store(&mni_sysmon_asleep, 0);
     sigset_t old;
     mni_signals_block(&old);
@@ -162,4 +189,5 @@ void mni_sysmon_stop(void) {
 void mni_sysmon_forked(void) {
     self.runs = false;
     a32_store(&mni_sysmon_asleep, 0);
+    mni_lwps_forked();
 }

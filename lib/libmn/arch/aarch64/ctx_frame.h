@@ -24,6 +24,15 @@ static inline unsigned long mni_ctx_register(const ucontext_t *uc, int number) {
                                       : 0;
 }
 
+/* Of an interrupted context. */
+static inline uintptr_t mni_ctx_sp(const ucontext_t *uc) {
+    return uc->uc_mcontext.sp;
+}
+static inline void mni_ctx_set(ucontext_t *uc, uintptr_t pc, uintptr_t sp) {
+    uc->uc_mcontext.pc = pc;
+    uc->uc_mcontext.sp = sp;
+}
+
 enum { MNI_CTX_SP = 31, MNI_CTX_PC = 32 }; /* their numbers */
 enum { MNI_CTX_BYTES = 160 };             /* that lie at a parked context's stack pointer */
 
