@@ -25,9 +25,11 @@ extern "C" {
 pid_t mn_waitpid(pid_t pid, int *status, int options);
 pid_t mn_waitpid_until(pid_t pid, int *status, int options, int64_t deadline);
 
-/* 0; with WNOHANG info->si_pid is 0 if there was none. */
+/* 0; with WNOHANG info->si_pid is 0 if there was none.  Not with -std=c11 alone, which hides POSIX's types. */
+#ifdef _POSIX_C_SOURCE
 int mn_waitid(idtype_t type, id_t id, siginfo_t *info, int options);
 int mn_waitid_until(idtype_t type, id_t id, siginfo_t *info, int options, int64_t deadline);
+#endif
 
 #ifdef __cplusplus
 }

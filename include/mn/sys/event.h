@@ -9,6 +9,11 @@
 #define MN_SYS_EVENT_H
 #define _SYS_EVENT_H_
 
+/* That a structure and a function have one name is the interface, and C++ compilers warn of it (-Wshadow). */
+#ifdef __cplusplus
+#pragma GCC system_header
+#endif
+
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
