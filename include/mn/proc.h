@@ -217,6 +217,22 @@ static inline int mn_cast(mn_pid pid, uint64_t tag, const void *data, size_t siz
  */
 int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size, mn_ref *ref);
 
+/* ---- timers */
+
+/*
+ * At the deadline, a message is sent to the process: mn_post_at: of type MN_MSG, as by mn_post; mn_start_timer: of type
+ * MN_MSG_TIMEOUT, with *timer as its ref.  Its sender is the caller.  timer may be NULL.  When the caller is a process and ends,
+ * timers that it has set for itself are forgotten.
+ *   -ENOMEM; -EPERM: no runtime; -EMSGSIZE
+ * mn_cancel_timer: no message comes any more; mn_read_timer: it stays.  Both return how many nanoseconds were left (0: it was due),
+ * or -ENOENT: it has expired, and a message that it has sent stays where it is.
+ * Contexts: any.
+ */
+int mn_post_at(mn_pid to, int64_t deadline, uint64_t tag, const void *data, size_t size, mn_ref *timer);
+int mn_start_timer(mn_pid to, int64_t deadline, uint64_t tag, mn_ref *timer);
+int64_t mn_cancel_timer(mn_ref timer);
+int64_t mn_read_timer(mn_ref timer);
+
 /* ---- what a process owns */
 
 /*
@@ -241,6 +257,31 @@ int mn_disown_fd(int fd);
  */
 int mn_put(uint64_t key, void *value);
 void *mn_get(uint64_t key);
+
+/* ---- looking */
+
+/* What is known of a process at this moment; each figure is read for itself while it goes on.  Later versions add members at the end. */
+struct mn_proc_info {
+    mn_pid pid, parent;  /* parent: who started it; 0: no process */
+    mn_thread thread;    /* 0: a handler */
+    const char *name;    /* or NULL */
+    const char *waits;   /* for what its thread waits, or NULL: it does not */
+    const struct mn_handler *handler; /* NULL: a thread */
+    uint64_t received;   /* messages that it has taken out of its mailbox */
+    uint32_t mailbox;    /* messages that it has looked at and not taken */
+    uint32_t relations;  /* links and monitors, from and to it */
+    enum mn_priority priority;
+    bool traps_exit;
+};
+
+/* -ESRCH: no such process.  Contexts: any. */
+int mn_proc_info(mn_pid pid, struct mn_proc_info *info);
+
+/*
+ * Stores the pids of all processes, as far as there is room for them, and returns how many there are.  Processes start and end
+ * meanwhile.  pids may be NULL if room is 0.  Contexts: any.
+ */
+int64_t mn_proc_list(mn_pid *pids, size_t room);
 
 #ifdef __cplusplus
 }

@@ -16,6 +16,10 @@ void mni_after_nothing(struct mni_cpu *c, struct mni_thread *t) {
 
 static void expired(struct mni_timer *timer, void *arg) {
     struct mni_cpu *c = arg;
+    if (__builtin_expect(timer->expire != NULL, 0)) {
+        timer->expire(c, timer);
+        return;
+    }
     struct mni_thread *t = list_entry(timer, struct mni_thread, timer);
     if (!mni_claim(&t->park, -ETIMEDOUT))
         return;

@@ -17,6 +17,7 @@
 
 #include "olock.h"
 
+struct mni_cpu;
 struct mni_timers;
 
 /* All-zero is a timer that is not set.  The links are the queue's affair; deadline may be read. */
@@ -24,6 +25,7 @@ struct mni_timer {
     struct mni_timer *next, **prev; /* prev == NULL: not in a queue */
     int64_t deadline;               /* MN time */
     struct mni_timers *queue;       /* where it was last set */
+    void (*expire)(struct mni_cpu *c, struct mni_timer *t); /* NULL: a thread's (sched.c); not the queue's affair */
 };
 
 /* Bytes of a queue; makes one in zeroed memory of that size (most of it stays untouched until it is used). */

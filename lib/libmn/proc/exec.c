@@ -345,6 +345,22 @@ static struct mni_cpu *run(struct mni_cpu *c, struct mni_thread *t, struct mni_p
         if (__builtin_expect((m->bits & MNI_MSG_COUNTED) != 0, 0))
             mni_limit_left(c, p, m);
         p->now = m;
+        if (__builtin_expect(p->more && p->more->timeout, 0)) {
+            bool due = m->kind == MNI_K_TIMEOUT && m->pub.ref == p->more->timeout;
+            mni_timeout_off(c, p);
+            if (due && h->handle_timeout) {
+                CALL_BACK(c, t, r = h->handle_timeout(p->state));
+                if (!c)
+                    return NULL;
+            }
+        }
+        if (__builtin_expect(m->kind == MNI_K_TIMEOUT, 0)) {
+            mni_msg_free(c->proc, m);
+            p->now = NULL;
+            if (r != 0)
+                return finish(c, t, p, r);
+            continue;
+        }
         int (*fn)(void *, struct mn_msg *) = m->pub.type == MN_MSG_CALL && h->handle_call ? h->handle_call : h->handle_message;
         if (fn) {
             CALL_BACK(c, t, r = fn(p->state, &m->pub));

@@ -65,12 +65,14 @@ struct mni_more {
     struct mni_hook *hooks;
     struct mni_rel **index; /* of rels, once there are many; index_mask + 1 chains */
     uint32_t index_mask;
-    uint32_t classed;      /* the size class of this */
+    uint16_t classed;      /* the size class of this */
+    bool timed;            /* it has a hook for timers */
     struct mn_bin *detail; /* goes along with reason */
     int64_t reason;        /* why it ends */
     struct mni_arena *arena;
     struct mni_dict *dict;
-    struct mni_ptimer *timeout; /* mn_timeout_at */
+    struct mni_ptimer *timers; /* that it has set for itself */
+    mn_ref timeout;        /* of mn_timeout_at; 0: none */
 };
 
 struct mni_proc {
@@ -198,6 +200,11 @@ void mni_proc_poke(struct mni_proc *p, mn_pid pid);
 void mni_proc_unpoke(struct mni_thread *t);
 /* Acts on the signals that have come; does not return if the process is to end now. */
 void mni_proc_check(struct mni_cpu *c, struct mni_proc *p);
+
+/* ptimer.c */
+void mni_ptimers_end(void);
+void mni_ptimers_forked(void);
+void mni_timeout_off(struct mni_cpu *c, struct mni_proc *p); /* a handler's, which has one */
 
 /* exec.c: a handler is ready: it was idle and got a signal.  c == NULL: any LWP. */
 void mni_handler_ready(struct mni_cpu *c, struct mni_proc *p);

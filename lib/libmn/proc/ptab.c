@@ -39,6 +39,7 @@ static void reset(void) {
 void mni_procs_forked(void) {
     reset();
     mni_blocks_forked();
+    mni_ptimers_forked();
 }
 
 int mni_procs_start(struct mni_runtime *rt) {
@@ -62,6 +63,7 @@ int mni_procs_start(struct mni_runtime *rt) {
 }
 
 void mni_procs_end(struct mni_runtime *rt) {
+    mni_ptimers_end();
     for (unsigned i = 0; i < rt->ncpus; i++)
         free(rt->cpus[i]->proc);
     for (uint32_t i = 0; i < mni_procs.used; i++)
@@ -143,16 +145,16 @@ struct mni_proc *mni_proc_take(struct mni_cpu *c, int *error) {
     *error = 0;
     a32_store(&p->flags, 0);
     a64_store(&p->thread, 0);
-    p->handler = NULL;
+    aptr_store(&p->handler, NULL); /* relaxed, as what follows: info.c may look at it */
     p->state = NULL;
     p->more = NULL;
-    p->name = NULL;
+    aptr_store(&p->name, NULL);
     p->next = NULL;
     p->head = NULL;
     p->tail = &p->head;
     p->rels = NULL;
-    p->nrels = 0;
-    p->length = 0;
+    a32_store(&p->nrels, 0);
+    a32_store(&p->length, 0);
     a64_store(&p->received, 0);
     return p;
 }

@@ -41,7 +41,7 @@ void mni_rel_add(struct mni_proc *p, struct mni_rel *r) {
     if (p->rels)
         p->rels->prev = r;
     p->rels = r;
-    p->nrels++;
+    a32_store(&p->nrels, p->nrels + 1); /* relaxed, here and below: others look at it (info.c) */
     if (__builtin_expect(p->nrels <= FEW, 1))
         return;
     struct mni_more *more = p->more;
@@ -67,7 +67,7 @@ void mni_rel_remove(struct mni_proc *p, struct mni_rel *r) {
         p->rels = r->succ;
     if (r->succ)
         r->succ->prev = r->prev;
-    p->nrels--;
+    a32_store(&p->nrels, p->nrels - 1);
     struct mni_more *more = p->more;
     if (__builtin_expect(!more || !more->index, 1))
         return;

@@ -88,7 +88,7 @@ void mni_proc_doom(struct mni_proc *p, int64_t reason, struct mn_bin *detail) {
             mn_bin_hold(detail);
         p->more->detail = detail;
     } else {
-        p->parent = (mn_pid)reason; /* a handler without more: nobody asks for its parent any more */
+        a64_store(&p->parent, (mn_pid)reason); /* a handler without more: nobody asks for its parent any more */
     }
 }
 
@@ -235,6 +235,10 @@ void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
         mni_proc_doom(p, MN_REASON_SHUTDOWN, NULL);
         break;
     case MNI_K_TIMEOUT:
+        if (p->more && p->more->timeout == m->pub.ref && !(p->flags & MNI_PROC_ENDING)) {
+            mni_mailbox_append(p, m);
+            return;
+        }
         break;
     default:
         panic("a signal that nobody knows", m->kind);

@@ -85,7 +85,7 @@ static inline void mni_mailbox_append(struct mni_proc *p, struct mni_msg *m) {
     m->next = NULL;
     *p->tail = m;
     p->tail = &m->next;
-    p->length++;
+    a32_store(&p->length, p->length + 1); /* relaxed, here and below: others look at it (info.c) */
 }
 
 /* Removes the message that *at points to. */
@@ -96,7 +96,7 @@ static inline struct mni_msg *mni_mailbox_remove(struct mni_proc *p, struct mni_
         p->tail = at;
     if (p->more && p->more->mark == &m->next)
         p->more->mark = at;
-    p->length--;
+    a32_store(&p->length, p->length - 1);
     return m;
 }
 

@@ -69,7 +69,7 @@ static void unrelate(struct mni_cpu *c, struct mni_proc *self, struct mni_proc *
         mni_block_give(c->proc, 0, r);
     }
     child->rels = NULL;
-    child->nrels = 0;
+    a32_store(&child->nrels, 0);
 }
 
 static void discard(struct mni_cpu *c, struct mni_proc *self, struct mni_proc *p) {
@@ -103,13 +103,13 @@ static struct mni_proc *make(struct mni_cpu *c, const struct mn_spawn_attr *opt,
     struct mni_proc *p = mni_proc_take(c, r);
     if (!p)
         return NULL;
-    p->name = opt->name;
-    p->priority = (uint8_t)opt->priority;
-    p->parent = *self ? mni_pid(*self) : 0;
+    aptr_store(&p->name, opt->name); /* relaxed, as what follows: info.c may look at it */
+    a8_store(&p->priority, (uint8_t)opt->priority);
+    a64_store(&p->parent, *self ? mni_pid(*self) : 0);
     if (opt->flags & MN_SPAWN_TRAP_EXIT)
-        p->flags |= MNI_PROC_TRAP;
+        mni_proc_flag(p, MNI_PROC_TRAP, 0);
     if (opt->mailbox)
-        p->flags |= MNI_PROC_LIMITED | (unsigned)opt->policy * MNI_PROC_POLICY;
+        mni_proc_flag(p, MNI_PROC_LIMITED | (unsigned)opt->policy * MNI_PROC_POLICY, 0);
     p->bound = opt->mailbox;
     if (((thread || opt->arena) && !mni_more(c, p)) || (opt->arena && mni_arena_make(c, p, opt->arena) < 0))
         *r = -ENOMEM;
@@ -219,8 +219,8 @@ MN_EXPORT int mn_spawn_handler(mn_pid *pid, const struct mn_handler *handler, co
     struct mni_proc *p = make(c, opt, false, &self, &r);
     if (!p)
         goto leave;
-    p->handler = handler;
-    p->flags |= MNI_PROC_HANDLER | MNI_PROC_INIT;
+    aptr_store(&p->handler, handler);
+    mni_proc_flag(p, MNI_PROC_HANDLER | MNI_PROC_INIT, 0);
     if (handler->state_size) {
         p->state_class = (uint8_t)mni_class_of(handler->state_size);
         p->state = mni_memory_take(mni_part(c), handler->state_size, p->state_class);
@@ -257,10 +257,10 @@ static int adopt(struct mni_cpu *c, uint32_t flags, bool poked, struct mni_proc 
         discard(c, NULL, p);
         return -ENOMEM;
     }
-    p->flags = flags;
-    p->parent = 0;
-    p->priority = t->priority;
-    p->name = t->name;
+    a32_store(&p->flags, flags);
+    a64_store(&p->parent, 0);
+    a8_store(&p->priority, t->priority);
+    aptr_store(&p->name, t->name);
     if (poked)
         a64_store(&p->thread, mni_thread_handle(t));
     a64_store_release(&p->outer, 0); /* as in make() */

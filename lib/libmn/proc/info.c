@@ -1,0 +1,71 @@
+/*
+ * info: looking at processes from outside.
+ *
+ * The words of a record are the owner's, which goes on while they are read; so they are read by relaxed loads, and then the
+ * generation again: if it has not changed, they were the process's.
+ */
+#include <errno.h>
+
+#include "export.h"
+#include "foreign.h"
+#include "proc/signal.h"
+
+MN_EXPORT int mn_proc_info(mn_pid pid, struct mn_proc_info *info) {
+    struct mni_cpu *c = mni_enter();
+    if (!c)
+        mni_foreign_enter();
+    int r = -ESRCH;
+    const struct mni_proc *p = mni_rt ? mni_proc_at(pid) : NULL;
+    if (p && mni_proc_is(p, pid)) {
+        uint32_t flags = a32_load(&p->flags);
+        *info = (struct mn_proc_info){
+            .pid = pid,
+            .parent = flags & MNI_PROC_DOOMED ? 0 : a64_load(&p->parent),
+            .thread = a64_load(&p->thread),
+            .name = aptr_load(&p->name),
+            .handler = aptr_load(&p->handler),
+            .received = a64_load(&p->received),
+            .mailbox = a32_load(&p->length),
+            .relations = a32_load(&p->nrels),
+            .priority = (enum mn_priority)a8_load(&p->priority),
+            .traps_exit = flags & MNI_PROC_TRAP,
+        };
+        const struct mni_thread *t = info->thread ? mni_thread_find(info->thread) : NULL;
+        if (t && a8_load(&t->state) == MNI_WAITING)
+            info->waits = aptr_load(&t->wait_what);
+        if (!info->name && info->handler)
+            info->name = info->handler->name;
+        fence_acquire(); /* the generation is read last */
+        r = mni_proc_is(p, pid) ? 0 : -ESRCH;
+    }
+    if (c)
+        mni_leave(c);
+    return r;
+}
+
+struct list_of {
+    mn_pid *pids;
+    size_t room, n;
+};
+
+static bool visit(struct mni_proc *p, void *arg) {
+    struct list_of *l = arg;
+    if (a32_load(&p->flags) & MNI_PROC_CALLER)
+        return true;
+    if (l->n < l->room)
+        l->pids[l->n] = (uint64_t)a32_load(&p->generation) << 32 | (p->index + 1);
+    l->n++;
+    return true;
+}
+
+MN_EXPORT int64_t mn_proc_list(mn_pid *pids, size_t room) {
+    struct mni_cpu *c = mni_enter();
+    if (!c)
+        mni_foreign_enter();
+    struct list_of l = {pids, room, 0};
+    if (mni_rt)
+        mni_procs_each(visit, &l);
+    if (c)
+        mni_leave(c);
+    return (int64_t)l.n;
+}
