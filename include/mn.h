@@ -33,6 +33,7 @@
 #include <mn/future.h>
 #include <mn/io.h>
 #include <mn/local.h>
+#include <mn/net.h>
 #include <mn/offload.h>
 #include <mn/proc.h>
 #include <mn/progress.h>
