@@ -68,7 +68,10 @@ int mn_stop(int64_t deadline);
  * its function returns, the child exits with status 0, or with what main_fn of mn_run returned.
  */
 
-/* How many CPUs the runtime uses; 0: there is none.  Contexts: any, signal. */
+/*
+ * How many CPUs the runtime uses; 0: there is none.  A CPU quota that shrinks while it runs has some of them rest, except for
+ * threads that are pinned to them, until it grows again.  Contexts: any, signal.
+ */
 unsigned mn_workers(void);
 
 /* The library's version, as in "0.1.0".  Contexts: any, signal. */

@@ -68,7 +68,7 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
     struct mni_thread *t = mni_thread_take_shared(&r);
     if (!t)
         return r;
-    unsigned cpu = a->flags & MN_CPU ? a->cpu : a32_add(&mni_rt->inject, 1) % mni_rt->ncpus;
+    unsigned cpu = a->flags & MN_CPU ? a->cpu : a32_add(&mni_rt->inject, 1) % a32_load(&mni_rt->active);
     prepare(t, a, fn, arg, cpu, a->stack ? a->stack : mni_rt->config.stack, !out);
     if (out)
         *out = mni_thread_handle(t);

@@ -85,7 +85,7 @@ void mni_wake_all(void) {
 
 bool mni_rouse_one(void) {
     const struct mni_runtime *rt = mni_rt; /* it may end now; who calls keeps it from going away (mni_poller_end) */
-    for (unsigned i = 0; rt && i < rt->ncpus; i++)
+    for (unsigned i = 0; rt && i < a32_load(&rt->active); i++)
         if (rouse(rt->cpus[i]))
             return true;
     return false;
@@ -99,7 +99,7 @@ bool mni_idle_watched(void) {
 static bool rouse_any(const struct mni_cpu *c) {
     const unsigned n = mni_rt->ncpus, *order = mni_rt->topo.order + (size_t)c->index * (n - 1);
     for (unsigned i = 0; i + 1 < n; i++)
-        if (rouse(mni_rt->cpus[order[i]]))
+        if (order[i] < a32_load(&mni_rt->active) && rouse(mni_rt->cpus[order[i]]))
             return true;
     return false;
 }
@@ -189,12 +189,18 @@ static bool sleep_until(struct mni_worker *w, uint32_t sleep, int64_t until) {
     return umtx_wait(&w->sleep, sleep, until == MN_FOREVER ? NULL : &ts, CLOCK_MONOTONIC, UMTX_PRIVATE) == -ETIMEDOUT;
 }
 
+/* It takes no part, while the quota is small: only what is its own. */
+static bool rests_now(const struct mni_cpu *c) {
+    return c->index >= a32_load(&mni_rt->active);
+}
+
 bool mni_idle(struct mni_worker *w) {
     struct mni_cpu *c = w->cpu;
     struct mni_runtime *rt = mni_rt;
     struct mni_search memory = {0};
-    int64_t spin = rt->config.spin_us > 0 ? rt->config.spin_us * 1000ll : 0;
-    if (rt->ncpus > 1) {
+    int64_t spin = (int64_t)a64_load(&rt->spin_ns); /* relaxed: it may change (quota_watch.c) */
+    bool rests = rests_now(c);
+    if (rt->ncpus > 1 && !rests) {
         bool found;
         if (mni_poller_missing() && mni_poller_look(c))
             return true;
@@ -213,7 +219,8 @@ bool mni_idle(struct mni_worker *w) {
     for (;;) {
         int64_t decay = mni_slab_decay();
         uint32_t sleep = a32_load(&w->sleep);
-        bool polls = mni_poller_wanted() && mni_poller_take();
+        rests = rests_now(c);
+        bool polls = !rests && mni_poller_wanted() && mni_poller_take();
         /* Counted first: who rouses it counts it down. */
         a32_add_full(&rt->idlers, 1);
         /* Full: pairs with the full operation of an inbox push, whose pusher then looks at idle. */
@@ -222,14 +229,14 @@ bool mni_idle(struct mni_worker *w) {
             mni_heavy_barrier();
         /* While enough others search, work elsewhere is theirs: who stops searching comes by here and looks again. */
         if (mine(c) || due(c) || a32_load(&rt->stop) ||
-            (a32_load(&rt->searching) < rt->most_searching && work_elsewhere(c))) {
+            (!rests && a32_load(&rt->searching) < rt->most_searching && work_elsewhere(c))) {
             if (polls)
                 mni_poller_release();
             no_longer_idle(c);
             mni_busy_again();
             break;
         }
-        if (!polls && mni_poller_missing()) {
+        if (!polls && !rests && mni_poller_missing()) {
             no_longer_idle(c);
             continue;
         }
@@ -237,7 +244,7 @@ bool mni_idle(struct mni_worker *w) {
         if (until > decay)
             until = decay;
         /* Acquire, and released below: one at a time; nothing is guarded by it. */
-        bool naps = rt->ncpus > 1 && anyone_busy() && a32_cas_acquire(&watching, 0, 1);
+        bool naps = rt->ncpus > 1 && !rests && anyone_busy() && a32_cas_acquire(&watching, 0, 1);
         if (naps && until > (int64_t)clock_now_ns() + nap)
             until = (int64_t)clock_now_ns() + nap;
         mni_count(c, sleeps, 1);

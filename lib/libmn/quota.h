@@ -10,4 +10,7 @@
  */
 uint64_t mni_quota(const char *root);
 
+/* The root that the runtime takes: "", or what ODONATA_QUOTA_ROOT says, for tests. */
+const char *mni_quota_root(void);
+
 #endif

@@ -138,9 +138,11 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
         return r;
     }
     bool shared = shares_cpus(&rt->topo);
-    if (rt->topo.quota || shared)
+    if (shared)
         rt->config.spin_us = -1;
-    rt->ncpus = rt->topo.workers;
+    rt->spin_ns = rt->config.spin_us > 0 && !rt->topo.quota ? (uint64_t)rt->config.spin_us * 1000 : 0;
+    rt->ncpus = rt->active = rt->topo.workers;
+    rt->fixed = rt->config.workers != 0;
     rt->most_searching = shared ? 1 : (rt->ncpus + 1) / 2;
     rt->membarrier = mni_heavy_barrier_start();
     rt->cpus = fault("malloc") ? NULL : calloc(rt->ncpus, sizeof *rt->cpus);

@@ -145,6 +145,7 @@ struct mni_runtime {
     struct mni_topo topo;
     bool membarrier;
     bool embedded; /* by mn_start */
+    bool fixed;    /* the number of workers was configured */
     uint32_t ending; /* no more threads are started */
     uint32_t stop;   /* workers end */
     struct mni_runtime *older; /* in a fork's child: what its parent's parent had (run.c) */
@@ -153,6 +154,8 @@ struct mni_runtime {
     uint32_t most_searching;            /* half of the workers; one, if they share CPUs */
     uint64_t help_ticks;                /* MNI_HELP_NS */
     uint32_t inject;                    /* round robin of foreign LWPs */
+    uint32_t active;                    /* cpus that take part, the first ones; the others rest (progress/quota_watch.c) */
+    uint64_t spin_ns;                   /* how long an idle worker looks for work; 0: not at all */
 };
 
 /* The runtime, NULL when there is none.  Written by start and stop only. */

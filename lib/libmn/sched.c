@@ -74,7 +74,9 @@ void mni_housekeep(struct mni_cpu *c) {
     /* Also when nothing is due: the queue follows the time (two comparisons, then). */
     mni_timers_run(c->timers, now, EXPIRE_AT_ONCE, expired, c);
     mni_poller_tick(c, now);
-    if (a32_load(&mni_rt->idlers) && mni_runq_more(c))
+    if (__builtin_expect(c->index >= a32_load(&mni_rt->active), 0))
+        mni_leave_work(c);
+    else if (a32_load(&mni_rt->idlers) && mni_runq_more(c))
         mni_call_help(c);
 }
 
@@ -90,6 +92,17 @@ static void after_push_remote(struct mni_cpu *c, struct mni_thread *t) {
     mni_inbox_push(mni_rt->cpus[t->cpu], t);
 }
 
+/* Where a thread that last was on that cpu is to run: elsewhere, if that rests. */
+static struct mni_cpu *at_work(unsigned cpu) {
+    uint32_t active = a32_load(&mni_rt->active);
+    return mni_rt->cpus[cpu < active ? cpu : cpu % active];
+}
+
+/* From a cpu that rests. */
+static void after_push_active(struct mni_cpu *c, struct mni_thread *t) {
+    mni_inbox_push(at_work(c->index), t);
+}
+
 static void yield(struct mni_cpu *c, struct mni_thread *t) {
     a8_store(&t->state, MNI_READY);
     if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
@@ -98,6 +111,10 @@ static void yield(struct mni_cpu *c, struct mni_thread *t) {
         return;
     }
     struct mni_thread *next = mni_next(c);
+    if (!next && __builtin_expect(c->index >= a32_load(&mni_rt->active) && !(t->flags & MNI_PINNED), 0)) {
+        mni_switch(c, t, NULL, after_push_active);
+        return;
+    }
     if (!next) {
         a8_store(&t->state, MNI_RUNNING);
         return;
@@ -139,7 +156,18 @@ MN_EXPORT int mn_yield(void) {
 }
 
 void mni_ready_remote(struct mni_thread *t) {
-    mni_inbox_push(mni_rt->cpus[t->cpu], t);
+    mni_inbox_push(t->flags & MNI_PINNED ? mni_rt->cpus[t->cpu] : at_work(t->cpu), t);
+}
+
+void mni_leave_work(struct mni_cpu *c) {
+    uint32_t active = a32_load(&mni_rt->active);
+    unsigned n;
+    for (struct mni_thread *chain, *last; (chain = last = mni_runq_give(c, true, &n)) != NULL;) {
+        while (last->next)
+            last = last->next;
+        mni_count(c, stolen, n);
+        mni_inbox_push_chain(mni_rt->cpus[a32_add(&mni_rt->inject, 1) % active], chain, last);
+    }
 }
 
 /* A stack of threads, pushed by anyone, emptied as a whole by the owner: no thread is taken out singly, so no ABA. */

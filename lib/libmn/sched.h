@@ -194,6 +194,8 @@ int mni_wait_after(struct mni_cpu *c, const char *what, const void *on, int64_t 
 void mni_ready_remote(struct mni_thread *t);
 void mni_inbox_push_chain(struct mni_cpu *to, struct mni_thread *first, struct mni_thread *last);
 void mni_inbox_drain(struct mni_cpu *c);
+/* The cpu rests: its threads go to others, but for pinned ones. */
+void mni_leave_work(struct mni_cpu *c);
 
 void mni_after_nothing(struct mni_cpu *c, struct mni_thread *t);
 

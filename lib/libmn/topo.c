@@ -243,7 +243,8 @@ int mni_topo_decide(struct mni_topo *topo, const struct mn_config *config) {
         return r;
     }
     unsigned cpus = mni_cpuset_count(&set);
-    uint64_t quota = mni_quota("");
+    uint64_t quota = mni_quota(mni_quota_root());
+    topo->cpus = cpus;
     topo->quota = quota && quota < (uint64_t)cpus * 1000;
     topo->workers = config->workers;
     if (topo->workers == 0) {

@@ -14,6 +14,7 @@ enum { MNI_WORKERS_MAX = 1024 };
 struct mni_topo {
     unsigned workers;
     bool pin;       /* bind each worker to its CPU */
+    unsigned cpus;  /* that the process may use */
     bool quota;     /* a cgroup limits the CPU time: do not spin */
     unsigned *cpu;  /* [workers]: the operating system's number of each worker's CPU */
     unsigned *order; /* [workers][workers - 1]: whom a worker steals from, nearest first */

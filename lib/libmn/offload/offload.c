@@ -434,7 +434,7 @@ void mni_offload_start(const struct mn_config *config) {
         p->what = what[i];
         p->limit = limit[i];
         p->idle_ns = config->lwp_idle_ms * 1000000ll;
-        p->linger_ns = config->spin_us > 0 ? config->spin_us * 1000ll : 0;
+        p->linger_ns = (int64_t)mni_rt->spin_ns;
         list_init(&p->all);
         list_init(&p->sleepers);
         mni_lock_drop(&p->lock);

@@ -73,7 +73,7 @@ static bool unpolled(int64_t now) {
 /* To workers that sleep. */
 static bool move(struct mni_runtime *rt, struct mni_cpu *c) {
     bool moved = false;
-    for (unsigned i = 0; i < rt->ncpus && queued(c); i++)
+    for (unsigned i = 0; i < a32_load(&rt->active) && queued(c); i++)
         if (a32_load(&rt->cpus[i]->remote.idle) && mni_move(c, rt->cpus[i]))
             moved = true;
     return moved;

@@ -24,5 +24,7 @@ bool mni_report_run(void) {
         mni_deadlock_check();
     if (what & MNI_REPORT_STALL)
         mni_stall_report();
+    if (what & MNI_REPORT_QUOTA)
+        mni_quota_watch();
     return what != 0;
 }

@@ -8,7 +8,7 @@
 
 struct mni_runtime;
 
-enum { MNI_REPORT_DEADLOCK = 1, MNI_REPORT_STALL = 2 };
+enum { MNI_REPORT_DEADLOCK = 1, MNI_REPORT_STALL = 2, MNI_REPORT_QUOTA = 4 };
 
 /* Has the signal LWP do it soon.  Contexts: any, signal. */
 void mni_report_ring(unsigned what);
@@ -23,6 +23,9 @@ void mni_deadlock_check(void);
 /* A check was asked for, and could not say yes: MN time when the next is worth while; MN_FOREVER: never, as things are. */
 int64_t mni_deadlock_again(void);
 void mni_deadlock_start(const struct mni_runtime *rt);
+
+/* quota_watch.c. */
+void mni_quota_watch(void);
 
 /* stall.c.  sysmon's: `most` ns have passed since the last look, at most. */
 void mni_stall_look(const struct mni_runtime *rt, int64_t passed);

@@ -140,6 +140,7 @@ static void *sysmon_main(void *arg) {
         quiet = r ? 0 : quiet + 1;
         if (now >= reap) {
             mni_spares_reap();
+            mni_report_ring(MNI_REPORT_QUOTA);
             reap = now + 1000000000;
         }
         if (quiet >= QUIET) {

@@ -168,3 +168,8 @@ uint64_t mni_quota(const char *root) {
         fclose(f);
     return least;
 }
+
+const char *mni_quota_root(void) {
+    const char *root = secure_getenv("ODONATA_QUOTA_ROOT");
+    return root ? root : "";
+}
