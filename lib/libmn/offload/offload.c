@@ -23,6 +23,9 @@
  * begun 5 us sooner, and the caller makes no system call.  Only while a CPU seems to be idle: where all have something to run,
  * it would be put behind that for a time slice just when the job comes, whereas who is woken from sleep runs at once.
  *
+ * Where an LWP that is to be made cannot be made, and there is no other, all who have queued up for it meanwhile are told to
+ * make their calls themselves.
+ *
  * The claim of a waiter (wait.h) is taken when its job is begun, and mni_wake follows when the job is done: deadline and
  * cancellation, which claim, too, come before or not at all.  A job that owns its data (drop) is claimed at its end; whether
  * it is done or its caller has gone is decided under the lock.
@@ -294,6 +297,23 @@ static __attribute__((noinline)) bool make_outside(struct pool *p) {
     return made;
 }
 
+enum { DIRECTLY = 1 }; /* a result of mni_wait: there is no LWP after all */
+
+/* The only LWP that others counted on could not be made: they make their calls themselves.  The lock is held, and is dropped
+ * and taken again meanwhile. */
+static void disappoint(struct pool *p) {
+    struct mni_queue claimed = {0};
+    for (struct mni_waiter *w; (w = mni_queue_take(&p->queue));) {
+        a32_store(&p->queued, p->queued - 1);
+        if (mni_claim(w->parker, DIRECTLY))
+            mni_queue_append(&claimed, w);
+    }
+    mni_lock_drop(&p->lock);
+    for (struct mni_waiter *w; (w = mni_queue_take(&claimed));)
+        mni_wake(w->parker);
+    mni_lock_take(&p->lock);
+}
+
 /* Sees to it that an LWP will look at one more job.  The lock is held, and is dropped and taken again meanwhile.  False: there
  * is not one LWP. */
 static bool provide(struct pool *p) {
@@ -316,8 +336,9 @@ static bool provide(struct pool *p) {
             refused = !make_outside(p);
             mni_lock_take(&p->lock);
             if (refused) {
-                p->lwps--;
                 p->looking--;
+                if (--p->lwps == 0)
+                    disappoint(p);
             } else {
                 p->started++;
             }
@@ -386,7 +407,7 @@ int mni_offload_job(enum mni_pool pool, struct mni_job *job, int64_t deadline) {
     a32_add(&busy, 1);
     int r = mni_wait(p->what, p, &p->lock, deadline);
     a32_add_release(&busy, (uint32_t)-1);
-    return r < 0 ? take_back(p, w, job, r) : 0;
+    return r < 0 ? take_back(p, w, job, r) : r == DIRECTLY ? directly(p, job) : 0;
 }
 
 struct plain {
