@@ -37,6 +37,7 @@
 #include <mn/offload.h>
 #include <mn/proc.h>
 #include <mn/progress.h>
+#include <mn/registry.h>
 #include <mn/resolve.h>
 #include <mn/run.h>
 #include <mn/scope.h>

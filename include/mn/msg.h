@@ -28,6 +28,8 @@ enum mn_msg_type {
     MN_MSG_EXIT,    /* a linked process has ended, or mn_exit_signal was called; the receiver traps exits (mn_trap_exit) */
     MN_MSG_DOWN,    /* a monitored process has ended */
     MN_MSG_TIMEOUT, /* a timer of mn_start_timer */
+    MN_MSG_JOINED,  /* `from` has joined a group (mn/registry.h), */
+    MN_MSG_LEFT,    /* or left it, or ended */
 };
 
 /* What a receiver gets.  It is the receiver's until it gives it to mn_msg_free, or ends. */

@@ -12,6 +12,7 @@
 
 #include "fault.h"
 #include "lock.h"
+#include "proc/down.h"
 #include "proc/proc.h"
 #include "runtime.h"
 
@@ -40,6 +41,7 @@ void mni_procs_forked(void) {
     reset();
     mni_blocks_forked();
     mni_ptimers_forked();
+    mni_registry_forked();
 }
 
 int mni_procs_start(struct mni_runtime *rt) {
@@ -71,6 +73,7 @@ void mni_procs_end(struct mni_runtime *rt) {
     munmap(mni_procs.segments, SEGMENTS * sizeof(struct mni_proc *));
     reset();
     mni_blocks_end();
+    mni_registry_stop();
 }
 
 static int add_segment(void) {

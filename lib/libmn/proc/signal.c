@@ -28,6 +28,7 @@
 #include "proc/signal.h"
 
 #include "panic.h"
+#include "proc/down.h"
 #include "proc/limit.h"
 
 /* Whether the signal ends a process that traps exits, or does not. */
@@ -65,6 +66,8 @@ void mni_signal_bounce(struct mni_cpu *c, mn_pid to, struct mni_msg *m) {
     } else if (m->kind == MNI_K_MONITOR) {
         m->kind = MNI_K_DOWN;
     } else {
+        if (m->kind == MNI_K_DOWN && to == 0)
+            mni_registry_down(c, m->pub.ref);
         mni_msg_free(mni_part(c), m);
         return;
     }

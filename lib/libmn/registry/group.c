@@ -1,0 +1,211 @@
+/* group: groups of processes, and who watches them (mn/registry.h). */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "export.h"
+#include "fault.h"
+#include "registry/registry.h"
+
+/* By the lock's holder, as all that follows up to the exported functions. */
+static struct mni_group *find(const char *name) {
+    for (struct mni_node *n = mni_map_first(&mni_registry.groups, mni_name_hash(name)); n; n = mni_map_after(n)) {
+        struct mni_group *g = list_entry(n, struct mni_group, node);
+        if (strcmp(g->name, name) == 0)
+            return g;
+    }
+    return NULL;
+}
+
+static struct mni_group *find_or_make(const char *name) {
+    struct mni_group *g = find(name);
+    if (g)
+        return g;
+    g = fault("malloc") ? NULL : malloc(sizeof *g + strlen(name) + 1);
+    if (!g)
+        return NULL;
+    *g = (struct mni_group){.node.hash = mni_name_hash(name)};
+    list_init(&g->members);
+    list_init(&g->watchers);
+    strcpy(g->name, name);
+    if (mni_map_add(&mni_registry.groups, &g->node) < 0) {
+        free(g);
+        return NULL;
+    }
+    return g;
+}
+
+static void drop_if_empty(struct mni_group *g) {
+    if (list_empty(&g->members) && list_empty(&g->watchers)) {
+        mni_map_remove(&mni_registry.groups, &g->node);
+        free(g);
+    }
+}
+
+/* Those whom there is no memory for are not told. */
+static void tell(struct mni_cpu *c, const struct mni_group *g, enum mn_msg_type type, mn_pid member) {
+    list_each(l, &g->watchers) {
+        const struct mni_entry *w = list_entry(l, struct mni_entry, link);
+        struct mni_msg *m = mni_signal_make(mni_part(c), MNI_K_MSG, member, w->ref);
+        if (!m)
+            continue;
+        m->pub.type = (uint16_t)type;
+        mni_signal_send(c, w->pid, m); /* a message that finds nobody is dropped: nothing comes back to this lock */
+    }
+}
+
+void mni_group_drop(struct mni_cpu *c, struct mni_entry *e) {
+    struct mni_group *g = e->group;
+    list_remove(&e->link);
+    if (e->kind == MNI_MEMBER) {
+        g->count--;
+        tell(c, g, MN_MSG_LEFT, e->pid);
+    }
+    drop_if_empty(g);
+}
+
+static int enter(struct mni_cpu *c, const char *name, struct mni_entry *e) {
+    struct mni_group *g = find_or_make(name);
+    if (!g)
+        return -ENOMEM;
+    if (mni_map_add(&mni_registry.refs, &e->by_ref) < 0) {
+        drop_if_empty(g);
+        return -ENOMEM;
+    }
+    e->group = g;
+    if (e->kind == MNI_WATCHER) {
+        list_append(&g->watchers, &e->link);
+        return 0;
+    }
+    list_append(&g->members, &e->link);
+    g->count++;
+    tell(c, g, MN_MSG_JOINED, e->pid);
+    return 0;
+}
+
+/* ---- from outside */
+
+static int add(struct mni_cpu *c, enum mni_entry_kind kind, const char *group, mn_pid pid, mn_ref *ref) {
+    struct mni_msg *monitor;
+    struct mni_entry *e = mni_entry_make(c, kind, pid, NULL, &monitor);
+    if (!e)
+        return -ENOMEM;
+    mn_ref number = e->ref;
+    mni_lock_take(&mni_registry.lock);
+    int r = enter(c, group, e);
+    mni_lock_drop(&mni_registry.lock);
+    if (r < 0) {
+        free(e);
+        mni_msg_free(mni_part(c), monitor);
+        return r;
+    }
+    if (ref)
+        *ref = number;
+    return mni_entry_watch(c, pid, monitor) ? 0 : -ESRCH;
+}
+
+/* Takes out the entry that `wanted` says, and releases it. */
+static int take_out(struct mni_cpu *c, struct mni_entry *e) {
+    mn_pid pid = 0;
+    mn_ref ref = 0;
+    if (e) {
+        pid = e->pid;
+        ref = e->ref;
+        mni_map_remove(&mni_registry.refs, &e->by_ref);
+        mni_group_drop(c, e);
+    }
+    mni_lock_drop(&mni_registry.lock);
+    free(e);
+    if (ref)
+        mni_entry_unwatch(c, pid, ref);
+    return ref ? 0 : -ENOENT;
+}
+
+MN_EXPORT int mn_group_join(const char *group, mn_pid pid) {
+    struct mni_cpu *c;
+    if (!mni_name_valid(group))
+        return -EINVAL;
+    int r = mni_registry_begin(&c);
+    if (r < 0)
+        return r;
+    const struct mni_proc *p = mni_proc_at(pid);
+    r = p && mni_proc_is(p, pid) ? add(c, MNI_MEMBER, group, pid, NULL) : -ESRCH;
+    mni_registry_end(c);
+    return r;
+}
+
+MN_EXPORT int mn_group_leave(const char *group, mn_pid pid) {
+    struct mni_cpu *c;
+    if (!mni_name_valid(group) || mni_registry_begin(&c) < 0)
+        return -ENOENT;
+    mni_lock_take(&mni_registry.lock);
+    struct mni_group *g = find(group);
+    struct mni_entry *found = NULL;
+    for (struct list *l = g ? g->members.next : NULL; l && l != &g->members && !found; l = l->next)
+        if (list_entry(l, struct mni_entry, link)->pid == pid)
+            found = list_entry(l, struct mni_entry, link);
+    int r = take_out(c, found);
+    mni_registry_end(c);
+    return r;
+}
+
+MN_EXPORT int64_t mn_group_members(const char *group, mn_pid *pids, size_t n) {
+    struct mni_cpu *c;
+    if (!mni_name_valid(group) || mni_registry_begin(&c) < 0)
+        return 0;
+    mni_lock_take(&mni_registry.lock);
+    const struct mni_group *g = find(group);
+    int64_t count = g ? (int64_t)g->count : 0;
+    size_t i = 0;
+    for (struct list *l = g ? g->members.next : NULL; l && l != &g->members && i < n; l = l->next)
+        pids[i++] = list_entry(l, struct mni_entry, link)->pid;
+    mni_lock_drop(&mni_registry.lock);
+    mni_registry_end(c);
+    return count;
+}
+
+/* Also when the caller is killed while a full mailbox blocks it. */
+static void release(mn_pid **pids) {
+    free(*pids);
+}
+
+MN_EXPORT int64_t mn_group_post(const char *group, uint64_t tag, const void *data, size_t size) {
+    mn_pid *pids __attribute__((cleanup(release))) = NULL;
+    int64_t room = 0, count;
+    while ((count = mn_group_members(group, pids, (size_t)room)) > room) {
+        free(pids);
+        room = count + count / 8;
+        pids = fault("malloc") ? NULL : malloc((size_t)room * sizeof(mn_pid));
+        if (!pids)
+            return -ENOMEM;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        int r = mn_post(pids[i], tag, data, size);
+        if (r == -ECANCELED || r == -ENOMEM)
+            return r;
+    }
+    return count;
+}
+
+MN_EXPORT int mn_group_watch(const char *group, mn_ref *ref) {
+    mn_pid self = mn_pid_self();
+    struct mni_cpu *c;
+    if (!mni_name_valid(group) || !ref)
+        return -EINVAL;
+    if (!self || mni_registry_begin(&c) < 0)
+        return -EPERM;
+    int r = add(c, MNI_WATCHER, group, self, ref);
+    mni_registry_end(c);
+    return r;
+}
+
+MN_EXPORT int mn_group_unwatch(mn_ref ref) {
+    struct mni_cpu *c;
+    if (mni_registry_begin(&c) < 0)
+        return -ENOENT;
+    mni_lock_take(&mni_registry.lock);
+    struct mni_entry *e = mni_registry_by_ref(ref);
+    int r = take_out(c, e && e->kind == MNI_WATCHER ? e : NULL);
+    mni_registry_end(c);
+    return r;
+}

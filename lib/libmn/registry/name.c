@@ -1,0 +1,145 @@
+/* name: names of processes (mn/registry.h). */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "export.h"
+#include "registry/registry.h"
+
+/* By the lock's holder. */
+static struct mni_entry *find(const char *name) {
+    for (struct mni_node *n = mni_map_first(&mni_registry.names, mni_name_hash(name)); n; n = mni_map_after(n)) {
+        struct mni_entry *e = list_entry(n, struct mni_entry, by_name);
+        if (strcmp(e->name, name) == 0)
+            return e;
+    }
+    return NULL;
+}
+
+static bool alive(mn_pid pid) {
+    struct mni_proc *p = mni_proc_at(pid);
+    return p && mni_proc_is(p, pid);
+}
+
+static void take_out(struct mni_entry *e) {
+    mni_map_remove(&mni_registry.names, &e->by_name);
+    mni_map_remove(&mni_registry.refs, &e->by_ref);
+}
+
+/* An entry of a process that has ended makes room, and is put into *gone. */
+static int add(struct mni_entry *e, struct mni_entry **gone) {
+    struct mni_entry *other = find(e->name);
+    if (other && alive(other->pid))
+        return -EEXIST;
+    if (other) {
+        take_out(other);
+        *gone = other;
+    }
+    if (mni_map_add(&mni_registry.refs, &e->by_ref) < 0)
+        return -ENOMEM;
+    if (mni_map_add(&mni_registry.names, &e->by_name) < 0) {
+        mni_map_remove(&mni_registry.refs, &e->by_ref);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static int name_it(struct mni_cpu *c, const char *name, mn_pid pid) {
+    struct mni_msg *monitor;
+    if (!alive(pid))
+        return -ESRCH;
+    struct mni_entry *gone = NULL, *e = mni_entry_make(c, MNI_NAME, pid, name, &monitor);
+    if (!e)
+        return -ENOMEM;
+    mni_lock_take(&mni_registry.lock);
+    int r = add(e, &gone);
+    mni_lock_drop(&mni_registry.lock);
+    free(gone);
+    if (r < 0) {
+        free(e);
+        mni_msg_free(mni_part(c), monitor);
+        return r;
+    }
+    return mni_entry_watch(c, pid, monitor) ? 0 : -ESRCH;
+}
+
+MN_EXPORT int mn_register(const char *name, mn_pid pid) {
+    struct mni_cpu *c;
+    if (!mni_name_valid(name))
+        return -EINVAL;
+    int r = mni_registry_begin(&c);
+    if (r < 0)
+        return r;
+    r = name_it(c, name, pid);
+    mni_registry_end(c);
+    return r;
+}
+
+MN_EXPORT int mn_unregister(const char *name) {
+    struct mni_cpu *c;
+    if (!mni_name_valid(name) || mni_registry_begin(&c) < 0)
+        return -ENOENT;
+    mni_lock_take(&mni_registry.lock);
+    struct mni_entry *e = find(name);
+    if (e)
+        take_out(e);
+    mni_lock_drop(&mni_registry.lock);
+    bool was = e && alive(e->pid);
+    if (was)
+        mni_entry_unwatch(c, e->pid, e->ref);
+    free(e);
+    mni_registry_end(c);
+    return was ? 0 : -ENOENT;
+}
+
+MN_EXPORT mn_pid mn_whereis(const char *name) {
+    struct mni_cpu *c;
+    if (!mni_name_valid(name) || mni_registry_begin(&c) < 0)
+        return 0;
+    mni_lock_take(&mni_registry.lock);
+    struct mni_entry *e = find(name);
+    mn_pid pid = e ? e->pid : 0;
+    mni_lock_drop(&mni_registry.lock);
+    if (pid && !alive(pid))
+        pid = 0;
+    mni_registry_end(c);
+    return pid;
+}
+
+MN_EXPORT int64_t mn_registered(struct mn_name_info *names, size_t n) {
+    struct mni_cpu *c;
+    int64_t count = 0;
+    if (mni_registry_begin(&c) < 0)
+        return 0;
+    mni_lock_take(&mni_registry.lock);
+    const struct mni_map *t = &mni_registry.names;
+    for (size_t i = 0; t->chains && i <= t->mask; i++)
+        for (struct mni_node *node = t->chains[i]; node; node = node->next) {
+            const struct mni_entry *e = list_entry(node, struct mni_entry, by_name);
+            if (!alive(e->pid))
+                continue;
+            if ((uint64_t)count < n) {
+                names[count].pid = e->pid;
+                strcpy(names[count].name, e->name);
+            }
+            count++;
+        }
+    mni_lock_drop(&mni_registry.lock);
+    mni_registry_end(c);
+    return count;
+}
+
+MN_EXPORT int mn_post_name(const char *name, uint64_t tag, const void *data, size_t size) {
+    mn_pid pid = mn_whereis(name);
+    return pid ? mn_post(pid, tag, data, size) : -ENOENT;
+}
+
+MN_EXPORT int mn_call_name(const char *name, uint64_t tag, const void *data, size_t size, struct mn_msg **reply,
+                           int64_t deadline) {
+    mn_pid pid = mn_whereis(name);
+    return pid ? mn_call_until(pid, tag, data, size, reply, deadline) : -ENOENT;
+}
+
+MN_EXPORT int mn_monitor_name(const char *name, mn_ref *ref) {
+    return mn_monitor(mn_whereis(name), ref);
+}

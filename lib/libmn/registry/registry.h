@@ -1,0 +1,87 @@
+/*
+ * registry: what names and groups share: entries that go when a process ends.
+ *
+ * Each entry (a name, a membership, a watcher) is a monitor of its process with a reference of its own, that belongs to no process:
+ * the DOWN that comes of it is for pid 0, and ends up in mni_registry_down.  So a process knows nothing of its names, and pays
+ * for them when it ends.
+ *
+ * Everything is guarded by one lock.  What is done under it is short, but for telling a group's watchers: those have to see joins
+ * and leaves in the order in which they happened.  A process may have ended when its entry is still there: who looks at
+ * names takes such an entry for gone.
+ */
+#ifndef MNI_REGISTRY_H
+#define MNI_REGISTRY_H
+
+#include <mn/registry.h>
+
+#include "list.h"
+#include "olock.h"
+#include "proc/signal.h"
+
+enum { MNI_NAME_MOST = 255 };
+
+/* A place in a table of chains. */
+struct mni_node {
+    struct mni_node *next;
+    uint64_t hash;
+};
+struct mni_map {
+    struct mni_node **chains; /* mask + 1; NULL: empty */
+    size_t mask, count;
+};
+
+enum mni_entry_kind { MNI_NAME, MNI_MEMBER, MNI_WATCHER };
+
+struct mni_entry {
+    struct mni_node by_ref;
+    struct mni_node by_name; /* of a name */
+    struct list link;        /* in its group */
+    struct mni_group *group;
+    mn_pid pid;
+    mn_ref ref;
+    enum mni_entry_kind kind;
+    char name[]; /* of a name */
+};
+
+struct mni_group {
+    struct mni_node node;
+    struct list members, watchers;
+    size_t count; /* members */
+    char name[];
+};
+
+struct mni_registry {
+    struct mni_olock lock;
+    struct mni_map refs, names, groups;
+};
+extern struct mni_registry mni_registry __attribute__((visibility("hidden")));
+
+/* Adds; -ENOMEM: only when the table was empty.  hash: node->hash. */
+int mni_map_add(struct mni_map *t, struct mni_node *node);
+void mni_map_remove(struct mni_map *t, struct mni_node *node);
+/* The first of those with this hash, and the one after another. */
+struct mni_node *mni_map_first(const struct mni_map *t, uint64_t hash);
+struct mni_node *mni_map_after(const struct mni_node *node);
+
+/* By the lock's holder. */
+struct mni_entry *mni_registry_by_ref(mn_ref ref);
+
+uint64_t mni_name_hash(const char *name);
+bool mni_name_valid(const char *name);
+
+/* A call begins and ends; of any LWP.  -EPERM: there is no runtime. */
+int mni_registry_begin(struct mni_cpu **c);
+void mni_registry_end(struct mni_cpu *c);
+
+/*
+ * Makes an entry, and its monitor, which mni_entry_watch sends when the lock is dropped.  NULL: no memory.  Without the lock.
+ */
+struct mni_entry *mni_entry_make(struct mni_cpu *c, enum mni_entry_kind kind, mn_pid pid, const char *name, struct mni_msg **monitor);
+bool mni_entry_watch(struct mni_cpu *c, mn_pid pid, struct mni_msg *monitor); /* false: the process has ended, and the entry is gone */
+/* Its process is not monitored any more. */
+void mni_entry_unwatch(struct mni_cpu *c, mn_pid pid, mn_ref ref);
+
+/* By the lock's holder: the entry is in a group no more. */
+void mni_group_drop(struct mni_cpu *c, struct mni_entry *e);
+
+#endif
