@@ -20,6 +20,7 @@
 #include "dump_signal.h"
 #include "fault.h"
 #include "fork.h"
+#include "lock.h"
 #include "overflow.h"
 #include "progress/report.h"
 #include "stall_signal.h"
@@ -57,15 +58,51 @@ static struct {
     uint32_t events; /* futex: changes when there is something to do */
     bool runs;
     sigset_t mask; /* of the program: what the caller of mn_run or mn_start had */
-} self;
+    struct lock lock;
+    sigset_t more;   /* to be blocked, too; guarded by the lock */
+    uint32_t asked;  /* counts changes of `more`, under the lock */
+    uint32_t blocks; /* futex: the last of them that was followed */
+} self = {.lock = {0, RANK_OBJECT}};
+
+static void block_more(uint32_t asked) {
+    lock_take(&self.lock);
+    sigset_t set = self.more;
+    lock_drop(&self.lock);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    a32_store_release(&self.blocks, asked); /* release: pairs with mni_signals_block_more */
+    umtx_wake(&self.blocks, UMTX_WAKE_ALL, UMTX_PRIVATE);
+}
+
+void mni_signals_block_more(const sigset_t *set) {
+    lock_take(&self.lock);
+    bool runs = self.runs;
+    if (runs) {
+        sigorset(&self.more, &self.more, set);
+        a32_store(&self.asked, self.asked + 1);
+    }
+    uint32_t asked = self.asked, done;
+    lock_drop(&self.lock);
+    if (!runs)
+        return;
+    a32_add_full(&self.events, 1); /* full: sleep_main sees the change of `asked`, or this one */
+    umtx_wake(&self.events, 1, UMTX_PRIVATE);
+    /* Acquire: pairs with the release of block_more. */
+    while ((int32_t)((done = a32_load_acquire(&self.blocks)) - asked) < 0)
+        umtx_wait(&self.blocks, done, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+}
 
 static void *sleep_main(void *arg) {
     (void)arg;
     for (;;) {
         /* Acquire, both: pair with mni_signals_stop. */
         uint32_t events = a32_load_acquire(&self.events);
-        if (a32_load_acquire(&self.stop))
+        if (a32_load_acquire(&self.stop)) {
+            block_more(a32_load(&self.asked));
             return NULL;
+        }
+        uint32_t asked = a32_load(&self.asked);
+        if (asked != a32_load(&self.blocks))
+            block_more(asked);
         if (mni_dump_signal_came())
             mn_dump(2);
         else if (!mni_report_run())
@@ -85,6 +122,8 @@ int mni_signals_start(void) {
     int r = mni_dump_signal_start(&self.events);
     if (r < 0)
         return r;
+    sigemptyset(&self.more);
+    a32_store(&self.blocks, self.asked);
     r = fault("clone") ? EAGAIN : pthread_create(&self.lwp, NULL, sleep_main, NULL);
     self.runs = r == 0;
     return -r;
@@ -98,11 +137,14 @@ void mni_signals_stop(void) {
     a32_store_release(&self.stop, 1);
     a32_add_full(&self.events, 1);
     umtx_wake(&self.events, 1, UMTX_PRIVATE);
-    pthread_join(self.lwp, NULL);
+    lock_take(&self.lock);
     self.runs = false;
+    lock_drop(&self.lock);
+    pthread_join(self.lwp, NULL);
 }
 
 void mni_signals_forked(bool own) {
+    lock_reset(&self.lock);
     self.runs = false;
     mni_dump_signal_end();
     if (own)

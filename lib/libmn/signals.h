@@ -17,5 +17,7 @@ void mni_signals_ring(void);
 /* The signal LWP: 0 or a negative errno.  Its mask is the caller's. */
 int mni_signals_start(void);
 void mni_signals_stop(void);
+/* It blocks these, too, from now on; returns when it does.  Nothing without a runtime. */
+void mni_signals_block_more(const sigset_t *set);
 
 #endif

@@ -160,7 +160,7 @@ static void *waits_10ms(void *arg) {
 }
 
 static void *changes_timer(void *arg) {
-    begun = 0;
+    set(&begun, 0);
     struct kevent e;
     change(kq, 1, EVFILT_TIMER, EV_ADD | EV_ONESHOT, NOTE_SECONDS, 3600);
     add(&begun, 1);
@@ -173,37 +173,37 @@ static void waiting(void) {
     struct runner r[4];
     start(&r[0], waits_10ms, NULL);
     finish(&r[0]);
-    is(result, 0, "%s: a deadline passes", k);
+    is(get(&result), 0, "%s: a deadline passes", k);
 
     change(kq, 21, EVFILT_USER, EV_ADD | EV_CLEAR, 0, 0);
-    begun = result = 0;
+    set(&begun, 0), set(&result, 0);
     start(&r[0], waits, NULL);
     until(&begun, 1);
     nap_ms(5);
     change(kq, 21, EVFILT_USER, 0, NOTE_TRIGGER, 0);
     finish(&r[0]);
-    is(result, 21, "%s: a trigger wakes", k);
+    is(get(&result), 21, "%s: a trigger wakes", k);
 
-    begun = result = 0;
+    set(&begun, 0), set(&result, 0);
     start(&r[0], waits, NULL);
     until(&begun, 1);
     nap_ms(2);
     change(kq, 5, EVFILT_TIMER, EV_ADD | EV_ONESHOT, NOTE_MSECONDS, 1);
     finish(&r[0]);
-    is(result, 5, "%s: a timer that is added while somebody waits", k);
+    is(get(&result), 5, "%s: a timer that is added while somebody waits", k);
 
-    begun = result = 0;
+    set(&begun, 0), set(&result, 0);
     start(&r[0], changes_timer, NULL);
     until(&begun, 1);
     nap_ms(2);
     change(kq, 1, EVFILT_TIMER, EV_ADD | EV_ONESHOT, NOTE_MSECONDS, 1);
     finish(&r[0]);
-    is(result, 1, "%s: and one that is set to come earlier", k);
+    is(get(&result), 1, "%s: and one that is set to come earlier", k);
 
     int p[2];
     if (pipe(p) < 0)
         abort();
-    begun = result = 0;
+    set(&begun, 0), set(&result, 0);
     start(&r[0], waits, NULL);
     until(&begun, 1);
     nap_ms(2);
@@ -212,14 +212,14 @@ static void waiting(void) {
     if (write(p[1], "x", 1) != 1)
         abort();
     finish(&r[0]);
-    is(result, p[0], "%s: a descriptor that is added while somebody waits", k);
+    is(get(&result), p[0], "%s: a descriptor that is added while somebody waits", k);
     close(p[0]);
     close(p[1]);
 
     for (int how = 0; how < 2; how++) {
         kq = mn_kqueue();
-        begun = 0;
-        result = 0;
+        set(&begun, 0);
+        set(&result, 0);
         for (int i = 0; i < 4; i++)
             start(&r[i], waits, NULL);
         until(&begun, 4);
@@ -227,7 +227,7 @@ static void waiting(void) {
         is(how ? close(kq) : mn_close(kq), 0, "%s: %s", k, how ? "close" : "mn_close");
         for (int i = 0; i < 4; i++)
             finish(&r[i]);
-        is(result, -EBADF, "%s: those who wait leave", k);
+        is(get(&result), -EBADF, "%s: those who wait leave", k);
         is(mn_kevent(kq, NULL, 0, NULL, 0, NULL), -EBADF, "%s: it is gone", k);
     }
 }
@@ -267,9 +267,9 @@ static int cancelled(void *arg) {
     (void)arg;
     kind = GREEN;
     kq = mn_kqueue();
-    begun = 0;
+    set(&begun, 0);
     cancel_in(waits, NULL, &begun);
-    is(result, -ECANCELED, "a cancelled wait");
+    is(get(&result), -ECANCELED, "a cancelled wait");
     change(kq, 1, EVFILT_USER, EV_ADD, NOTE_TRIGGER, 0);
     is(next(kq), 1, "takes nothing");
     mn_close(kq);

@@ -26,7 +26,7 @@ void mni_poller_waited(struct mni_cpu *c);
 
 /* Somebody waits for a descriptor; exact for the last worker that goes to sleep. */
 static inline bool mni_poller_wanted(void) {
-    return a32_load(&mni_poller_epoch) != 0 && mni_poll_waiters() != 0;
+    return a32_load_acquire(&mni_poller_epoch) != 0 && mni_poll_waiters() != 0; /* acquire: the set is made */
 }
 
 /* The role: true: it is the caller's now. */

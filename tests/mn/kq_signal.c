@@ -1,0 +1,156 @@
+/*
+ * EVFILT_SIGNAL.  ThreadSanitizer delivers a signal when the LWP that takes it is next seen in a call, and that of ours sleeps
+ * where the tool does not see it.
+ */
+/* not under: tsan */
+#include "kq.h"
+
+#include <sys/wait.h>
+
+static int kq;
+static const char *k;
+
+static int handled;
+
+static void handler(int number) {
+    (void)number;
+    __atomic_add_fetch(&handled, 1, __ATOMIC_SEQ_CST);
+}
+
+static int64_t counted(int want) {
+    int64_t n = 0;
+    while (n < want && next(kq) == 1)
+        n += got.data;
+    return n;
+}
+
+static void signals(void) {
+    got.data = 0;
+    is(change(kq, 0, EVFILT_SIGNAL, EV_ADD, 0, 0), -EINVAL, "%s: no signal", k);
+    is(change(kq, 1000, EVFILT_SIGNAL, EV_ADD, 0, 0), -EINVAL, "%s: nor this", k);
+    signal(SIGUSR1, SIG_IGN);
+    is(change(kq, SIGUSR1, EVFILT_SIGNAL, EV_ADD, 0, 0), 0, "%s: SIGNAL", k);
+    ok(none(kq), "%s: silent", k);
+    kill(getpid(), SIGUSR1);
+    ok(next(kq) == 1 && got.ident == SIGUSR1 && got.data >= 1 && got.flags & EV_CLEAR, "%s: an ignored signal", k);
+    ok(none(kq), "%s: once", k);
+    signal(SIGUSR1, handler);
+    ok(none(kq), "%s: a handler is set later", k);
+    set(&handled, 0);
+    got.data = 0;
+    for (int i = 1; i <= 3; i++) {
+        kill(getpid(), SIGUSR1);
+        until(&handled, i); /* each has been delivered */
+    }
+    is(counted(3), 3, "%s: three, counted", k);
+    is(get(&handled), 3, "%s: and handled", k);
+    change(kq, SIGUSR1, EVFILT_SIGNAL, EV_DISABLE, 0, 0);
+    kill(getpid(), SIGUSR1);
+    until(&handled, 4);
+    ok(none(kq), "%s: disabled", k);
+    change(kq, SIGUSR1, EVFILT_SIGNAL, EV_ENABLE, 0, 0);
+    ok(next(kq) == 1 && got.data == 1, "%s: enabled: it was counted", k);
+    is(change(kq, SIGUSR1, EVFILT_SIGNAL, EV_DELETE, 0, 0), 0, "%s: deleted", k);
+    struct sigaction now;
+    sigaction(SIGUSR1, NULL, &now);
+    ok(now.sa_handler == handler && !(now.sa_flags & SA_SIGINFO), "%s: the handler is the program's own again", k);
+    signal(SIGUSR1, SIG_DFL);
+
+    change(kq, SIGCHLD, EVFILT_SIGNAL, EV_ADD, 0, 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    ok(next(kq) == 1 && got.ident == SIGCHLD, "%s: SIGCHLD, whose default is nothing", k);
+    is(waitpid(pid, NULL, 0), pid, "%s: the child is there", k);
+    change(kq, SIGCHLD, EVFILT_SIGNAL, EV_DELETE, 0, 0);
+}
+
+/* Blocked: in a program without a runtime. */
+static void blocked(void) {
+    sigset_t both, old;
+    sigemptyset(&both);
+    sigaddset(&both, SIGUSR2);
+    sigaddset(&both, SIGRTMIN);
+    pthread_sigmask(SIG_BLOCK, &both, &old);
+    change(kq, SIGUSR2, EVFILT_SIGNAL, EV_ADD, 0, 0);
+    for (int i = 0; i < 2; i++) {
+        kill(getpid(), SIGUSR2);
+        ok(next(kq) == 1 && got.ident == SIGUSR2 && got.data == 1, "blocked, round %d", i);
+    }
+    signal(SIGUSR2, handler);
+    ok(none(kq), "a handler");
+    set(&handled, 0);
+    kill(getpid(), SIGUSR2);
+    ok(next(kq) == 1 && got.data == 1 && get(&handled) == 0, "blocked, with a handler: counted");
+    kill(getpid(), SIGCONT);
+    ok(none(kq), "once, whatever other signals come");
+    sigset_t pending;
+    sigpending(&pending);
+    ok(sigismember(&pending, SIGUSR2), "and still pending");
+    pthread_sigmask(SIG_UNBLOCK, &both, NULL);
+    until(&handled, 1);
+    ok(none(kq), "the handler's turn is not counted again");
+    kill(getpid(), SIGUSR2);
+    until(&handled, 2);
+    ok(next(kq) == 1 && got.data == 1, "the next is");
+    pthread_sigmask(SIG_BLOCK, &both, NULL);
+    change(kq, SIGUSR2, EVFILT_SIGNAL, EV_DELETE, 0, 0);
+    signal(SIGUSR2, SIG_DFL);
+    change(kq, (uintptr_t)SIGRTMIN, EVFILT_SIGNAL, EV_ADD, 0, 0);
+    for (int i = 0; i < 5; i++)
+        sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_int = i});
+    got.data = 0;
+    ok(next(kq) == 1 && got.data == 5, "five of a queued one");
+    change(kq, (uintptr_t)SIGRTMIN, EVFILT_SIGNAL, EV_DELETE, 0, 0);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* A handler of the program's own ends a wait, SIG_IGN does not. */
+static void *kicks(void *arg) {
+    nap_ms(10);
+    pthread_kill(*(pthread_t *)arg, SIGUSR1);
+    return NULL;
+}
+
+static void interrupted(void) {
+    struct sigaction a = {.sa_handler = handler};
+    pthread_t self = pthread_self(), t;
+    struct kevent e;
+    int r;
+    sigaction(SIGUSR1, &a, NULL);
+    do { /* it may come before the wait */
+        pthread_create(&t, NULL, kicks, &self);
+        struct timespec second = {1, 0};
+        r = mn_kevent(kq, NULL, 0, &e, 1, &second);
+        pthread_join(t, NULL);
+    } while (r == 0);
+    is(r, -EINTR, "a handler ends the wait of an LWP");
+    signal(SIGUSR1, SIG_IGN);
+    change(kq, SIGUSR1, EVFILT_SIGNAL, EV_ADD, 0, 0);
+    change(kq, SIGUSR2, EVFILT_SIGNAL, EV_ADD, 0, 0);
+    change(kq, SIGUSR1, EVFILT_SIGNAL, EV_DISABLE, 0, 0);
+    pthread_create(&t, NULL, kicks, &self);
+    struct timespec while_ = {0, 50000000};
+    r = mn_kevent(kq, NULL, 0, &e, 1, &while_);
+    pthread_join(t, NULL);
+    is(r, 0, "an ignored signal does not");
+    change(kq, SIGUSR1, EVFILT_SIGNAL, EV_DELETE, 0, 0);
+    change(kq, SIGUSR2, EVFILT_SIGNAL, EV_DELETE, 0, 0);
+    signal(SIGUSR1, SIG_DFL);
+}
+
+static void test(void) {
+    k = kind_name[kind];
+    kq = mn_kqueue();
+    signals();
+    close(kq);
+}
+
+int main(void) {
+    kq = mn_kqueue();
+    blocked();
+    interrupted();
+    close(kq);
+    kinds(test);
+    return done();
+}
