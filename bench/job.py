@@ -12,7 +12,7 @@ class Job:
     group = "pthread"  # the kind of its programs; a model says which kinds it has
 
     def __init__(self, name, about, unit="ns", better="lower", bar=None, most=None, share=False, two_cpus=False,
-                 rounds=None, quick_rounds=None, base="libc", against=()):
+                 rounds=None, quick_rounds=None, base="libc", against=(), long=False):
         self.name, self.about, self.unit, self.better = name, about, unit, better
         self.base = base          # the model that ratios refer to
         self.against = against    # (our model, another, the ratio to it within a round that is the least or the most)
@@ -21,12 +21,15 @@ class Job:
         self.share = share        # prints the smallest thread's share
         self.two_cpus = two_cpus  # depends on the distance between CPUs: gets a probe beside it
         self.rounds, self.quick_rounds = rounds, quick_rounds  # not more than so many
+        self.long = long          # takes long, or much memory: not with --quick
         self.bars, self.records, self.fair = {}, {}, 0         # see mn_jobs.py
 
     def runs_under(self, model):
         return self.group in model.groups
 
     def rounds_of(self, wanted, quick):
+        if quick and self.long:
+            return 0
         limit = self.quick_rounds if quick and self.quick_rounds else self.rounds
         return min(wanted, limit) if limit else wanted
 
@@ -60,17 +63,21 @@ class ProgramJob(Job):
             args += ["--steps-per-us", "%g" % run.steps_per_us]
         return args
 
+    def printed_name(self, model):
+        return self.name
+
     def measure(self, run, model):
         argv = self.argv(run, model)
         if argv is None:
             return None
+        name = self.printed_name(model)
         printed = run.printed(argv, model, self.limit)
-        words = next((line for line in printed if line and line[0] == self.name), None)
+        words = next((line for line in printed if line and line[0] == name), None)
         if words is None and self.optional and printed:
             return None
         if words is None or len(words) < 3 or words[2] != self.unit:
             raise Trouble("expected '%s FIGURE %s ...', got: %s" % (
-                self.name, self.unit, " / ".join(" ".join(line) for line in printed)[:200]))
+                name, self.unit, " / ".join(" ".join(line) for line in printed)[:200]))
         keys = dict(word.partition("=")[::2] for word in words[3:])
         wrong = model.check_provider(keys.get("model", "nowhere"))
         if wrong:

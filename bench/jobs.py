@@ -1,8 +1,9 @@
-"""The jobs: pthread functions, which every 1:1 model provides; those of green threads are in mn_jobs.py and echo_jobs.py."""
+"""The jobs: pthread functions, which every 1:1 model provides; those of green threads are in mn_jobs.py, proc_jobs.py and echo_jobs.py."""
 from echo_jobs import ECHO_JOBS
 from job import FunctionJob, ProgramJob
 from mn_jobs import MN_JOBS
 from pigz_file import measure_pigz
+from proc_jobs import PROC_JOBS
 from redis_ops import measure_redis
 
 
@@ -49,5 +50,6 @@ JOBS = [
                quick_args=["--threads", "60000", "--base", "10000"], seconds=0, limit=600, unit="KiB",
                most=256, rounds=1),
     *MN_JOBS,
+    *PROC_JOBS,
     *ECHO_JOBS,
 ]

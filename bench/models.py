@@ -93,7 +93,7 @@ class Loop(Model):
 class Mn(Model):
     """libmn, with a number of workers (0: one a CPU)."""
 
-    groups = ("mn", "echo")
+    groups = ("mn", "proc", "echo")
     ours = True
 
     def __init__(self, name, about, workers):
@@ -106,7 +106,8 @@ class Mn(Model):
     def argv(self, group, program, args, build):
         if self.set == "1 CPU" and "--cross" in args:
             return None
-        return on_cpus(self.set) + [os.path.join(build, "bench", "mn", program)] + args  # the server: bench/mn/echo
+        folder = "proc" if group == "proc" else "mn"  # bench/mn/echo is the server
+        return on_cpus(self.set) + [os.path.join(build, "bench", folder, program)] + args
 
     def check_provider(self, name):
         return None if name.startswith("libmn.so") else "the function under test came from %s" % name

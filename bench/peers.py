@@ -9,11 +9,13 @@ import subprocess
 
 from models import Model, on_cpus
 
+# What peers have nothing for.
+OURS_ONLY = ("blocked", "fair", "user_event")
 SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers")
 
 
 class Peer(Model):
-    groups = ("mn", "echo")
+    groups = ("mn", "proc", "echo")
     peer = True
     tool = ""       # what compiles it
     marks = ""      # how its programs' model= begins
@@ -49,7 +51,7 @@ class Peer(Model):
         raise NotImplementedError
 
     def argv(self, group, program, args, build):
-        if program in self.lacks or (self.cpus == 1 and "--cross" in args):
+        if program in self.lacks + OURS_ONLY or (self.cpus == 1 and "--cross" in args):
             return None
         return on_cpus(self.set) + self.command(program, args, os.path.join(build, "bench", "peers"))
 
@@ -63,7 +65,7 @@ def run(argv, **more):
 
 
 class Go(Peer):
-    tool, marks, directory = "go", "go1.", "go"
+    tool, marks, directory, lacks = "go", "go1.", "go", ("selective_receive", "link_cascade")
 
     def __init__(self, one_cpu):
         super().__init__("go", "Go: goroutines and channels", one_cpu)
@@ -96,7 +98,8 @@ class Erlang(Peer):
 
 
 class BoostFiber(Peer):
-    tool, marks, directory, lacks = "g++", "boost_fiber-", "boost", ("echo",)
+    tool, marks, directory, lacks = "g++", "boost_fiber-", "boost", ("echo", "savina")
+    groups = ("mn",)
 
     def __init__(self, one_cpu):
         super().__init__("boost_fiber", "Boost.Fiber", one_cpu)

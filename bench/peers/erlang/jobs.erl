@@ -24,7 +24,11 @@ run() ->
             "forkjoin" -> jobs_spawn:forkjoin();
             "skynet" -> jobs_spawn:skynet();
             "timers" -> jobs_spawn:timers();
-            "echo" -> jobs_echo:echo()
+            "echo" -> jobs_echo:echo();
+            "savina" -> jobs_savina:savina();
+            "mailbox_mpsc" -> jobs_savina:mailbox_mpsc();
+            "selective_receive" -> jobs_savina:selective_receive();
+            "link_cascade" -> jobs_savina:link_cascade()
         end,
         halt(0)
     catch

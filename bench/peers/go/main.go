@@ -90,7 +90,7 @@ func main() {
 	jobs := map[string]func(){
 		"yield": yield, "spawn_join": spawnJoin, "spawn_batch": spawnBatch, "pingpong": pingpong, "ring": ring,
 		"skynet": skynet, "parked": parked, "forkjoin": forkjoin, "mutex": mutex, "chan": channel, "timers": timers,
-		"echo": echo,
+		"echo": echo, "savina": savina, "mailbox_mpsc": mailboxMpsc,
 	}
 	if len(os.Args) < 2 || jobs[os.Args[1]] == nil {
 		fail("which job?")
