@@ -194,6 +194,7 @@ static inline struct mni_parker *claim_only(struct mni_fd *f, unsigned d, struct
         return NULL;
     }
     f->queue[d] = (struct mni_queue){0};
+    a32_store(&f->queued, f->queued & ~(1u << d));
     w->link.next = w->link.prev = NULL;
     struct mni_parker *p = w->parker;
     return mni_claim(p, 0) ? p : NULL;
@@ -235,20 +236,24 @@ static inline struct mni_fd *entry_of(const struct mni_ready *e) {
     return mni_fd_find((int)(uint32_t)e->key);
 }
 
+/* Without the lock: a hint, which nobody follows but the prefetch; what is read may be changing. */
+static __attribute__((noinline, no_sanitize("thread"))) void fetch_waiter(const struct mni_fd *f) {
+    const char *w = *(const char *const volatile *)&f->queue[MNI_READ].head;
+    if (w) {
+        /* If it is a green thread's, its descriptor has two lines that are needed. */
+        __builtin_prefetch(w - offsetof(struct mni_thread, waiter), 1);
+        __builtin_prefetch(w + sizeof(struct mni_waiter) - 1, 1);
+    }
+}
+
 void mni_fd_events(struct mni_cpu *c, const struct mni_ready *events, int n) {
     for (int i = 0; i < n && i < FAR; i++)
         __builtin_prefetch(entry_of(&events[i]), 1);
     for (int i = 0; i < n; i++) {
         if (i + FAR < n)
             __builtin_prefetch(entry_of(&events[i + FAR]), 1);
-        if (i + NEAR < n) {
-            /* Relaxed: a hint.  The descriptor of a green thread has two lines that are needed. */
-            const char *w = (const char *)aptr_load(&entry_of(&events[i + NEAR])->queue[MNI_READ].head);
-            if (w) {
-                __builtin_prefetch(w - offsetof(struct mni_thread, waiter), 1);
-                __builtin_prefetch(w + sizeof(struct mni_waiter) - 1, 1);
-            }
-        }
+        if (i + NEAR < n)
+            fetch_waiter(entry_of(&events[i + NEAR]));
         event(c, entry_of(&events[i]), &events[i]);
     }
 }
@@ -258,6 +263,8 @@ void mni_fd_pass_on_slow(struct mni_fd *f, unsigned direction) {
     struct mni_queue out = {0};
     mni_lock_take(&f->lock);
     claim_first(&f->queue[direction], &out);
+    if (mni_queue_empty(&f->queue[direction]))
+        a32_store(&f->queued, f->queued & ~(1u << direction));
     mni_lock_drop(&f->lock);
     wake(w ? w->cpu : NULL, &out);
 }
@@ -305,6 +312,7 @@ static void enqueue(struct mni_fd *f, unsigned direction, struct mni_waiter *w) 
     w->data = NULL;
     w->tag = 1u << direction;
     mni_queue_append(&f->queue[direction], w);
+    a32_store(&f->queued, f->queued | 1u << direction);
 }
 
 /*
@@ -404,6 +412,7 @@ int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint3
             if (parts[d] || (d == MNI_READ && !what)) {
                 w[d].tag = parts[d];
                 mni_queue_append(&f->queue[d], &w[d]);
+                a32_store(&f->queued, f->queued | 1u << d);
             }
     }
     mni_lock_drop(&f->lock);

@@ -33,7 +33,7 @@ struct mni_fd {
     uint32_t epoch;            /* of ours: the set that it is in */
     struct mni_queue queue[2]; /* who waits; guarded by the lock */
     struct mni_olock turn;     /* held over a look and a call that does not block after it (io.c) */
-    uint32_t spare;
+    uint32_t queued;           /* 1 << direction: somebody may be in that queue; set under the lock, read without */
 };
 _Static_assert(sizeof(struct mni_fd) == 64, "a cache line");
 
@@ -71,7 +71,7 @@ static inline void mni_fd_drained(struct mni_fd *f, unsigned direction, uint32_t
 void mni_fd_pass_on_slow(struct mni_fd *f, unsigned direction);
 static inline void mni_fd_pass_on(struct mni_fd *f, unsigned direction) {
     /* Relaxed: one that queues now has seen READY under the lock, and does not wait. */
-    if (__builtin_expect(aptr_load(&f->queue[direction].head) != NULL, 0) && a32_load(&f->word[direction]) & MNI_FD_READY)
+    if (__builtin_expect(a32_load(&f->queued) & 1u << direction, 0) && a32_load(&f->word[direction]) & MNI_FD_READY)
         mni_fd_pass_on_slow(f, direction);
 }
 

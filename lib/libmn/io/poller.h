@@ -26,7 +26,7 @@ void mni_poller_waited(struct mni_cpu *c);
 
 /* Somebody waits for a descriptor; exact for the last worker that goes to sleep. */
 static inline bool mni_poller_wanted(void) {
-    return a32_load_acquire(&mni_poller_epoch) != 0 && mni_poll_waiters() != 0; /* acquire: the set is made */
+    return a32_load_acquire(&mni_poller_epoch) != 0 && mni_poll_waiters() != 0; /* acquire; pairs with mni_poller_open */
 }
 
 /* The role: true: it is the caller's now. */
@@ -57,7 +57,8 @@ static inline void mni_poller_ring(void) {
 /* From housekeeping: looks, when it is long enough ago. */
 enum { MNI_POLL_NS = 100000 };
 static inline void mni_poller_tick(struct mni_cpu *c, int64_t now) {
-    if (__builtin_expect(a32_load(&mni_poller_epoch) != 0, 0) &&
+    /* Acquire: pairs with mni_poller_open. */
+    if (__builtin_expect(a32_load_acquire(&mni_poller_epoch) != 0, 0) &&
         now - (int64_t)a64_load(&mni_poller_last) > MNI_POLL_NS && a32_load(&mni_poller_role) == 0 &&
         mni_poll_waiters() != 0)
         mni_poller_look(c);
