@@ -366,6 +366,19 @@ static void monitors(void) {
         mn_msg_free(m);
     }
     ok(wrong == 0 && nothing_comes(), "many monitors of one process");
+    /* Many, then few, then some more: what is found by an index and what by walking. */
+    mn_spawn(&pid, waits, NULL);
+    for (int i = 0; i < 100; i++)
+        mn_monitor(pid, &many[i]);
+    for (int i = 0; i < 97; i++)
+        wrong += mn_demonitor(many[i], true) != 0;
+    for (int i = 0; i < 5; i++)
+        mn_monitor(pid, &many[i]);
+    wrong += mn_demonitor(many[0], true) != 0;
+    mn_post(pid, 6, NULL, 0);
+    for (int i = 0; i < 7; i++)
+        wrong += !comes(MN_MSG_DOWN, pid, 6);
+    ok(wrong == 0 && nothing_comes(), "the number of monitors goes up and down");
 }
 
 /* ---- many relations, a chain */

@@ -191,8 +191,6 @@ MN_EXPORT int mn_trap_exit(bool trap) {
         if (trap)
             mni_proc_flag(p, MNI_PROC_TRAP | MNI_PROC_STRICT, 0);
         else
-            mni_signals_take(c, p); /* what came before becomes messages */
-        if (!trap)
             mni_proc_flag(p, 0, MNI_PROC_TRAP);
         if (!mni_solo())
             fence_full();

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "atomic.h"
+#include "fault.h"
 
 struct mni_proc_cpu;
 struct mni_proc;
@@ -126,6 +127,8 @@ static inline struct mni_cache *mni_block_cache(struct mni_proc_cpu *pc, unsigne
 
 /* NULL: no memory.  pc == NULL: a foreign LWP. */
 static inline void *mni_block_take(struct mni_proc_cpu *pc, unsigned class) {
+    if (fault("malloc"))
+        return NULL;
     if (__builtin_expect(!pc, 0))
         return mni_block_take_shared(class);
     struct mni_cache *cache = mni_block_cache(pc, class);

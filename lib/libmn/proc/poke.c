@@ -8,9 +8,11 @@
  * It must not be done for a signal that does not end the process in the end: the call would return -ECANCELED to a process that is
  * alive and well.  Whether a signal ends it depends on two things that the receiver may be changing at the same time:
  *
- *   trap exits   Sender: pushes the signal, then reads the flag.  Receiver: stores the flag, then takes all signals, and lets
- *                those end it that would have before (mn_trap_exit).  Both orders are full.  A sender that has read `does not
- *                trap` has pushed before the store, so that the receiver acts on it there.
+ *   trap exits   Sender: pushes the signal, then reads the flag.  Receiver: stores the flag, whichever way it changes, then takes all
+ *                signals, and lets end it what ends a process that does not trap (mn_trap_exit).  Both orders are full.  A
+ *                sender that has read what the flag was before has pushed before the store, so that the receiver acts on it
+ *                there, and one that has not poked is not missed.  What is in the queue at that moment has not been received,
+ *                so the flag may be the one or the other for it.
  *   a link       LINK_EXIT is sent only when the sender's queue was closed with the half still there; who unlinks at that
  *                moment finds the queue closed, and waits in mn_proc_unlink until the signal is there, with its poke, and takes back
  *                the poke (mni_proc_unpoke).

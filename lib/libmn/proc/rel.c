@@ -42,13 +42,17 @@ void mni_rel_add(struct mni_proc *p, struct mni_rel *r) {
         p->rels->prev = r;
     p->rels = r;
     a32_store(&p->nrels, p->nrels + 1); /* relaxed, here and below: others look at it (info.c) */
-    if (__builtin_expect(p->nrels <= FEW, 1))
-        return;
     struct mni_more *more = p->more;
-    if (!more || !more->index || p->nrels > 2 * more->index_mask) {
+    bool indexed = more && more->index;
+    if (__builtin_expect(p->nrels <= FEW && !indexed, 1))
+        return;
+    if (!indexed || p->nrels > 2 * more->index_mask) {
         if (more || (more = mni_more(mni_worker_self() ? mni_cpu_self() : NULL, p))) {
             struct mni_rel **old = more->index;
-            rebuild(p, p->nrels <= 2 * FEW ? 4 * FEW : 4 * (more->index_mask + 1));
+            uint32_t size = 4 * FEW;
+            while (size < 2 * p->nrels)
+                size *= 2;
+            rebuild(p, size);
             if (more->index != old)
                 return; /* it is in */
         }

@@ -76,6 +76,11 @@ static void discard(struct mni_cpu *c, struct mni_proc *self, struct mni_proc *p
     if (self && p->rels)
         unrelate(c, self, p);
     a64_store(&p->outer, MNI_OUTER_CLOSED);
+    while (p->more && p->more->hooks) {
+        struct mni_hook *hook = p->more->hooks;
+        mni_hook_drop(hook);
+        hook->fn(c, p, hook);
+    }
     if (p->state)
         mni_memory_give(mni_part(c), p->state_class, p->state);
     if (p->more)
