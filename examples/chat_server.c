@@ -123,7 +123,7 @@ static void *user(void *arg) {
 
 static int run(void *arg) {
     char **argv = arg;
-    int listener = check(listen_on(NULL, argv[1] ? argv[1] : "7001"), "listen");
+    int listener = listen_on(NULL, argv[1] ? argv[1] : "7001");
     return check(serve(listener, user), "accept");
 }
 

@@ -19,7 +19,7 @@ static void *echo(void *arg) {
 
 static int run(void *arg) {
     char **argv = arg;
-    int listener = check(listen_on(argv[1] ? argv[2] : NULL, argv[1] ? argv[1] : "7000"), "listen");
+    int listener = listen_on(argv[1] ? argv[2] : NULL, argv[1] ? argv[1] : "7000");
     return check(serve(listener, echo), "accept");
 }
 

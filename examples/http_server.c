@@ -188,7 +188,7 @@ out:
 static int run(void *arg) {
     char **argv = arg;
     root = check(mn_open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), argv[1]);
-    int listener = check(listen_on(argv[2] ? argv[3] : NULL, argv[2] ? argv[2] : "8080"), "listen");
+    int listener = listen_on(argv[2] ? argv[3] : NULL, argv[2] ? argv[2] : "8080");
     return check(serve(listener, serve_connection), "accept");
 }
 

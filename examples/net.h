@@ -1,10 +1,11 @@
-/* net.h: what the examples share: listening, connecting, a thread for each connection. */
+/* net.h: what the examples share: saying where one listens, and a thread for each connection. */
 #ifndef EXAMPLE_NET_H
 #define EXAMPLE_NET_H
 
 #include <mn.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,53 +22,15 @@ static inline int check(int r, const char *what) {
     return r;
 }
 
-/* A socket that listens on the first address that can be had; host NULL: on all.  Says on which port (0: any free one). */
+/* Listens, and says on which port ("0": any free one).  host NULL: on all addresses. */
 static inline int listen_on(const char *host, const char *port) {
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *list, *a;
-    int r = mn_getaddrinfo(host, port, &hints, &list);
-    if (r < 0)
-        return r;
-    r = -ENOENT;
-    for (a = list; a && r < 0; a = a->ai_next) {
-        const int yes = 1;
-        if ((r = mn_socket(a->ai_family, a->ai_socktype, a->ai_protocol)) < 0)
-            continue;
-        setsockopt(r, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-        if (bind(r, a->ai_addr, a->ai_addrlen) < 0 || listen(r, SOMAXCONN) < 0) {
-            int error = errno;
-            mn_close(r);
-            r = -error;
-        }
-    }
-    freeaddrinfo(list);
-    struct sockaddr_storage own;
-    socklen_t length = sizeof own;
-    char number[8] = "?";
-    if (r >= 0 && getsockname(r, (struct sockaddr *)&own, &length) == 0)
-        mn_getnameinfo((struct sockaddr *)&own, length, NULL, 0, number, sizeof number, NI_NUMERICHOST | NI_NUMERICSERV);
-    if (r >= 0) {
-        printf("listening on port %s\n", number);
+    char address[128];
+    int fd = check(mn_listen_tcp(host, port, 0), "listen");
+    if (mn_net_local(fd, address, sizeof address) > 0) {
+        printf("listening on port %s\n", strrchr(address, ':') + 1);
         fflush(stdout);
     }
-    return r;
-}
-
-/* A connection to the first address that answers. */
-static inline int dial(const char *host, const char *port, int64_t deadline) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-    int r = mn_getaddrinfo_until(host, port, &hints, &list, deadline), fd = -1;
-    if (r < 0)
-        return r;
-    r = -ENOENT;
-    for (struct addrinfo *a = list; a; a = a->ai_next) {
-        if ((r = fd = mn_socket(a->ai_family, a->ai_socktype, a->ai_protocol)) < 0)
-            continue;
-        if ((r = mn_connect_until(fd, a->ai_addr, a->ai_addrlen, deadline)) == 0)
-            break;
-        mn_close(fd);
-    }
-    freeaddrinfo(list);
-    return r < 0 ? r : fd;
+    return fd;
 }
 
 /* Runs fn in a thread for each connection, with its descriptor.  Returns when the listening socket fails. */

@@ -28,7 +28,7 @@ static void *pump(void *arg) {
 }
 
 static void *forward(void *arg) {
-    int client = (int)(intptr_t)arg, server = dial(target[0], target[1], SECONDS(10));
+    int client = (int)(intptr_t)arg, server = mn_dial_tcp_until(target[0], target[1], SECONDS(10));
     mn_thread back;
     if (server < 0) {
         fprintf(stderr, "%s port %s: %s\n", target[0], target[1], strerror(-server));
@@ -47,7 +47,7 @@ static void *forward(void *arg) {
 static int run(void *arg) {
     char **argv = arg;
     target = argv + 2;
-    int listener = check(listen_on(NULL, argv[1]), "listen");
+    int listener = listen_on(NULL, argv[1]);
     return check(serve(listener, forward), "accept");
 }
 
