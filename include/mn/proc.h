@@ -261,7 +261,7 @@ void *mn_get(uint64_t key);
 /* ---- looking */
 
 /* What is known of a process at this moment; each figure is read for itself while it goes on.  Later versions add members at the end. */
-struct mn_proc_info {
+struct mn_proc_state {
     mn_pid pid, parent;  /* parent: who started it; 0: no process */
     mn_thread thread;    /* 0: a handler */
     const char *name;    /* or NULL */
@@ -275,7 +275,7 @@ struct mn_proc_info {
 };
 
 /* -ESRCH: no such process.  Contexts: any. */
-int mn_proc_info(mn_pid pid, struct mn_proc_info *info);
+int mn_proc_info(mn_pid pid, struct mn_proc_state *info);
 
 /*
  * Stores the pids of all processes, as far as there is room for them, and returns how many there are.  Processes start and end

@@ -19,6 +19,8 @@
 
 #include <stdint.h>
 
+#ifdef _POSIX_C_SOURCE /* with -std=c11 alone, signal.h has not the types of POSIX */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -46,4 +48,5 @@ int mn_signal_wait_until(int box, siginfo_t *info, int64_t deadline);
 }
 #endif
 
+#endif
 #endif

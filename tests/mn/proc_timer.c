@@ -133,7 +133,7 @@ static void looking(void) {
     mn_spawn_handler(&pid, &idler, NULL, 0, NULL);
     for (int i = 0; i < 10; i++)
         mn_post(pid, 2, NULL, 0);
-    struct mn_proc_info info;
+    struct mn_proc_state info;
     for (int i = 0; i < 1000 && mn_proc_info(pid, &info) == 0 && info.received < 10; i++)
         mn_sleep(100000);
     ok(info.pid == pid && info.parent == self && info.handler == &idler && strcmp(info.name, "idler") == 0 && info.thread == 0 &&

@@ -10,7 +10,7 @@
 #include "foreign.h"
 #include "proc/signal.h"
 
-MN_EXPORT int mn_proc_info(mn_pid pid, struct mn_proc_info *info) {
+MN_EXPORT int mn_proc_info(mn_pid pid, struct mn_proc_state *info) {
     struct mni_cpu *c = mni_enter();
     if (!c)
         mni_foreign_enter();
@@ -18,7 +18,7 @@ MN_EXPORT int mn_proc_info(mn_pid pid, struct mn_proc_info *info) {
     const struct mni_proc *p = mni_rt ? mni_proc_at(pid) : NULL;
     if (p && mni_proc_is(p, pid)) {
         uint32_t flags = a32_load(&p->flags);
-        *info = (struct mn_proc_info){
+        *info = (struct mn_proc_state){
             .pid = pid,
             .parent = flags & MNI_PROC_DOOMED ? 0 : a64_load(&p->parent),
             .thread = a64_load(&p->thread),
