@@ -26,6 +26,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "atomic.h"
+
 #include "sanitizer.h"
 
 struct mni_thread;
@@ -79,7 +81,7 @@ static inline void *mni_stack_top(char *slot, unsigned class) {
 
 /* Notes whose slot it is: by whoever takes it, before the thread runs.  The lowest bit says that it is no link. */
 static inline void mni_stack_own(char *slot, unsigned class, struct mni_thread *t) {
-    *mni_stack_header(slot, class) = (char *)t + 1;
+    aptr_store(mni_stack_header(slot, class), (char *)t + 1); /* relaxed: others look (mni_stack_owner) */
 }
 
 /* Promises a slot: 0 or -ENOMEM. */

@@ -130,7 +130,7 @@ static void descriptor(void) {
     ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0 && mn_adopt(fds[0]) == 0 && mn_go(&reader, read_fd, NULL) == 0, "a reader");
     ok(pthread_create(&lwp, NULL, write_fd, NULL) == 0, "a foreign LWP that will write");
     mn_sleep_until(now() + 2000000);
-    ticks = 1;
+    __atomic_store_n(&ticks, 1, __ATOMIC_RELEASE);
     compute(NULL);
     ok(now() - begin < PATIENCE_S * 1000000000l, "a thread that waits for a descriptor goes on beside a loop");
     ok(write(fds[1], "z", 1) == 1 && mn_join(reader, NULL) == 0 && mn_close(fds[0]) == 0, "it ends");

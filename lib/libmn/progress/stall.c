@@ -150,6 +150,10 @@ uint64_t mni_stalls(void) {
 
 /* ---- where they are: the signal LWP */
 
+static int tid_of(const struct mni_worker *w) {
+    return (int)a32_load((const uint32_t *)&w->tid); /* relaxed: it runs */
+}
+
 static void handler(int number, siginfo_t *info, void *context) {
     (void)number, (void)info;
     if ((int)syscall(SYS_gettid) != (int)a32_load((uint32_t *)&show.tid))
@@ -188,10 +192,10 @@ static bool copy(struct mni_copy *c, const struct mni_thread *t, const ucontext_
 static bool of_running(struct mni_copy *c, const struct mni_worker *w, const struct mni_thread *t, ucontext_t *uc) {
     if (!install())
         return false;
-    a32_store((uint32_t *)&show.tid, (uint32_t)w->tid);
+    a32_store((uint32_t *)&show.tid, (uint32_t)tid_of(w));
     /* Full: pairs with the handler's. */
     a32_swap_full(&show.state, ASKED);
-    if (syscall(SYS_tgkill, getpid(), w->tid, MNI_STALL_SIGNAL) < 0) {
+    if (syscall(SYS_tgkill, getpid(), tid_of(w), MNI_STALL_SIGNAL) < 0) {
         a32_swap_full(&show.state, NOTHING);
         return false;
     }
@@ -211,7 +215,7 @@ static bool of_running(struct mni_copy *c, const struct mni_worker *w, const str
 /* "number arguments... sp pc" while it sleeps in the kernel, "running" otherwise. */
 static bool asleep(const struct mni_worker *w, char *text, size_t size, ucontext_t *uc) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", w->tid);
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", tid_of(w));
     FILE *f = fopen(path, "re");
     if (!f)
         return false;
@@ -255,6 +259,13 @@ static bool still(const struct mni_worker *w, const struct mni_thread *t) {
     return a32_load_acquire(&w->taken) & MNI_TAKEN_AWAY ? aptr_load(&w->detached) == t : c && aptr_load(&c->current) == t;
 }
 
+/* Of a thread that runs, or has just ended: in passing, too. */
+__attribute__((no_sanitize("thread"), noinline)) static const char *read_fields(const struct mni_thread *t, struct mn_stall *s) {
+    s->thread = (uint64_t)request.generation << 32 | (*(const volatile uint32_t *)&t->index + 1);
+    s->fn = *(void *(*const volatile *)(void *))&t->fn;
+    return *(const char *const volatile *)&t->name;
+}
+
 void mni_stall_report(void) {
     if (a32_load_acquire(&request.state) != FOUND)
         return;
@@ -262,15 +273,13 @@ void mni_stall_report(void) {
     void *pcs[DEPTH];
     char name[64] = "";
     struct mn_stall s = {
-        .thread = (uint64_t)request.generation << 32 | (t->index + 1),
         .name = name,
-        .fn = aptr_load(&t->fn),
         .span = request.span,
-        .lwp = request.worker->tid,
+        .lwp = tid_of(request.worker),
         .pcs = pcs,
         .left_out = request.left_out,
     };
-    const char *from = aptr_load(&t->name);
+    const char *from = read_fields(t, &s);
     for (size_t i = 0; from && i < sizeof name - 1; i++)
         if (!mni_peek(name + i, from + i, 1) || !name[i])
             break;
@@ -288,7 +297,7 @@ void mni_stall_report(void) {
     char head[256], more[64] = "";
     if (s.left_out)
         snprintf(more, sizeof more, " (%llu others were not reported)", (unsigned long long)s.left_out);
-    snprintf(head, sizeof head, "odonata: libmn: thread %u%s%s%s has made no call for %.3f s: it %s, on LWP %d%s\n", t->index + 1,
+    snprintf(head, sizeof head, "odonata: libmn: thread %u%s%s%s has made no call for %.3f s: it %s, on LWP %d%s\n", (unsigned)s.thread,
              *name ? " \"" : "", name, *name ? "\"" : "", (double)s.span / 1e9, s.blocked ? "sleeps in the kernel" : "computes",
              s.lwp, more);
     mni_dump_frames(2, head, (void *)s.fn, pcs, s.depth);
