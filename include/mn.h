@@ -41,6 +41,7 @@
 #include <mn/resolve.h>
 #include <mn/run.h>
 #include <mn/scope.h>
+#include <mn/statem.h>
 #include <mn/stats.h>
 #include <mn/sup.h>
 #include <mn/sync.h>
