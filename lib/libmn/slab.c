@@ -27,7 +27,7 @@
  *
  * In the slab a slot is
  *     unused   beyond step->used; no guard, no page
- *     warm     in a list of a batch; has a page.  Header: link | next batch + length of this one
+ *     warm     in a batch; has a page.  That of the batch's first slot has the list of them (struct batch)
  *     cold     trimmed, or handed out and never used: guarded, no page.  Linked through step->note
  */
 #ifdef HAVE_CONFIG_H
@@ -37,6 +37,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -57,7 +58,7 @@ enum {
     STEP_LEAST = 4, /* slots: less is not worth a mapping */
     HELD = 3,       /* batches that a cache keeps at most */
     DUMP_STRIDE = 64 << 20,
-    TRIM = 64, /* slots at a time */
+    TRIM = MNI_STACK_BATCH, /* slots at a time */
 };
 #define STEP_MOST ((size_t)16 << 30)
 
@@ -215,34 +216,47 @@ void mni_slab_release(unsigned class, unsigned n) {
 
 /* ---- slots ---- */
 
-/* A warm batch is its first slot; the second word of that one's header is the next batch + the length of this one. */
-static uintptr_t *batch_word(char *slot, unsigned class) {
-    return (uintptr_t *)(void *)(mni_stack_header(slot, class) + 1);
+/* Below the header of its first slot, in its first page: the other slots of a batch, and the first slot of the next batch. */
+struct batch {
+    char *next;
+    size_t n; /* in all */
+    char *rest[MNI_STACK_BATCH - 1];
+};
+
+static struct batch *batch_at(char *slot, unsigned class) {
+    return (struct batch *)(void *)mni_stack_header(slot, class) - 1;
 }
 
-static void push_batch(struct pool *pool, unsigned class, char *list, unsigned n) {
-    *batch_word(list, class) = (uintptr_t)pool->warm | n; /* slots are aligned to 16 KiB, and n is small */
-    pool->warm = list;
+static void push_batch(struct pool *pool, unsigned class, char *const *slots, unsigned n) {
+    struct batch *b = batch_at(slots[0], class);
+    b->next = pool->warm;
+    b->n = n;
+    memcpy(b->rest, slots + 1, (n - 1) * sizeof *slots);
+    pool->warm = slots[0];
     a64_store(&pool->nwarm, pool->nwarm + n); /* relaxed: mni_slab_decay looks without the lock */
 }
 
-static char *pop_batch(struct pool *pool, unsigned class, unsigned *n) {
-    char *list = pool->warm;
-    uintptr_t word = *batch_word(list, class);
-    unsigned length = (unsigned)(word % mni_stack_bytes(MN_STACK_16K));
-    pool->warm = (char *)(word - length);
-    a64_store(&pool->nwarm, pool->nwarm - length); /* relaxed, as above */
+/* Up to *n slots of the first batch. */
+static void pop_batch(struct pool *pool, unsigned class, char **slots, unsigned *n) {
+    struct batch *b = batch_at(pool->warm, class);
+    size_t length = b->n, take = *n < length ? *n : length;
+    bool whole = take == length;
+    char **last = b->rest + length - 1 - take; /* of those that stay */
+    if (whole) {
+        slots[0] = pool->warm;
+        pool->warm = b->next;
+        last++;
+    }
+    memcpy(slots + whole, last, (take - whole) * sizeof *slots);
+    /* A thread that gets it finds zeroes (stack_watch.c). */
+    memset(last, 0, (take - whole) * sizeof *last);
+    b->n -= take;
+    if (whole)
+        b->next = NULL;
+    *n = (unsigned)take;
+    a64_store(&pool->nwarm, pool->nwarm - take); /* relaxed, as above */
     if (pool->nwarm < pool->low)
         pool->low = pool->nwarm;
-    if (*n < length) { /* the rest is a shorter batch */
-        char *slot = list;
-        for (unsigned i = 1; i < *n; i++)
-            slot = *mni_stack_header(slot, class);
-        push_batch(pool, class, *mni_stack_header(slot, class), length - *n);
-    } else {
-        *n = length;
-    }
-    return list;
 }
 
 /* Cold slots that lie side by side. */
@@ -316,15 +330,15 @@ static void guard(unsigned class, char *from, unsigned n) {
     a32_or_full(&mni_stack_watch, MNI_WATCH_BARE); /* full: as it is there; whoever gets the slots sees it anyway */
 }
 
-char *mni_slab_take(unsigned class, unsigned *n, char **end) {
+char *mni_slab_take(unsigned class, char **slots, unsigned *n, char **end) {
     struct pool *pool = &pools[class];
     bool unused = false;
-    char *slot;
+    char *slot = NULL;
     int saved = errno;
     *end = NULL;
     lock_take(&lock);
     if (pool->warm) {
-        slot = pop_batch(pool, class, n);
+        pop_batch(pool, class, slots, n);
     } else if (pool->cold) {
         slot = pop_cold(pool, class, n, end);
     } else {
@@ -338,9 +352,9 @@ char *mni_slab_take(unsigned class, unsigned *n, char **end) {
     return slot;
 }
 
-void mni_slab_give(unsigned class, char *list, unsigned n) {
+void mni_slab_give(unsigned class, char *const *slots, unsigned n) {
     lock_take(&lock);
-    push_batch(&pools[class], class, list, n);
+    push_batch(&pools[class], class, slots, n);
     lock_drop(&lock);
 }
 
@@ -369,13 +383,11 @@ int mni_slab_trim(unsigned class, unsigned max, unsigned most) {
         }
         if (n > pool->nwarm - max)
             n = (unsigned)(pool->nwarm - max);
-        char *slot = pop_batch(pool, class, &n);
+        pop_batch(pool, class, from, &n);
         pool->held += n;
         lock_drop(&lock);
-        for (unsigned i = 0; i < n; i++) {
-            from[i] = slot + zone;
-            slot = *mni_stack_header(slot, class);
-        }
+        for (unsigned i = 0; i < n; i++)
+            from[i] += zone;
         mni_pages_drop(from, n, bytes);
         lock_take(&lock);
         for (unsigned i = 0; i < n; i++)

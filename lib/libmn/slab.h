@@ -29,13 +29,14 @@ int mni_slab_promise(unsigned class, unsigned n);
 void mni_slab_release(unsigned class, unsigned n);
 
 /*
- * Slots for a cache, one of two ways.  Recycled: returns the first of a linked list, *n of them.  Without pages, guarded:
- * returns the first, and *end is behind the last.  Cannot fail for a caller that has been promised a slot.
+ * Slots for a cache, up to *n (at most MNI_STACK_BATCH), one of two ways.  Recycled: stores *n of them in slots; *end is NULL.
+ * Without pages, guarded: returns the first, and *end is behind the last.  Cannot fail for a caller that has been promised a
+ * slot.
  */
-char *mni_slab_take(unsigned class, unsigned *n, char **end);
+char *mni_slab_take(unsigned class, char **slots, unsigned *n, char **end);
 
-/* A linked list of n recycled slots; slots without pages. */
-void mni_slab_give(unsigned class, char *list, unsigned n);
+/* n recycled slots, at most MNI_STACK_BATCH; slots without pages. */
+void mni_slab_give(unsigned class, char *const *slots, unsigned n);
 void mni_slab_give_cold(unsigned class, char *from, char *end);
 
 /* Trims at most `most` slots, while there are more than max: how many. */

@@ -1,9 +1,9 @@
 /*
  * The caches of stack slots, one a CPU: the slow paths of stack.h.
  *
- * A cache keeps two lists of recycled slots, `free` and at most one full batch in `spare`.  When free is full it becomes
- * the spare, and an old spare goes to the slab; when free is empty, the spare takes its place.  So whole batches move, by
- * one pointer, without being walked, and a CPU that alternates around a boundary does not go to the slab each time.
+ * A cache keeps up to two batches of recycled slots.  When both are full, the batch that lies longest goes to the slab; when
+ * it is empty, a batch comes from there.  So whole batches move, and a CPU that alternates around a boundary does not go to the
+ * slab each time.
  *
  * A cache that the slab does not count as one (mni_slab_join failed, or was not called yet) keeps nothing.
  */
@@ -13,6 +13,7 @@
 #include "stack.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "atomic.h"
 #include "panic.h"
@@ -42,15 +43,24 @@ int mni_stack_refill(struct mni_stacks *s, unsigned class) {
     return 0;
 }
 
+/*
+ * The next slots to be taken, from the slab and most likely cold.  Loads, since a CPU may leave out a prefetch whose page is not
+ * in the TLB; once it is, prefetches bring the lines of the first frames.
+ */
+void mni_stack_touch(struct mni_stack_cache *c, unsigned class) {
+    uint32_t end = c->nfree, from = end > MNI_STACK_AHEAD ? end - MNI_STACK_AHEAD : 0;
+    for (uint32_t i = from; i < end; i++)
+        (void)*(char *const volatile *)mni_stack_header(c->free[i], class);
+    for (uint32_t i = from; i < end; i++) {
+        const char *first = (const char *)mni_stack_header(c->free[i], class);
+        for (int line = 0; line < 6; line++)
+            __builtin_prefetch(first - 64 * line, 1);
+    }
+    c->cold = from;
+}
+
 char *mni_stack_take_slow(struct mni_stacks *s, unsigned class) {
     struct mni_stack_cache *c = &s->class[class];
-    if (c->spare) {
-        char *slot = c->spare;
-        c->free = *mni_stack_header(slot, class);
-        c->nfree = c->batch - 1;
-        c->spare = NULL;
-        return slot;
-    }
     char *slot = c->bump;
     if (slot != c->end) {
         c->bump += mni_stack_bytes(class);
@@ -58,26 +68,26 @@ char *mni_stack_take_slow(struct mni_stacks *s, unsigned class) {
     }
     unsigned n = join(c, class) < 0 ? 1 : c->batch;
     char *end;
-    slot = mni_slab_take(class, &n, &end);
+    slot = mni_slab_take(class, c->free, &n, &end);
     if (end) {
         c->bump = slot + mni_stack_bytes(class);
         c->end = end;
-    } else {
-        c->nfree = n - 1;
-        c->free = n > 1 ? *mni_stack_header(slot, class) : NULL;
+        return slot;
     }
-    return slot;
+    c->nfree = c->cold = n;
+    mni_stack_touch(c, class);
+    return c->free[--c->nfree];
 }
 
 void mni_stack_give_slow(struct mni_stacks *s, unsigned class) {
     struct mni_stack_cache *c = &s->class[class];
     bool member = join(c, class) == 0;
-    if (c->nfree > 0 && (!member || c->nfree >= c->batch)) {
-        if (c->spare || !member)
-            mni_slab_give(class, member ? c->spare : c->free, member ? c->batch : c->nfree);
-        c->spare = member ? c->free : NULL;
-        c->free = NULL;
-        c->nfree = 0;
+    unsigned n = member ? c->batch : c->nfree;
+    if (n > 0 && c->nfree >= (member ? 2 * n : n)) {
+        mni_slab_give(class, c->free, n);
+        c->nfree -= n;
+        c->cold = c->cold > n ? c->cold - n : 0;
+        memmove(c->free, c->free + n, c->nfree * sizeof c->free[0]);
     }
     if (c->credit > 2 * c->batch) {
         mni_slab_release(class, c->credit - c->batch);
@@ -85,13 +95,20 @@ void mni_stack_give_slow(struct mni_stacks *s, unsigned class) {
     }
 }
 
+/* The recycled slots, while there are more than max, go back in batches. */
+static void give_all(struct mni_stack_cache *c, unsigned class, unsigned max) {
+    while (c->nfree > max) {
+        unsigned n = c->nfree < MNI_STACK_BATCH ? c->nfree : MNI_STACK_BATCH;
+        mni_slab_give(class, c->free + c->nfree - n, n);
+        c->nfree -= n;
+    }
+    c->cold = c->cold < c->nfree ? c->cold : c->nfree;
+}
+
 void mni_stacks_flush(struct mni_stacks *s) {
     for (unsigned class = 1; class < MNI_STACK_CLASSES; class++) {
         struct mni_stack_cache *c = &s->class[class];
-        if (c->spare)
-            mni_slab_give(class, c->spare, c->batch);
-        if (c->free)
-            mni_slab_give(class, c->free, c->nfree);
+        give_all(c, class, 0);
         if (c->bump != c->end)
             mni_slab_give_cold(class, c->bump, c->end);
         if (c->credit > 0)
@@ -106,15 +123,7 @@ int mni_stack_trim(struct mni_stacks *s, unsigned max) {
     int done = 0;
     for (unsigned class = 1; class < MNI_STACK_CLASSES && done < TRIM_MOST; class++) {
         struct mni_stack_cache *c = &s->class[class];
-        if (c->spare && c->nfree + c->batch > max) {
-            mni_slab_give(class, c->spare, c->batch);
-            c->spare = NULL;
-        }
-        if (c->free && c->nfree > max) {
-            mni_slab_give(class, c->free, c->nfree);
-            c->free = NULL;
-            c->nfree = 0;
-        }
+        give_all(c, class, max);
         done += mni_slab_trim(class, max, (unsigned)(TRIM_MOST - done));
     }
     return done;
@@ -124,8 +133,9 @@ char *mni_stack_take_shared(unsigned class) {
     if (mni_slab_promise(class, 1) < 0)
         return NULL;
     unsigned n = 1;
-    char *end;
-    return mni_slab_take(class, &n, &end);
+    char *end, *slot = NULL;
+    char *unused = mni_slab_take(class, &slot, &n, &end);
+    return end ? unused : slot;
 }
 
 void mni_stack_give_shared(unsigned class, char *slot) {

@@ -7,11 +7,14 @@
  *     | guard: 16 KiB (4 in the 16K class) | ... the stack grows down ... | header | colour |
  *
  * The colour is 0 to 15 times 128 bytes, by the slot's number: otherwise the first frames of all threads would share a few
- * sets of the caches.  The header is two words that lie in the cache line of the first frame: while the slot is free, the
- * link to the next free one; while a thread has it, that thread, which is how a faulting address finds its owner.
+ * sets of the caches.  The header is two words that lie in the cache line of the first frame: the first is the thread that
+ * has the slot, which is how a faulting address finds its owner, or NULL.
  *
- * Per CPU and class there is a LIFO list of slots that were used before (their page is warm and mapped) and a range of
- * slots without pages.  All of it belongs to the CPU's owner: no atomics.  More comes from, and goes back to, the
+ * Per CPU and class there is an array of slots that were used before (their page is mapped), taken last in, first out, and
+ * a range of slots without pages.  An array, not a list through the slots: of a list, the place of the next is known when the
+ * present one's line has arrived, and with 100,000 of them each such line is a miss of the TLB and of all caches.  Those of the
+ * array are touched MNI_STACK_AHEAD at a time, so that the misses overlap.
+ *   All of it belongs to the CPU's owner: no atomics.  More comes from, and goes back to, the
  * process-wide slab (slab.h) under a lock, in batches.
  *
  * A thread gets its slot when it is first dispatched, on whatever CPU that is; a spawn only reserves, and it is the
@@ -36,15 +39,17 @@ enum {
     MNI_STACK_CLASSES = MN_STACK_1M + 1, /* index 0 is not used */
     MNI_STACK_COLOURS = 16,
     MNI_STACK_COLOUR = 128,
+    MNI_STACK_BATCH = 64, /* the most slots that move at a time */
+    MNI_STACK_AHEAD = 16, /* slots that are touched at a time */
 };
 
 struct mni_stack_cache {
-    char *free;       /* recycled slots, linked through their headers */
-    char *bump, *end; /* slots without pages */
-    char *spare;      /* a full batch of recycled slots, or NULL */
-    uint32_t nfree;   /* in free */
+    uint32_t nfree;   /* recycled slots */
+    uint32_t cold;    /* of these, the first so many came from the slab and were not touched since */
     uint32_t credit;  /* reservations that this CPU may still give out */
     uint32_t batch;   /* how many slots move at a time; 0: the slab does not know of this cache yet */
+    char *bump, *end; /* slots without pages */
+    char *free[2 * MNI_STACK_BATCH]; /* the recycled ones, the youngest last */
 };
 
 struct mni_stacks {
@@ -58,6 +63,7 @@ extern uint32_t mni_stack_watch __attribute__((visibility("hidden")));
 int mni_stack_refill(struct mni_stacks *s, unsigned class);
 char *mni_stack_take_slow(struct mni_stacks *s, unsigned class);
 void mni_stack_give_slow(struct mni_stacks *s, unsigned class);
+void mni_stack_touch(struct mni_stack_cache *c, unsigned class);
 void mni_stack_watched_give(char *slot, unsigned class);
 
 /* Bytes from the slot's lowest address to its end, and of its guard. */
@@ -79,7 +85,7 @@ static inline void *mni_stack_top(char *slot, unsigned class) {
     return mni_stack_header(slot, class);
 }
 
-/* Notes whose slot it is: by whoever takes it, before the thread runs.  The lowest bit says that it is no link. */
+/* Notes whose slot it is: by whoever takes it, before the thread runs.  The lowest bit says that it is a thread. */
 static inline void mni_stack_own(char *slot, unsigned class, struct mni_thread *t) {
     aptr_store(mni_stack_header(slot, class), (char *)t + 1); /* relaxed: others look (mni_stack_owner) */
 }
@@ -104,16 +110,13 @@ static inline void mni_stack_unreserve(struct mni_stacks *s, unsigned class) {
 /* Takes a promised slot; returns its lowest address.  Cannot fail. */
 static inline char *mni_stack_take(struct mni_stacks *s, unsigned class) {
     struct mni_stack_cache *c = &s->class[class];
-    char *slot = c->free;
-    if (__builtin_expect(slot == NULL, 0))
+    uint32_t n = c->nfree;
+    if (__builtin_expect(n == 0, 0))
         return mni_stack_take_slow(s, class);
-    c->free = *mni_stack_header(slot, class);
-    c->nfree--;
-    /* The next one's header and first frames, most likely cold, are here by the time that another thread starts. */
-    const char *next = (const char *)mni_stack_header(c->free, class);
-    for (int line = 0; line < 6; line++)
-        __builtin_prefetch(next - 64 * line, 1);
-    return slot;
+    if (__builtin_expect(n <= c->cold, 0))
+        mni_stack_touch(c, class);
+    c->nfree = n - 1;
+    return c->free[n - 1];
 }
 
 /* Gives a slot back; the stack is no longer in use. */
@@ -123,11 +126,10 @@ static inline void mni_stack_give(struct mni_stacks *s, unsigned class, char *sl
     /* Relaxed: set before the runtime has threads, or when the first slot without a guard is handed out. */
     if (__builtin_expect(*(volatile uint32_t *)&mni_stack_watch != 0, 0))
         mni_stack_watched_give(slot, class);
-    *mni_stack_header(slot, class) = c->free;
-    c->free = slot;
-    c->nfree++;
+    *mni_stack_header(slot, class) = NULL;
+    c->free[c->nfree++] = slot;
     c->credit++;
-    if (__builtin_expect(c->nfree >= c->batch || c->credit > 2 * c->batch, 0))
+    if (__builtin_expect(c->nfree >= 2 * c->batch || c->credit > 2 * c->batch, 0))
         mni_stack_give_slow(s, class);
 }
 
