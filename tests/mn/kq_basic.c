@@ -2,6 +2,7 @@
 #include "kq.h"
 
 #include <mn/io.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static int kq, begun, result;
@@ -276,6 +277,54 @@ static int cancelled(void *arg) {
     return 0;
 }
 
+/* Threads with an LWP of their own wait as green ones do. */
+static int bound(void *arg) {
+    struct mn_attr attr = {.flags = MN_BOUND};
+    mn_thread t;
+    int p[2];
+    (void)arg;
+    kq = mn_kqueue();
+    change(kq, 3, EVFILT_USER, EV_ADD | EV_CLEAR, 0, 0);
+    for (int i = 0; i < 3; i++) {
+        set(&begun, 0), set(&result, 0);
+        if (mn_go_attr(&t, &attr, waits, NULL) < 0 || pipe(p) < 0)
+            abort();
+        until(&begun, 1);
+        nap_ms(3);
+        if (i == 0) {
+            change(kq, 3, EVFILT_USER, 0, NOTE_TRIGGER, 0);
+        } else if (i == 1) {
+            change(kq, (uintptr_t)p[0], EVFILT_READ, EV_ADD | EV_ONESHOT, 0, 0);
+            nap_ms(3);
+            if (write(p[1], "x", 1) != 1)
+                abort();
+        } else {
+            mn_cancel(t);
+        }
+        mn_join(t, NULL);
+        is(get(&result), i == 0 ? 3 : i == 1 ? p[0] : -ECANCELED, "a bound thread, %d", i);
+        close(p[0]);
+        close(p[1]);
+    }
+    mn_close(kq);
+    return 0;
+}
+
+/* Closed where we do not see it. */
+static void vanished(void) {
+    struct runner r;
+    kind = FOREIGN;
+    kq = mn_kqueue();
+    set(&begun, 0), set(&result, 0);
+    start(&r, waits, NULL);
+    until(&begun, 1);
+    nap_ms(3);
+    syscall(SYS_close, kq);
+    finish(&r);
+    is(get(&result), -EBADF, "closed by the system call: who waits finds out");
+    is(mn_kevent(kq, NULL, 0, NULL, 0, NULL), -EBADF, "and it is none any more");
+}
+
 static void forked(void) {
     int old = mn_kqueue();
     change(old, 1, EVFILT_USER, EV_ADD, NOTE_TRIGGER, 0);
@@ -316,6 +365,8 @@ int main(void) {
     alarm(50);
     kinds(test);
     mn_run(cancelled, NULL, NULL);
+    mn_run(bound, NULL, NULL);
+    vanished();
     forked();
     many();
     return done();

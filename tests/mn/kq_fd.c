@@ -249,6 +249,35 @@ static void reuse(void) {
     ok(none(kq), "%s: nothing is left", k);
 }
 
+/* The number goes from a file to another, and back. */
+static void back_again(void) {
+    int s[2], t[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, t) < 0)
+        abort();
+    int keep = dup(s[0]), right = 1;
+    for (int i = 0; i < 3; i++) {
+        right &= change(kq, (uintptr_t)s[0], EVFILT_READ, EV_ADD, 0, 0) == 0 && change(kq, (uintptr_t)s[0], EVFILT_WRITE, EV_ADD, 0, 0) == 0;
+        put(s[1], "x");
+        right &= next(kq) == 2;
+        take(s[0]);
+        right &= next(kq) == 1 && got.filter == EVFILT_WRITE;
+        dup2(t[0], s[0]);
+        put(s[1], "y");
+        right &= none(kq) && none(kq);
+        right &= change(kq, (uintptr_t)s[0], EVFILT_READ, EV_ENABLE, 0, 0) == -ENOENT;
+        right &= change(kq, (uintptr_t)s[0], EVFILT_WRITE, EV_ENABLE, 0, 0) == -ENOENT;
+        dup2(keep, s[0]);
+        take(s[0]);
+    }
+    ok(right, "%s: a number that is a file's again", k);
+    close(keep);
+    for (int i = 0; i < 2; i++) {
+        close(s[i]);
+        close(t[i]);
+    }
+    ok(none(kq), "%s: nothing is left", k);
+}
+
 static int one[2], two[2], rounds;
 
 static void *echoes(void *arg) {
@@ -295,6 +324,7 @@ static void test(void) {
     sockets();
     others();
     reuse();
+    back_again();
     ping_pong();
     close(kq);
 }

@@ -93,13 +93,16 @@ static int enter(struct mni_kq *kq, struct mni_note *n) {
     if (!tag)
         return -ENOMEM;
     int fd = (int)n->ev.ident, r;
+    const struct mni_note *other = mni_note_find(kq, n->ev.ident, writes(n) ? EVFILT_READ : EVFILT_WRITE);
     n->fd.armed = wanted(n);
-    n->fd.set = 1;
-    r = kq_control(kq->fd, EPOLL_CTL_ADD, fd, n->fd.armed | EPOLLET, tag);
-    if (r == -EEXIST && (r = second(kq)) == 0) {
-        n->fd.set = 2;
-        r = kq_control(kq->second, EPOLL_CTL_ADD, fd, n->fd.armed | EPOLLET, tag);
+    n->fd.set = other && other->fd.set == 1 ? 2 : 1;
+    if (n->fd.set == 2 && (r = second(kq)) < 0) {
+        n->fd.set = 0;
+        return r;
     }
+    r = kq_control(set_of(kq, n), EPOLL_CTL_ADD, fd, n->fd.armed | EPOLLET, tag);
+    if (r == -EEXIST) /* the number has been this file's before, and another's meanwhile: nobody's entry is left */
+        r = kq_control(set_of(kq, n), EPOLL_CTL_MOD, fd, n->fd.armed | EPOLLET, tag);
     if (r < 0)
         n->fd.set = 0;
     else
