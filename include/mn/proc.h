@@ -80,7 +80,7 @@ struct mn_spawn_attr {
 
 /*
  * Starts a process that runs fn(arg) in a green thread of its own, and stores its pid (unless that is NULL).  What fn returns
- * is the reason: 0 and more is MN_REASON_NORMAL.
+ * is the reason: 0 and more is MN_REASON_NORMAL.  Past its slice the caller lets others run, the new one first.
  *   -ENOMEM, -EAGAIN, -EINVAL   as mn_go
  *   -EPERM    no runtime runs, or it is ending; MN_SPAWN_LINK or MN_SPAWN_MONITOR, and the caller is no process
  * Contexts: any.

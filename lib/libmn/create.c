@@ -160,8 +160,8 @@ static inline __attribute__((always_inline)) int go(mn_thread *out, const struct
     return r;
 }
 
-int mni_go_here(struct mni_cpu *c, const struct mn_attr *attr, void *(*fn)(void *), void *arg) {
-    return go_here(&c, NULL, attr, fn, arg);
+int mni_go_here(struct mni_cpu *c, mn_thread *out, const struct mn_attr *attr, void *(*fn)(void *), void *arg) {
+    return go_here(&c, out, attr, fn, arg);
 }
 
 MN_EXPORT int mn_go(mn_thread *out, void *(*fn)(void *), void *arg) {

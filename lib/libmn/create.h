@@ -9,7 +9,7 @@ int mni_go_int(const struct mn_attr *attr, int (*fn)(void *), void *arg);
 
 /* mn_go_attr inside the runtime, also while that ends: detached, on this cpu, not child first. */
 struct mni_cpu;
-int mni_go_here(struct mni_cpu *c, const struct mn_attr *attr, void *(*fn)(void *), void *arg);
+int mni_go_here(struct mni_cpu *c, mn_thread *out, const struct mn_attr *attr, void *(*fn)(void *), void *arg);
 
 /* Threads that foreign LWPs started; they have no cpu to count on; -1: it was not started. */
 void mni_count_foreign_spawn(int n);

@@ -377,9 +377,31 @@ static int job(void *arg) {
     return 0;
 }
 
+/* ---- from a foreign LWP alone */
+
+static void foreign_only(void) {
+    is(mn_start(NULL), 0, "mn_start");
+    mn_pid pid[50];
+    int wrong = 0;
+    struct counter init = {.n = 1};
+    for (int i = 0; i < 50; i++)
+        wrong += mn_spawn_handler(&pid[i], &counter, &init, sizeof init, NULL) != 0;
+    for (int i = 0; i < 50; i++)
+        wrong += mn_call(pid[i], 1, NULL, 0, NULL) != 0;
+    for (int i = 0; i < 25; i++)
+        wrong += mn_post(pid[i], 2, NULL, 0) != 0;
+    for (int i = 0; i < 25; i++)
+        for (int k = 0; k < 5000 && mn_alive(pid[i]); k++)
+            usleep(1000);
+    wrong += mn_proc_list(NULL, 0) != 25;
+    is(wrong, 0, "handlers of a foreign LWP");
+    is(mn_stop(MN_FOREVER), 0, "mn_stop ends those that are left");
+}
+
 int main(void) {
     is(mn_run(job, NULL, NULL), 0, "mn_run");
     is(mn_run(leaves_some, NULL, NULL), 0, "a runtime that ends with processes left");
     ok(terminates == 101 && last_reason == MN_REASON_SHUTDOWN, "which are told: %d", terminates);
+    foreign_only();
     return done();
 }

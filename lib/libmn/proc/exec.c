@@ -127,7 +127,7 @@ static void wake_here(struct mni_cpu *c, struct mni_proc_cpu *pc) {
 
 static int new_executor(struct mni_cpu *c) {
     const struct mn_attr attr = {.name = "handlers", .flags = MN_DETACHED | MN_PINNED};
-    return mni_go_here(c, &attr, executor_main, c->proc);
+    return mni_go_here(c, NULL, &attr, executor_main, c->proc);
 }
 
 /* A cpu without an executor on duty gets one, awake. */
@@ -247,7 +247,7 @@ static bool begin_there(struct mni_cpu *c, struct mni_cpu *to) {
         return false;
     const struct mn_attr attr = {
         .name = "handlers", .flags = MN_DETACHED | MN_PINNED | MN_CPU, .cpu = to->index};
-    if (mni_go_here(c, &attr, executor_main, to->proc) == 0)
+    if (mni_go_here(c, NULL, &attr, executor_main, to->proc) == 0)
         return true;
     a32_store(&to->proc->begun, 0);
     return false;

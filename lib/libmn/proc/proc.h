@@ -105,6 +105,8 @@ struct mni_proc {
     uint32_t counted;      /* atomic: messages that are, or are about to be, in the mailbox (limit.c) */
 };
 
+_Static_assert(sizeof(struct mni_proc) == 128, "a pair of cache lines");
+
 enum { MNI_PROC_SEGMENT = 4096, MNI_PROC_MOST = 1 << 27 };
 
 struct mni_procs {

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "create.h"
 #include "export.h"
 #include "exit.h"
 #include "foreign.h"
@@ -169,6 +170,9 @@ static void *proc_main(void *arg) {
     return NULL;
 }
 
+/* A slice starts fewer threads than it makes other calls: their stacks are warm yet when they run. */
+enum { PENALTY = 7 };
+
 static int spawn(mn_pid *pid, const struct mn_spawn_attr *opt, int (*fn)(void *), void *arg) {
     struct mni_cpu *c = begin();
     struct mni_proc *self;
@@ -182,21 +186,19 @@ static int spawn(mn_pid *pid, const struct mn_spawn_attr *opt, int (*fn)(void *)
     p->more->fn = fn;
     p->more->arg = arg;
     mn_pid number = mni_pid(p);
-    if (c)
-        mni_leave(c);
     struct mn_attr attr = {
         .name = opt->name, .stack = opt->stack, .priority = opt->priority, .flags = MN_DETACHED};
-    r = mn_go_attr(&p->thread, &attr, proc_main, p);
-    if (__builtin_expect(r < 0, 0)) {
-        c = begin();
+    r = __builtin_expect(c != NULL, 1) ? mni_go_here(c, &p->thread, &attr, proc_main, p)
+                                       : mn_go_attr(&p->thread, &attr, proc_main, p);
+    if (__builtin_expect(r < 0, 0))
         discard(c, self, p);
-        if (c)
-            mni_leave(c);
-        return r;
-    }
-    if (pid)
+    else if (pid)
         *pid = number;
-    return 0;
+    if (c) {
+        c->budget -= PENALTY;
+        mni_leave_slice(c);
+    }
+    return r;
 }
 
 MN_EXPORT int mn_spawn_opt(mn_pid *pid, const struct mn_spawn_attr *opt, int (*fn)(void *), void *arg) {
