@@ -61,8 +61,10 @@ static void wake(struct mni_proc *p, bool all) {
 }
 
 void mni_limit_undo(struct mni_proc *p) {
-    mni_add32(&p->counted, (uint32_t)-1); /* full: pairs with wait_room */
-    wake(p, false);
+    uint32_t left = mni_add32(&p->counted, (uint32_t)-1) - 1; /* full: pairs with wait_room */
+    /* Still full: that was one who had to give up, or such a one is about to take its own off, and sees the room. */
+    if (left < p->bound)
+        wake(p, false);
 }
 
 void mni_limit_left(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
