@@ -31,6 +31,8 @@
  *
  * Memory: 64 bytes for each number, in chunks that are mapped when one of their numbers is used; only pages that
  * are touched cost anything.  The directory covers every number that a descriptor can have.
+ *
+ * tests/model/mn_fd.c walks through all orders of events and readers.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

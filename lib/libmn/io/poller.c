@@ -1,7 +1,7 @@
 /*
  * poller: one set of descriptors for the whole runtime, and who looks at it.
  *
- * Guarantee: a thread whose descriptor is ready runs at once if any worker is idle, and after some 60 us of other threads'
+ * Guarantee: a thread whose descriptor is ready runs at once if any worker is idle, and after some 100 us of other threads'
  * switches otherwise.  Between two switches of a busy worker nobody has to know that descriptors exist.
  *
  * Naive designs.  An LWP that does nothing but poll: each event is a wake-up of a worker (1.6 us to the poller, 4 us until it
@@ -12,7 +12,7 @@
  *
  *   idle worker    takes the role, if somebody waits for descriptors, and sleeps in the set instead of on its futex, until its
  *                  next timer.  With one worker that is all the polling there is: a batch of events, their threads, again.
- *   busy worker    housekeeping looks, without waiting, when nobody has for 60 us (mni_poller_tick).
+ *   busy worker    housekeeping looks, without waiting, when nobody has for 100 us (mni_poller_tick).
  *   others         mni_poll_now, for who watches over workers that do not come by.
  *
  * Falling asleep with the role extends the protocol of idle.c by one value: remote.idle is 2, not 1.
@@ -43,6 +43,8 @@
  * How many wait is counted for each cpu, by plain additions: a thread adds one where it begins to wait, and takes one away
  * where it goes on, so single counts may be negative and only the sum means something.  While others run the sum may be seen
  * wrong; the last worker that goes to sleep sees it right.
+ *
+ * tests/model/mn_poller.c walks through all orders.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
