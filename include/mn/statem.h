@@ -58,7 +58,7 @@ int mn_spawn_statem(mn_pid *pid, const struct mn_statem *machine, const void *in
 int mn_state_timeout(int64_t deadline);
 
 /* The present state; -EPERM: not in a callback of a state machine. */
-int mn_state(void);
+int mn_state_now(void);
 
 /* What MN_STATEM_HANDLER consists of. */
 struct mn_statem_head {

@@ -26,7 +26,7 @@ static void note(char c) {
 
 static int any(struct mn_msg *m) {
     if (m->type == MN_MSG_CALL) {
-        int state = mn_state();
+        int state = mn_state_now();
         mn_reply(m, 0, &state, sizeof state);
         return MN_GO_ON;
     }
@@ -199,7 +199,7 @@ static int all(void *arg) {
     is(mn_spawn_statem(NULL, &turnstile, NULL, 4, NULL), -EINVAL, "no bytes");
     is(mn_spawn_statem(NULL, &turnstile, trace, sizeof trace, NULL), -EINVAL, "too many");
     is(mn_spawn_statem(NULL, &(struct mn_statem){MN_STATEM_HANDLER(8), states, 0, NULL}, NULL, 0, NULL), -EINVAL, "no states");
-    is(mn_state(), -EPERM, "no machine here");
+    is(mn_state_now(), -EPERM, "no machine here");
     is(mn_state_timeout(MN_FOREVER), -EPERM, "nor timeouts");
     return 0;
 }

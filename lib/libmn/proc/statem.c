@@ -161,7 +161,7 @@ MN_EXPORT int mn_state_timeout(int64_t deadline) {
     return deadline == MN_FOREVER ? 0 : mn_start_timer(mn_pid_self(), deadline, KEY, &h->timer);
 }
 
-MN_EXPORT int mn_state(void) {
+MN_EXPORT int mn_state_now(void) {
     const struct mn_statem_head *h = mn_get(KEY);
     return h ? (int)h->state : -EPERM;
 }
