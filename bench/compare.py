@@ -26,7 +26,7 @@ def options():
     p = argparse.ArgumentParser(
         prog="compare", description="Runs the same work under every thread model and shows the difference.")
     p.add_argument("--quick", action="store_true",
-                   help="short windows, few rounds: under two minutes for all jobs")
+                   help="short windows, few rounds: under three minutes for all jobs")
     p.add_argument("--json", metavar="FILE", help="also write the report there")
     p.add_argument("--markdown", action="store_true", help="print the table as README.md has it")
     p.add_argument("--list", action="store_true", help="print the jobs and models, run nothing")
