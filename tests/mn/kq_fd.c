@@ -215,16 +215,17 @@ static void others(void) {
 }
 
 /* The number of a descriptor that was closed is another's: events of the old file are nobody's. */
-static void reuse(void) {
+static void reuse(unsigned flags) {
     int p[2], q[2];
     if (pipe(p) < 0)
         abort();
     int number = p[0], alive = dup(p[0]);
-    add_note(number, EVFILT_READ, 0);
+    add_note(number, EVFILT_READ, flags);
     add_note(alive, EVFILT_READ, EV_CLEAR);
     close(number);
     if (pipe(q) < 0 || (q[0] != number && dup2(q[0], number) < 0))
         abort();
+    put(q[1], "zz");
     put(p[1], "abc");
     int n = 0;
     for (int i = 0; i < 3; i++) {
@@ -238,7 +239,7 @@ static void reuse(void) {
     is(change(kq, (uintptr_t)number, EVFILT_READ, EV_ENABLE, 0, 0), -ENOENT, "%s: the new one has no note", k);
     add_note(number, EVFILT_READ, 0);
     put(q[1], "12");
-    ok(next(kq) == 1 && got.ident == (uintptr_t)number && got.data == 2, "%s: until it is given one", k);
+    ok(next(kq) == 1 && got.ident == (uintptr_t)number && got.data == 4, "%s: until it is given one", k);
     close(alive);
     close(p[1]);
     if (q[0] != number)
@@ -323,7 +324,10 @@ static void test(void) {
     edges();
     sockets();
     others();
-    reuse();
+    reuse(0);
+    reuse(EV_CLEAR);
+    reuse(EV_DISPATCH);
+    reuse(EV_ONESHOT);
     back_again();
     ping_pong();
     close(kq);

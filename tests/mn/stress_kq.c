@@ -115,7 +115,7 @@ static void busy(void) {
     struct runner w[WORKERS], l[3];
     kq = mn_kqueue();
     wrong = stop = done_workers = 0;
-    rounds = (int)(1500 * scale());
+    rounds = (int)(1000 * scale());
     for (int i = 0; i < NOTES; i++) {
         triggered[i] = seen[i] = 0;
         change(kq, (uintptr_t)i, EVFILT_USER, EV_ADD | EV_CLEAR, 0, 0);
@@ -159,7 +159,7 @@ static void exactly_once(void) {
     struct runner t[4];
     kq = mn_kqueue();
     wrong = taken = 0;
-    int n = (int)(500 * scale());
+    int n = (int)(200 * scale());
     for (int i = 0; i < 4; i++)
         start(&t[i], takes, NULL);
     for (int i = 0; i < n; i++) {
@@ -173,6 +173,79 @@ static void exactly_once(void) {
         finish(&t[i]);
     is(wrong, 0, "%s: all have come back", k);
     mn_close(kq);
+}
+
+/* Two threads wake each other; nobody else would make up for a wake-up that is lost. */
+static int ping, pong, turns;
+
+static int turn(int mine, int other, bool first) {
+    struct kevent e;
+    for (int i = 0; i < turns; i++) {
+        if (first && change(other, 1, EVFILT_USER, 0, NOTE_TRIGGER, 0) != 0)
+            return i;
+        if (mn_kevent_until(mine, NULL, 0, &e, 1, after_ms(20000)) != 1 || e.ident != 1)
+            return i;
+        if (!first && change(other, 1, EVFILT_USER, 0, NOTE_TRIGGER, 0) != 0)
+            return i;
+    }
+    return turns;
+}
+
+static void *second(void *arg) {
+    set(arg, turn(pong, ping, false));
+    return NULL;
+}
+
+static void by_turns(bool with_descriptors) {
+    struct runner r;
+    int p[2], its = 0;
+    if (pipe(p) < 0)
+        abort();
+    ping = mn_kqueue();
+    pong = mn_kqueue();
+    turns = (int)((kind == GREEN ? 10000 : 500) * scale());
+    for (int i = 0; i < 2; i++) {
+        change(i ? ping : pong, 1, EVFILT_USER, EV_ADD | EV_CLEAR, 0, 0);
+        if (with_descriptors)
+            change(i ? ping : pong, (uintptr_t)p[0], EVFILT_READ, EV_ADD, 0, 0);
+    }
+    start(&r, second, &its);
+    int mine = turn(ping, pong, true);
+    finish(&r);
+    ok(mine == turns && get(&its) == turns, "%s: by turns%s", k, with_descriptors ? ", beside descriptors" : "");
+    mn_close(ping);
+    mn_close(pong);
+    close(p[0]);
+    close(p[1]);
+}
+
+/* The same, each on a CPU of its own. */
+static void *first(void *arg) {
+    set(arg, turn(ping, pong, true));
+    return NULL;
+}
+
+static int across(void *arg) {
+    struct mn_attr attr = {.flags = MN_PINNED | MN_CPU};
+    mn_thread t[2];
+    int its[2] = {0};
+    (void)arg;
+    ping = mn_kqueue();
+    pong = mn_kqueue();
+    turns = (int)(20000 * scale());
+    for (int i = 0; i < 2; i++)
+        change(i ? ping : pong, 1, EVFILT_USER, EV_ADD | EV_CLEAR, 0, 0);
+    for (int i = 0; i < 2; i++) {
+        attr.cpu = i ? mn_workers() - 1 : 0;
+        if (mn_go_attr(&t[i], &attr, i ? second : first, &its[i]) < 0)
+            abort();
+    }
+    for (int i = 0; i < 2; i++)
+        mn_join(t[i], NULL);
+    ok(get(&its[0]) == turns && get(&its[1]) == turns, "by turns, on two CPUs: %d, %d", its[0], its[1]);
+    mn_close(ping);
+    mn_close(pong);
+    return 0;
 }
 
 /* Kqueues come and go under those who use them. */
@@ -220,10 +293,13 @@ static void test(void) {
     k = kind_name[kind];
     busy();
     exactly_once();
+    by_turns(false);
+    by_turns(true);
     come_and_go();
 }
 
 int main(void) {
     kinds(test);
+    mn_run(across, NULL, NULL);
     return done();
 }
