@@ -1,8 +1,9 @@
 /*
  * mn/msg.h: messages: what processes send each other.
  *
- * A message has a tag, which the program chooses, and bytes: a copy of the sender's, a block whose ownership goes along, or a
- * binary that many messages share.  Between two processes, messages and signals arrive in the order in which they were sent.
+ * A message has a tag, which the program chooses, and bytes: a copy of the sender's, a block whose ownership
+ * goes along, or a binary that many messages share.  Between two processes, messages and signals arrive in
+ * the order in which they were sent.
  */
 #ifndef MN_MSG_H
 #define MN_MSG_H
@@ -25,7 +26,7 @@ enum mn_msg_type {
     MN_MSG = 0,     /* sent by mn_post and its like */
     MN_MSG_CALL,    /* by mn_call: to be answered with mn_reply */
     MN_MSG_REPLY,   /* to a request of mn_request */
-    MN_MSG_EXIT,    /* a linked process has ended, or mn_exit_signal was called; the receiver traps exits (mn_trap_exit) */
+    MN_MSG_EXIT,    /* a linked process has ended, or mn_exit_signal was called; the receiver traps exits */
     MN_MSG_DOWN,    /* a monitored process has ended */
     MN_MSG_TIMEOUT, /* a timer of mn_start_timer */
     MN_MSG_JOINED,  /* `from` has joined a group (mn/registry.h), */
@@ -37,7 +38,7 @@ struct mn_msg {
     mn_pid from;      /* who sent it; 0: no process */
     uint64_t tag;     /* EXIT and DOWN: the reason's code, see mn_msg_reason */
     mn_ref ref;       /* of a call, reply, monitor or timer; otherwise 0 */
-    const void *data; /* 8-byte aligned; NULL if there are none (EXIT and DOWN: what the reason was given besides) */
+    const void *data; /* 8-byte aligned; NULL if there are none (EXIT and DOWN: the bytes of the reason) */
     uint32_t size;    /* of data, in bytes */
     uint16_t type;    /* enum mn_msg_type */
     uint16_t reserved;
@@ -47,8 +48,9 @@ struct mn_msg {
 struct mn_bin;
 
 /*
- * Makes a binary that holds a copy of the bytes (data == NULL: zeroes); the caller holds it once.  mn_bin_hold: once more.
- * mn_bin_drop: once less.  The bytes must not change while others hold it.  -ENOMEM.  Contexts: any.
+ * Makes a binary that holds a copy of the bytes (data == NULL: zeroes); the caller holds it once.
+ * mn_bin_hold: once more. mn_bin_drop: once less.  The bytes must not change while others hold it.  -ENOMEM.
+ * Contexts: any.
  */
 int mn_bin_make(struct mn_bin **bin, const void *data, size_t size);
 void mn_bin_hold(struct mn_bin *bin);
@@ -57,29 +59,30 @@ void *mn_bin_data(struct mn_bin *bin);
 size_t mn_bin_size(const struct mn_bin *bin);
 
 /*
- * Sends a message with a copy of `size` bytes.  0 also if there is no such process (any more): as in Erlang, who wants to know
- * monitors it.
+ * Sends a message with a copy of `size` bytes.  0 also if there is no such process (any more): as in Erlang,
+ * who wants to know monitors it.
  *   -ENOMEM
  *   -EAGAIN, -ETIMEDOUT, -ECANCELED   the receiver's mailbox is full (mn/proc.h: mailbox)
  *   -EPERM    no runtime runs
  *   -EMSGSIZE   more than 4 GB
- * mn_post_until: how long it may block where a full mailbox blocks the sender; mn_post: for ever.
- * Contexts: any.
+ * mn_post_until: how long it may block where a full mailbox blocks the sender; mn_post: for ever. Contexts:
+ * any.
  */
 int mn_post(mn_pid to, uint64_t tag, const void *data, size_t size);
 int mn_post_until(mn_pid to, uint64_t tag, const void *data, size_t size, int64_t deadline);
 
 /*
- * The same without a copy.  mn_post_ref: the block goes to the receiver, whose mn_msg_free calls release(data); NULL: it is not
- * called.  If the process has ended, it is called at once, or as it ends; on an error it is not called.  release must not call
- * libmn.  mn_post_bin: the message holds the binary.
+ * The same without a copy.  mn_post_ref: the block goes to the receiver, whose mn_msg_free calls
+ * release(data); NULL: it is not called.  If the process has ended, it is called at once, or as it ends; on
+ * an error it is not called.  release must not call libmn.  mn_post_bin: the message holds the binary.
  */
 int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *data));
 int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin);
 
 /*
- * A small form for signal handlers: a message with a tag and eight bytes, its sender 0.  At most 256 of these are on their way
- * at a time: -EAGAIN.  Not from the handler of a signal that a call of libmn itself raised.  Contexts: any, signal.
+ * A small form for signal handlers: a message with a tag and eight bytes, its sender 0.  At most 256 of these
+ * are on their way at a time: -EAGAIN.  Not from the handler of a signal that a call of libmn itself raised.
+ * Contexts: any, signal.
  */
 int mn_post_from_signal(mn_pid to, uint64_t tag, uint64_t value);
 
@@ -96,7 +99,7 @@ int mn_receive_until(struct mn_msg **msg, int64_t deadline);
 enum {
     MN_MATCH_TAG = 1,
     MN_MATCH_FROM = 2,
-    MN_MATCH_REF = 4,  /* one with a reference that the caller has made itself is found without a look at older messages */
+    MN_MATCH_REF = 4, /* one that the caller has just made is found without a look at older messages */
     MN_MATCH_TYPE = 8,
     MN_MATCH_TEST = 16,
 };
@@ -118,12 +121,13 @@ int mn_receive_match_until(struct mn_msg **msg, const struct mn_match *match, in
 void mn_msg_free(struct mn_msg *msg);
 
 /*
- * In a callback of a handler: the message is not released when the callback returns, but by mn_msg_free, or as the process
- * ends.  -EPERM: not the message of the callback.  -ENOMEM.
+ * In a callback of a handler: the message is not released when the callback returns, but by mn_msg_free, or
+ * as the process ends.  -EPERM: not the message of the callback.  -ENOMEM.
  */
 int mn_msg_keep(struct mn_msg *msg);
 
-/* How many messages wait in the caller's mailbox, as far as it has looked; -EPERM: no process.  Contexts: green. */
+/* How many messages wait in the caller's mailbox, as far as it has looked; -EPERM: no process.  Contexts:
+ * green. */
 int64_t mn_mailbox_length(void);
 
 #ifdef __cplusplus

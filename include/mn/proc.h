@@ -1,6 +1,6 @@
 /*
- * mn/proc.h: processes, in the way of Erlang: each has a mailbox, ends with a reason, and others learn of that by links and
- * monitors.
+ * mn/proc.h: processes, in the way of Erlang: each has a mailbox, ends with a reason, and others learn of
+ * that by links and monitors.
  *
  *     static int server(void *arg) {
  *         for (;;) {
@@ -17,14 +17,14 @@
  *     mn_spawn(&pid, server, NULL);
  *     mn_call(pid, 1, "hello", 5, &reply);
  *
- * There are two kinds behind one sort of pid.  mn_spawn starts a green thread of its own, which waits in mn_receive.
- * mn_spawn_handler makes a process of callbacks, without a stack: 200 bytes while it waits.  A green thread that is no process can
- * become one (mn_attach).
+ * There are two kinds behind one sort of pid.  mn_spawn starts a green thread of its own, which waits in
+ * mn_receive. mn_spawn_handler makes a process of callbacks, without a stack: 200 bytes while it waits.  A
+ * green thread that is no process can become one (mn_attach).
  *
- * Signals (exit, link, monitor) travel as messages do, and are acted on by the process itself: when it receives, blocks, or
- * makes any other call that can block.  A process that is to end by a signal unwinds: cleanup attributes and C++ destructors
- * run, then what was given to mn_defer, then memory of mn_alloc and descriptors of mn_own_fd are released, and those who
- * are linked to it or monitor it are told.
+ * Signals (exit, link, monitor) travel as messages do, and are acted on by the process itself: when it
+ * receives, blocks, or makes any other call that can block.  A process that is to end by a signal unwinds:
+ * cleanup attributes and C++ destructors run, then what was given to mn_defer, then memory of mn_alloc and
+ * descriptors of mn_own_fd are released, and those who are linked to it or monitor it are told.
  */
 #ifndef MN_PROC_H
 #define MN_PROC_H
@@ -38,8 +38,8 @@ extern "C" {
 #endif
 
 /*
- * Why a process ends: a code, and bytes that go along.  Codes of a program's own are 1024 and more; negative ones are errno
- * values: a process whose function returns -EIO ends with that reason.
+ * Why a process ends: a code, and bytes that go along.  Codes of a program's own are 1024 and more; negative
+ * ones are errno values: a process whose function returns -EIO ends with that reason.
  */
 enum {
     MN_REASON_NORMAL = 0,
@@ -79,8 +79,9 @@ struct mn_spawn_attr {
 };
 
 /*
- * Starts a process that runs fn(arg) in a green thread of its own, and stores its pid (unless that is NULL).  What fn returns
- * is the reason: 0 and more is MN_REASON_NORMAL.  Past its slice the caller lets others run, the new one first.
+ * Starts a process that runs fn(arg) in a green thread of its own, and stores its pid (unless that is NULL).
+ * What fn returns is the reason: 0 and more is MN_REASON_NORMAL.  Past its slice the caller lets others run,
+ * the new one first.
  *   -ENOMEM, -EAGAIN, -EINVAL   as mn_go
  *   -EPERM    no runtime runs, or it is ending; MN_SPAWN_LINK or MN_SPAWN_MONITOR, and the caller is no process
  * Contexts: any.
@@ -89,24 +90,29 @@ int mn_spawn(mn_pid *pid, int (*fn)(void *arg), void *arg);
 int mn_spawn_opt(mn_pid *pid, const struct mn_spawn_attr *opt, int (*fn)(void *arg), void *arg);
 
 /*
- * A process made of callbacks.  They are called one at a time, on the stack of an executor.  `state` is the process's own
- * memory.  Each callback but terminate says how it goes on: MN_GO_ON; MN_STOP ends the process with MN_REASON_NORMAL; a
- * negative errno, with that as its reason.  A callback may block (the executor's other processes go on), but not receive.
+ * A process made of callbacks.  They are called one at a time, on the stack of an executor.  `state` is the
+ * process's own memory.  Each callback but terminate says how it goes on: MN_GO_ON; MN_STOP ends the process
+ * with MN_REASON_NORMAL; a negative errno, with that as its reason.  A callback may block (the executor's
+ * other processes go on), but not receive.
  */
 enum { MN_GO_ON = 0, MN_STOP = 1 };
 
 struct mn_handler {
-    size_t state_size;                                  /* zeroed, then filled with what mn_spawn_handler was given */
-    int (*init)(void *state);                           /* before the first message; or NULL */
-    int (*handle_message)(void *state, struct mn_msg *msg); /* or NULL: messages are dropped.  EXIT, DOWN and TIMEOUT come here */
-    int (*handle_call)(void *state, struct mn_msg *msg);    /* answered by mn_reply, now or later; NULL: handle_message */
-    int (*handle_timeout)(void *state);                 /* see mn_timeout; or NULL */
-    void (*terminate)(void *state, int64_t reason);     /* the process ends; not when it was killed; or NULL */
-    const char *name;                                   /* shown in dumps; or NULL */
+    size_t state_size;        /* zeroed, then filled with what mn_spawn_handler was given */
+    int (*init)(void *state); /* before the first message; or NULL */
+    /* EXIT, DOWN, TIMEOUT and REPLY come here, too; or NULL: messages are dropped. */
+    int (*handle_message)(void *state, struct mn_msg *msg);
+    /* Answered by mn_reply, now or later; NULL: calls come to handle_message. */
+    int (*handle_call)(void *state, struct mn_msg *msg);
+    int (*handle_timeout)(void *state); /* see mn_timeout_at; or NULL */
+    /* The process ends; not when it was killed, or by mn_proc_exit in a callback; or NULL. */
+    void (*terminate)(void *state, int64_t reason);
+    const char *name; /* shown in dumps; or NULL */
 };
 
 /*
- * Starts one.  `handler` must stay valid.  The first `size` bytes of its state are copied from init.  opt may be NULL.
+ * Starts one.  `handler` must stay valid.  The first `size` bytes of its state are copied from init.  opt may
+ * be NULL.
  *   -EINVAL   handler is NULL, or has neither handle_message nor handle_call; size is larger than the state
  * Other errors as mn_spawn.  Contexts: any.
  */
@@ -114,13 +120,14 @@ int mn_spawn_handler(mn_pid *pid, const struct mn_handler *handler, const void *
                      const struct mn_spawn_attr *opt);
 
 /*
- * In a callback: if no message has come until the deadline, handle_timeout is called, once.  Each message, and MN_FOREVER, takes
- * that back.  -EPERM: not in a handler's callback.  -ENOMEM.
+ * In a callback: if no message has come until the deadline, handle_timeout is called, once.  Each message,
+ * and MN_FOREVER, takes that back.  -EPERM: not in a handler's callback.  -ENOMEM.
  */
 int mn_timeout_at(int64_t deadline);
 
 /*
- * Makes the calling green thread a process, until it ends.  Returns 0 also if it is one.  A signal ends it as any process.
+ * Makes the calling green thread a process, until it ends.  Returns 0 also if it is one.  A signal ends it as
+ * any process.
  *   -EPERM   in a foreign LWP, a bound thread
  *   -ENOMEM, -EAGAIN
  * Contexts: green.
@@ -143,14 +150,14 @@ void mn_proc_exit(int64_t reason) __attribute__((noreturn));
 void mn_proc_exit_with(int64_t reason, const void *data, size_t size) __attribute__((noreturn));
 
 /*
- * Sends an exit signal.  MN_REASON_KILL ends the process in any case, with reason MN_REASON_KILLED; any other reason ends it unless it
- * traps exits: then it gets a message of type MN_MSG_EXIT.  MN_REASON_NORMAL does not end another process.
- * 0 also if there is no such process.  -ENOMEM; -EPERM: no runtime.  Contexts: any.
+ * Sends an exit signal.  MN_REASON_KILL ends the process in any case, with reason MN_REASON_KILLED; any other
+ * reason ends it unless it traps exits: then it gets a message of type MN_MSG_EXIT.  MN_REASON_NORMAL does
+ * not end another process. 0 also if there is no such process.  -ENOMEM; -EPERM: no runtime.  Contexts: any.
  */
 int mn_exit_signal(mn_pid pid, int64_t reason);
 
-/* Exit signals become messages from now on (but not MN_REASON_KILL), or do not.  Returns whether it was so before; -EPERM: the caller is
- * no process.  Contexts: green. */
+/* Exit signals become messages from now on (but not MN_REASON_KILL), or do not.  Returns whether it was so
+ * before; -EPERM: the caller is no process.  Contexts: green. */
 int mn_trap_exit(bool trap);
 
 /* The reason of an EXIT or DOWN message. */
@@ -161,20 +168,21 @@ static inline int64_t mn_msg_reason(const struct mn_msg *msg) {
 /* ---- links and monitors */
 
 /*
- * Links the caller and another process: when one ends, the other gets an exit signal.  There is one link between two at most.
- * If there is no such process, the exit signal comes at once, with MN_REASON_NOPROC.
+ * Links the caller and another process: when one ends, the other gets an exit signal.  There is one link
+ * between two at most. If there is no such process, the exit signal comes at once, with MN_REASON_NOPROC.
  *   -ENOMEM; -EPERM: the caller is no process
  * Contexts: green.
  */
 int mn_proc_link(mn_pid pid);
 
-/* After it, no exit signal of the link comes any more; one that is in the mailbox as a message stays.  0 also if there was no
- * link.  Errors and contexts as mn_proc_link. */
+/* After it, no exit signal of the link comes any more; one that is in the mailbox as a message stays.  0 also
+ * if there was no link.  Errors and contexts as mn_proc_link. */
 int mn_proc_unlink(mn_pid pid);
 
 /*
- * When the process ends, the caller gets one message of type MN_MSG_DOWN with this reference; at once, with MN_REASON_NOPROC, if
- * there is no such process.  A process can be monitored any number of times.  Errors and contexts as mn_proc_link.
+ * When the process ends, the caller gets one message of type MN_MSG_DOWN with this reference; at once, with
+ * MN_REASON_NOPROC, if there is no such process.  A process can be monitored any number of times.  Errors and
+ * contexts as mn_proc_link.
  */
 int mn_monitor(mn_pid pid, mn_ref *ref);
 
@@ -189,9 +197,9 @@ int mn_demonitor(mn_ref ref, bool flush);
 /* ---- calls */
 
 /*
- * Sends a message of type MN_MSG_CALL and waits for the reply, which the caller releases by mn_msg_free.  reply may be NULL.
- * A reply that comes after the deadline is dropped.  Processes and others may call; inside a callback, the executor goes on
- * with other processes meanwhile.
+ * Sends a message of type MN_MSG_CALL and waits for the reply, which the caller releases by mn_msg_free.
+ * reply may be NULL. A reply that comes after the deadline is dropped.  Processes and others may call; inside
+ * a callback, the executor goes on with other processes meanwhile.
  *   -ESRCH        no such process
  *   -ECONNRESET   it ended before it replied
  *   -ETIMEDOUT, -ECANCELED
@@ -200,9 +208,11 @@ int mn_demonitor(mn_ref ref, bool flush);
  * Contexts: any; reply has to be NULL where the caller is no green thread.
  */
 int mn_call(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply);
-int mn_call_until(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply, int64_t deadline);
+int mn_call_until(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply,
+                  int64_t deadline);
 
-/* Answers a call.  0 also if nobody waits for it any more.  The second form: by any process, later.  -ENOMEM.  Contexts: any. */
+/* Answers a call.  0 also if nobody waits for it any more.  The second form: by any process, later.  -ENOMEM.
+ * Contexts: any. */
 int mn_reply(const struct mn_msg *call, uint64_t tag, const void *data, size_t size);
 int mn_reply_to(mn_pid from, mn_ref ref, uint64_t tag, const void *data, size_t size);
 
@@ -212,20 +222,21 @@ static inline int mn_cast(mn_pid pid, uint64_t tag, const void *data, size_t siz
 }
 
 /*
- * Sends a call and goes on: the reply comes as a message of type MN_MSG_REPLY, or MN_MSG_DOWN, with this reference (one of the two,
- * once).  mn_demonitor(ref, true) gives it up: no late reply comes.  Errors as mn_monitor.  Contexts: green.
+ * Sends a call and goes on: the reply comes as a message of type MN_MSG_REPLY, or MN_MSG_DOWN, with this
+ * reference (one of the two, once).  mn_demonitor(ref, true) gives it up: no late reply comes.  Errors as
+ * mn_monitor.  Contexts: green.
  */
 int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size, mn_ref *ref);
 
 /* ---- timers */
 
 /*
- * At the deadline, a message is sent to the process: mn_post_at: of type MN_MSG, as by mn_post; mn_start_timer: of type
- * MN_MSG_TIMEOUT, with *timer as its ref.  Its sender is the caller.  timer may be NULL.  When the caller is a process and ends,
- * timers that it has set for itself are forgotten.
+ * At the deadline, a message is sent to the process: mn_post_at: of type MN_MSG, as by mn_post;
+ * mn_start_timer: of type MN_MSG_TIMEOUT, with *timer as its ref.  Its sender is the caller.  timer may be
+ * NULL.  When the caller is a process and ends, timers that it has set for itself are forgotten.
  *   -ENOMEM; -EPERM: no runtime; -EMSGSIZE
- * mn_cancel_timer: no message comes any more; mn_read_timer: it stays.  Both return how many nanoseconds were left (0: it was due),
- * or -ENOENT: it has expired, and a message that it has sent stays where it is.
+ * mn_cancel_timer: no message comes any more; mn_read_timer: it stays.  Both return how many nanoseconds were
+ * left (0: it was due), or -ENOENT: it has expired, and a message that it has sent stays where it is.
  * Contexts: any.
  */
 int mn_post_at(mn_pid to, int64_t deadline, uint64_t tag, const void *data, size_t size, mn_ref *timer);
@@ -236,9 +247,9 @@ int64_t mn_read_timer(mn_ref timer);
 /* ---- what a process owns */
 
 /*
- * Zeroed memory that is released when the calling process ends, however it ends; or by mn_free, by the same process.
- * mn_alloc returns NULL: no memory, beyond the limit of mn_spawn_attr.arena, or the caller is no process.  mn_free(NULL): nothing.
- * Contexts: green.
+ * Zeroed memory that is released when the calling process ends, however it ends; or by mn_free, by the same
+ * process. mn_alloc returns NULL: no memory, beyond the limit of mn_spawn_attr.arena, or the caller is no
+ * process.  mn_free(NULL): nothing. Contexts: green.
  */
 void *mn_alloc(size_t size);
 void mn_free(void *memory);
@@ -252,15 +263,16 @@ int mn_own_fd(int fd);
 int mn_disown_fd(int fd);
 
 /*
- * The process dictionary: values of the calling process, by key.  mn_put returns 0, -ENOMEM, -EPERM; a value of NULL removes the key.
- * mn_get: NULL if there is none.  Contexts: green.
+ * The process dictionary: values of the calling process, by key.  mn_put returns 0, -ENOMEM, -EPERM; a value
+ * of NULL removes the key. mn_get: NULL if there is none.  Contexts: green.
  */
 int mn_put(uint64_t key, void *value);
 void *mn_get(uint64_t key);
 
 /* ---- looking */
 
-/* What is known of a process at this moment; each figure is read for itself while it goes on.  Later versions add members at the end. */
+/* What is known of a process at this moment; each figure is read for itself while it goes on.  Later versions
+ * add members at the end. */
 struct mn_proc_state {
     mn_pid pid, parent;  /* parent: who started it; 0: no process */
     mn_thread thread;    /* 0: a handler */
@@ -278,8 +290,8 @@ struct mn_proc_state {
 int mn_proc_info(mn_pid pid, struct mn_proc_state *info);
 
 /*
- * Stores the pids of all processes, as far as there is room for them, and returns how many there are.  Processes start and end
- * meanwhile.  pids may be NULL if room is 0.  Contexts: any.
+ * Stores the pids of all processes, as far as there is room for them, and returns how many there are.
+ * Processes start and end meanwhile.  pids may be NULL if room is 0.  Contexts: any.
  */
 int64_t mn_proc_list(mn_pid *pids, size_t room);
 

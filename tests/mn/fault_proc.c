@@ -1,9 +1,10 @@
 /* timeout: 200 */
 /*
- * Processes when memory runs out: each call reports it, loses nothing, and works when there is some again; and processes end, and
- * others learn of it, without any memory.
+ * Processes when memory runs out: each call reports it, loses nothing, and works when there is some again;
+ * and processes end, and others learn of it, without any memory.
  *
- * The program runs itself again and again with the first, second, ... allocation failing, and then with many that fail.
+ * The program runs itself again and again with the first, second, ... allocation failing, and then with many
+ * that fail.
  */
 #include "proc_actor.h"
 

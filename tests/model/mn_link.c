@@ -1,13 +1,14 @@
 /*
- * The protocols of lib/libmn/proc/signal.c and poke.c, every order of steps: links between two processes that link, unlink and end at any time;
- * and the flag trap_exit against an exit signal.
+ * The protocols of lib/libmn/proc/signal.c and poke.c, every order of steps: links between two processes that
+ * link, unlink and end at any time; and the flag trap_exit against an exit signal.
  *
- * Each process has a script (l links, u unlinks, x ends) and a queue, which it may look at between any two steps of its script.  A
- * push is one step, and so is acting on one signal: what is in it is the process's own.  A process that gets an exit of its link ends,
- * too.  Its own ending is: close the queue and act on what is in it, tell the peer, poke it, be gone.
+ * Each process has a script (l links, u unlinks, x ends) and a queue, which it may look at between any two
+ * steps of its script.  A push is one step, and so is acting on one signal: what is in it is the process's
+ * own.  A process that gets an exit of its link ends, too.  Its own ending is: close the queue and act on
+ * what is in it, tell the peer, poke it, be gone.
  *
- * Found out are: halves that do not agree in the end, a half that stays when the peer is gone, an exit after an unlink, a poke of a
- * process that is not to end (a call of it would return -ECANCELED for nothing).
+ * Found out are: halves that do not agree in the end, a half that stays when the peer is gone, an exit after
+ * an unlink, a poke of a process that is not to end (a call of it would return -ECANCELED for nothing).
  */
 #include <stdbool.h>
 
@@ -210,7 +211,8 @@ static void links(const char *a, const char *b, bool linked, int how, const char
 
 /* ---- trap_exit */
 
-/* A sender pushes an exit signal, reads the flag, pokes.  The receiver sets or clears the flag, then waits for something else. */
+/* A sender pushes an exit signal, reads the flag, pokes.  The receiver sets or clears the flag, then waits
+ * for something else. */
 enum { S_PUSH, S_READ, S_POKE, S_END, R_TAKE1, R_STORE, R_TAKE2, R_WAIT, R_END };
 enum { BY_NEW = 10, NO_TAKE, TAKE_FIRST };
 

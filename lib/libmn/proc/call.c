@@ -1,12 +1,14 @@
 /*
  * call: a request, and the wait for its answer.
  *
- * A call is a monitor and a message, pushed together.  The caller keeps no half of the monitor: call_ref says which reference it waits
- * for, and a reply or DOWN with any other is dropped when it comes.  The process that replies forgets its half, so that a call that
- * is answered costs two signals in all.  Where a third process replies, or the caller gives up, it sends DEMONITOR.  So nothing is
- * left anywhere, however the call ends.
+ * A call is a monitor and a message, pushed together.  The caller keeps no half of the monitor: call_ref says
+ * which reference it waits for, and a reply or DOWN with any other is dropped when it comes.  The process
+ * that replies forgets its half, so that a call that is answered costs two signals in all.  Where a third
+ * process replies, or the caller gives up, it sends DEMONITOR.  So nothing is left anywhere, however the call
+ * ends.
  *
- * A thread that is no process, and a handler's callback, borrow a record for the call; a foreign LWP has a process do it.
+ * A thread that is no process, and a handler's callback, borrow a record for the call; a foreign LWP has a
+ * process do it.
  */
 #include <errno.h>
 
@@ -16,7 +18,8 @@
 #include "proc/exec.h"
 #include "proc/recv.h"
 
-/* The callee is told that nobody waits for its answer any more.  Without the memory for that it finds out by itself. */
+/* The callee is told that nobody waits for its answer any more.  Without the memory for that it finds out by
+ * itself. */
 static void demonitor(struct mni_cpu *c, struct mni_proc *p, mn_pid peer, mn_ref ref) {
     struct mni_msg *m = mni_signal_make(c->proc, MNI_K_DEMONITOR, mni_pid(p), ref);
     if (m)
@@ -46,8 +49,8 @@ static bool push_call(struct mni_cpu *c, mn_pid to, struct mni_msg *monitor, str
     return true;
 }
 
-static struct mni_msg *make(struct mni_cpu *c, struct mni_proc *p, mn_ref ref, uint64_t tag, const void *data, size_t size,
-                            struct mni_msg **monitor) {
+static struct mni_msg *make(struct mni_cpu *c, struct mni_proc *p, mn_ref ref, uint64_t tag, const void *data,
+                            size_t size, struct mni_msg **monitor) {
     *monitor = mni_signal_make(c->proc, MNI_K_MONITOR, mni_pid(p), ref);
     if (!*monitor)
         return NULL;
@@ -110,7 +113,8 @@ static void *run_errand(void *arg) {
     return NULL;
 }
 
-static int call_foreign(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply, int64_t deadline) {
+static int call_foreign(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply,
+                        int64_t deadline) {
     if (reply)
         return -EINVAL;
     struct errand e = {pid, tag, data, size, deadline, 0};

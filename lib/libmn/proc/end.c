@@ -1,10 +1,11 @@
 /*
  * end: how a process ends.
  *
- * A thread that returns from its function, or is unwound (mn_proc_exit, an exit signal, mn_exit), runs what was deferred; then its
- * process is closed, on its own stack: hooks (names, memory, descriptors), the outer queue, the mailbox, and at last every link
- * and monitor becomes the signal that tells of its end.  Nothing of that allocates or blocks.  A handler is closed by its
- * executor in the same way.  So a chain of a million linked processes ends one after another, without recursion.
+ * A thread that returns from its function, or is unwound (mn_proc_exit, an exit signal, mn_exit), runs what
+ * was deferred; then its process is closed, on its own stack: hooks (names, memory, descriptors), the outer
+ * queue, the mailbox, and at last every link and monitor becomes the signal that tells of its end.  Nothing
+ * of that allocates or blocks.  A handler is closed by its executor in the same way.  So a chain of a million
+ * linked processes ends one after another, without recursion.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -109,7 +110,8 @@ void mni_proc_close(struct mni_cpu *c, struct mni_proc *p, int64_t reason, struc
         mni_limit_ended(p);
 }
 
-/* Called outside the runtime, as the thread itself; also for the callback of a handler, whose executor this was. */
+/* Called outside the runtime, as the thread itself; also for the callback of a handler, whose executor this
+ * was. */
 void mni_proc_thread_ends(struct mni_thread *t, void *result) {
     (void)result;
     struct mni_proc *p = t->own->proc;

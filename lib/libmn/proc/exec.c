@@ -1,23 +1,25 @@
 /*
  * exec: how handlers run.
  *
- * A handler that has something to do is in a queue of a cpu, and an executor of that cpu, an ordinary green thread pinned to it, calls
- * its callbacks one after another.  So the scheduler knows one sort of runnable only, and a switch from one handler to the next is a
- * function call.  A handler is in a queue or with an executor at most once: whoever replaces IDLE in its outer queue queues it,
- * and the executor stores IDLE when it has found nothing more to do (proc.h).
+ * A handler that has something to do is in a queue of a cpu, and an executor of that cpu, an ordinary green
+ * thread pinned to it, calls its callbacks one after another.  So the scheduler knows one sort of runnable
+ * only, and a switch from one handler to the next is a function call.  A handler is in a queue or with an
+ * executor at most once: whoever replaces IDLE in its outer queue queues it, and the executor stores IDLE
+ * when it has found nothing more to do (proc.h).
  *
- * Order.  High priority first; then the handlers that were started last, of which a few are kept aside (so a tree of processes goes
- * down before it goes wide: few live at a time, and their memory is warm); then the others in the order in which they became ready.
- * Of 64 turns one is for the oldest and one for low priority; every 1,024 the young ones become ordinary.  A handler has TURN messages
- * in a row.
+ * Order.  High priority first; then the handlers that were started last, of which a few are kept aside (so a
+ * tree of processes goes down before it goes wide: few live at a time, and their memory is warm); then the
+ * others in the order in which they became ready. Of 64 turns one is for the oldest and one for low priority;
+ * every 1,024 the young ones become ordinary.  A handler has TURN messages in a row.
  *
- * Who runs them.  Each cpu has one executor on duty.  It is asleep when there is nothing to do; who queues a handler wakes it.  When a
- * callback blocks (or uses up its slice, or its LWP is taken away), a spare executor takes over the duty, or a new one; the old one joins
- * the spares when its callback has returned.  Without memory for a new one, the others wait until it has.
+ * Who runs them.  Each cpu has one executor on duty.  It is asleep when there is nothing to do; who queues a
+ * handler wakes it.  When a callback blocks (or uses up its slice, or its LWP is taken away), a spare
+ * executor takes over the duty, or a new one; the old one joins the spares when its callback has returned.
+ * Without memory for a new one, the others wait until it has.
  *
- * Other cpus.  An executor with a long queue gives some of it away to a cpu whose executor sleeps.  Others, and foreign LWPs, push to
- * `remote`, and wake the executor there by `asleep`: a full push, then a look at asleep; the executor stores asleep (full), then looks
- * at remote.
+ * Other cpus.  An executor with a long queue gives some of it away to a cpu whose executor sleeps.  Others,
+ * and foreign LWPs, push to `remote`, and wake the executor there by `asleep`: a full push, then a look at
+ * asleep; the executor stores asleep (full), then looks at remote.
  */
 #include "proc/exec.h"
 
@@ -254,8 +256,8 @@ static bool begin_there(struct mni_cpu *c, struct mni_cpu *to) {
 }
 
 /*
- * A long queue, and another cpu whose executor sleeps: it gets half of the young ones, the oldest of them (in a tree of processes
- * the widest), or some that wait in order.
+ * A long queue, and another cpu whose executor sleeps: it gets half of the young ones, the oldest of them (in
+ * a tree of processes the widest), or some that wait in order.
  */
 static void share(struct mni_cpu *c, struct mni_proc_cpu *pc) {
     const unsigned n = mni_rt->ncpus, *order = mni_rt->topo.order + (size_t)c->index * (n - 1);
@@ -361,7 +363,8 @@ static struct mni_cpu *run(struct mni_cpu *c, struct mni_thread *t, struct mni_p
                 return finish(c, t, p, r);
             continue;
         }
-        int (*fn)(void *, struct mn_msg *) = m->pub.type == MN_MSG_CALL && h->handle_call ? h->handle_call : h->handle_message;
+        bool call = m->pub.type == MN_MSG_CALL && h->handle_call;
+        int (*fn)(void *, struct mn_msg *) = call ? h->handle_call : h->handle_message;
         if (fn) {
             CALL_BACK(c, t, r = fn(p->state, &m->pub));
             if (__builtin_expect(!c, 0))
@@ -395,7 +398,8 @@ static void after_spare(struct mni_cpu *c, struct mni_thread *t) {
     pc->spares = t;
 }
 
-static struct mni_cpu *stop(struct mni_cpu *c, struct mni_thread *t, void (*after)(struct mni_cpu *, struct mni_thread *)) {
+static struct mni_cpu *stop(struct mni_cpu *c, struct mni_thread *t,
+                            void (*after)(struct mni_cpu *, struct mni_thread *)) {
     t->wait_what = "handlers that are ready";
     t->wait_on = NULL;
     t->since = c->now;

@@ -1,8 +1,8 @@
 /*
  * info: looking at processes from outside.
  *
- * The words of a record are the owner's, which goes on while they are read; so they are read by relaxed loads, and then the
- * generation again: if it has not changed, they were the process's.
+ * The words of a record are the owner's, which goes on while they are read; so they are read by relaxed
+ * loads, and then the generation again: if it has not changed, they were the process's.
  */
 #include <errno.h>
 

@@ -1,16 +1,17 @@
 /*
  * limit: mailboxes with a bound.
  *
- * `counted` says how many messages the mailbox has or is about to get.  A sender adds one before it pushes, and takes it back if it
- * must not; whoever takes a message out of the mailbox, or frees it, takes off one.  Each addition meets exactly one
- * subtraction on the same record, also when the record has become another process's meanwhile: so the count is never set, and
- * is right again as soon as all are through.
+ * `counted` says how many messages the mailbox has or is about to get.  A sender adds one before it pushes,
+ * and takes it back if it must not; whoever takes a message out of the mailbox, or frees it, takes off one.
+ * Each addition meets exactly one subtraction on the same record, also when the record has become another
+ * process's meanwhile: so the count is never set, and is right again as soon as all are through.
  *
- * Who has to wait waits in one of a few queues, by the record's address.  The sender queues itself, then looks at the count again; who
- * takes off one looks at the number of those who wait afterwards.  Both are full operations: one sees the other.
+ * Who has to wait waits in one of a few queues, by the record's address.  The sender queues itself, then
+ * looks at the count again; who takes off one looks at the number of those who wait afterwards.  Both are
+ * full operations: one sees the other.
  *
- * Where the oldest is to go, the receiver drops it when it looks; the sender drops its own only at twice the bound, for
- * receivers that do not look.
+ * Where the oldest is to go, the receiver drops it when it looks; the sender drops its own only at twice the
+ * bound, for receivers that do not look.
  */
 #include "proc/limit.h"
 

@@ -5,8 +5,8 @@
 #include "proc/proc.h"
 
 /*
- * A message to a process with a bound: 1 it may be pushed and is counted; 0 it is to be dropped; -EAGAIN, -ETIMEDOUT, -ECANCELED.  May
- * block; *cpu is the caller's after it.
+ * A message to a process with a bound: 1 it may be pushed and is counted; 0 it is to be dropped; -EAGAIN,
+ * -ETIMEDOUT, -ECANCELED.  May block; *cpu is the caller's after it.
  */
 int mni_limit_enter(struct mni_cpu **cpu, struct mni_proc *p, mn_pid to, int64_t deadline);
 

@@ -1,4 +1,5 @@
-/* link: links, monitors, exit signals and the flag trap_exit, from the side of the caller (signal.c has the protocol). */
+/* link: links, monitors, exit signals and the flag trap_exit, from the side of the caller (signal.c has the
+ * protocol). */
 #include <errno.h>
 
 #include "export.h"
@@ -40,8 +41,8 @@ MN_EXPORT int mn_proc_link(mn_pid pid) {
 }
 
 /*
- * The peer has closed its queue, or has ended: what it has to say about the link is in our queue when its pid is stale.  It
- * does not sleep before that, but its LWP may be preempted; so let others run.
+ * The peer has closed its queue, or has ended: what it has to say about the link is in our queue when its pid
+ * is stale.  It does not sleep before that, but its LWP may be preempted; so let others run.
  */
 static void await_end(struct mni_proc *p, mn_pid pid) {
     struct mni_proc *peer = mni_proc_at(pid);

@@ -1,12 +1,14 @@
 /*
  * msg: messages and signals in memory, and where that memory comes from.
  *
- * Everything that travels is a struct mni_msg.  A link or a monitor is kept, on either side, in a record of the same size (struct
- * mni_rel): the signal that makes it becomes the receiver's half, and the half becomes the signal that tells of its end.  So a
- * receiver never allocates, and a process can end when there is no memory.
+ * Everything that travels is a struct mni_msg.  A link or a monitor is kept, on either side, in a record of
+ * the same size (struct mni_rel): the signal that makes it becomes the receiver's half, and the half becomes
+ * the signal that tells of its end.  So a receiver never allocates, and a process can end when there is no
+ * memory.
  *
- * Blocks come in size classes.  Each cpu has a magazine of a class in use and one in spare; full ones go to and come from a depot
- * under a lock, 64 blocks at a time: a receiver on another CPU than the sender gives back in batches what it was sent.
+ * Blocks come in size classes.  Each cpu has a magazine of a class in use and one in spare; full ones go to
+ * and come from a depot under a lock, 64 blocks at a time: a receiver on another CPU than the sender gives
+ * back in batches what it was sent.
  */
 #ifndef MNI_MSG_H
 #define MNI_MSG_H

@@ -1,8 +1,8 @@
 /*
  * own: memory, descriptors and dictionary of a process: released when it ends, however it ends.
  *
- * Each is a list that hangs on one hook, which is made at the first use.  Blocks of memory are linked to each other, so that a
- * single one can be given back early.
+ * Each is a list that hangs on one hook, which is made at the first use.  Blocks of memory are linked to each
+ * other, so that a single one can be given back early.
  */
 #include "proc/own.h"
 

@@ -1,12 +1,14 @@
 /*
  * poke: how a process that does not receive is made to end by an exit signal.
  *
- * A signal lies in the outer queue, and the process acts on it when it looks.  While it waits for a mutex, a descriptor, or time,
- * it does not look; so who sends a signal that will end it also cancels its thread, in the way of mn_cancel: the wait ends with
- * -ECANCELED, and at the end of the call the process looks at its signals, and unwinds (mni_proc_cancelled).
+ * A signal lies in the outer queue, and the process acts on it when it looks.  While it waits for a mutex, a
+ * descriptor, or time, it does not look; so who sends a signal that will end it also cancels its thread, in
+ * the way of mn_cancel: the wait ends with -ECANCELED, and at the end of the call the process looks at its
+ * signals, and unwinds (mni_proc_cancelled).
  *
- * It must not be done for a signal that does not end the process in the end: the call would return -ECANCELED to a process that is
- * alive and well.  Whether a signal ends it depends on two things that the receiver may be changing at the same time:
+ * It must not be done for a signal that does not end the process in the end: the call would return -ECANCELED
+ * to a process that is alive and well.  Whether a signal ends it depends on two things that the receiver may
+ * be changing at the same time:
  *
  *   trap exits   Sender: pushes the signal, then reads the flag.  Receiver: stores the flag, whichever way it changes, then takes all
  *                signals, and lets end it what ends a process that does not trap (mn_trap_exit).  Both orders are full.  A
@@ -17,8 +19,8 @@
  *                moment finds the queue closed, and waits in mn_proc_unlink until the signal is there, with its poke, and takes back
  *                the poke (mni_proc_unpoke).
  *
- * The flag MNI_POKED beside MNI_CANCEL says that only a poke has set it, so that taking it back leaves a cancellation by
- * mn_cancel alone.
+ * The flag MNI_POKED beside MNI_CANCEL says that only a poke has set it, so that taking it back leaves a
+ * cancellation by mn_cancel alone.
  *
  * A process that is shielded (mn_shield), or runs what was deferred, goes on to the end of that.
  */
@@ -26,7 +28,7 @@
 #include "proc/signal.h"
 
 void mni_proc_poke(struct mni_proc *p, mn_pid pid) {
-    /* Acquire: before the generation is looked at again; if that is still the pid's, the thread is its thread. */
+    /* Acquire: before the generation is looked at again; if that is still the pid's, the thread is its thread.
     mn_thread t = a64_load_acquire(&p->thread);
     if (t && mni_proc_is(p, pid))
         mni_cancel(t, MNI_POKED);

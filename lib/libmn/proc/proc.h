@@ -1,12 +1,13 @@
 /*
  * proc: a process's record, and the table of all of them.
  *
- * Records lie in segments that are mapped as they are needed and never unmapped while the runtime runs, so a stale pid can always
- * be looked up.  A pid is generation << 32 | index + 1.
+ * Records lie in segments that are mapped as they are needed and never unmapped while the runtime runs, so a
+ * stale pid can always be looked up.  A pid is generation << 32 | index + 1.
  *
- * Who may touch what.  A record has one owner: the thread that the process is, or the executor that runs the handler at this
- * moment; while a handler is queued, the cpu that queues it; before the process starts, its spawner.  Everything is the
- * owner's, but for the words of the first part.  All others tell it what they want by signals, pushed to `outer`:
+ * Who may touch what.  A record has one owner: the thread that the process is, or the executor that runs the
+ * handler at this moment; while a handler is queued, the cpu that queues it; before the process starts, its
+ * spawner.  Everything is the owner's, but for the words of the first part.  All others tell it what they
+ * want by signals, pushed to `outer`:
  *
  *     outer                                  who may change it, and to what
  *     0               nothing there          anyone: to a signal.  The owner: to IDLE, to CLOSED
@@ -15,8 +16,9 @@
  *                                            anyone: to a signal, and then has to wake it.  The owner, awake again: to 0
  *     CLOSED          the record is free, or its process closes it for good: nobody pushes
  *
- * A signal carries the generation of the process that it is for.  Who looks up a pid and then pushes may hit the record's next
- * process; that one finds a foreign generation and treats the signal as if it had found the process dead (mni_signal_bounce).
+ * A signal carries the generation of the process that it is for.  Who looks up a pid and then pushes may hit
+ * the record's next process; that one finds a foreign generation and treats the signal as if it had found the
+ * process dead (mni_signal_bounce).
  */
 #ifndef MNI_PROC_H
 #define MNI_PROC_H

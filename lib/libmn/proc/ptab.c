@@ -1,9 +1,9 @@
 /*
  * ptab: the records of all processes.
  *
- * Segments of 4,096 records, mapped one after another and found through one array; unmapped when the runtime ends.  Every cpu has a
- * list of free records; a common one, under a lock, takes and gives batches.  A record whose generation is used up is
- * never used again: after 4 billion processes in it.
+ * Segments of 4,096 records, mapped one after another and found through one array; unmapped when the runtime
+ * ends.  Every cpu has a list of free records; a common one, under a lock, takes and gives batches.  A record
+ * whose generation is used up is never used again: after 4 billion processes in it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -200,7 +200,10 @@ void mni_procs_each(bool (*visit)(struct mni_proc *p, void *arg), void *arg) {
 }
 
 enum { SPAWNED = offsetof(struct mni_proc_cpu, spawned), ENDED = offsetof(struct mni_proc_cpu, ended) };
-enum { HANDLERS = offsetof(struct mni_proc_cpu, handlers), HANDLERS_ENDED = offsetof(struct mni_proc_cpu, handlers_ended) };
+enum {
+    HANDLERS = offsetof(struct mni_proc_cpu, handlers),
+    HANDLERS_ENDED = offsetof(struct mni_proc_cpu, handlers_ended)
+};
 
 static uint64_t sum(const struct mni_runtime *rt, size_t at, const uint64_t *shared) {
     uint64_t n = a64_load(shared);

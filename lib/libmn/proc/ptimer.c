@@ -1,13 +1,15 @@
 /*
  * ptimer: timers that send a message to a process.
  *
- * A timer lies in the wheel of the cpu that set it, with its message, so that its expiry allocates nothing; and in a table by its
- * reference, so that anyone can cancel it.  Cancelling and expiring meet in the table: who takes the timer out, under the lock of its
- * shard, has it.  The canceller then removes it from the wheel, which waits for an expiry that is under way; the expiry that finds
- * it gone from the table leaves it alone.
+ * A timer lies in the wheel of the cpu that set it, with its message, so that its expiry allocates nothing;
+ * and in a table by its reference, so that anyone can cancel it.  Cancelling and expiring meet in the table:
+ * who takes the timer out, under the lock of its shard, has it.  The canceller then removes it from the
+ * wheel, which waits for an expiry that is under way; the expiry that finds it gone from the table leaves it
+ * alone.
  *
- * What a process has set for itself is linked to it, and cancelled when it ends.  The list is the process's own; a timer that has expired
- * leaves its entry behind until the next one is set or the process ends, so entries are small and of their own.
+ * What a process has set for itself is linked to it, and cancelled when it ends.  The list is the process's
+ * own; a timer that has expired leaves its entry behind until the next one is set or the process ends, so
+ * entries are small and of their own.
  */
 #include <errno.h>
 
@@ -181,7 +183,8 @@ static int start(struct mni_cpu *c, struct mni_proc *p, mn_pid to, int64_t deadl
     return 0;
 }
 
-static int start_call(mn_pid to, int64_t deadline, enum mn_msg_type type, uint64_t tag, const void *data, size_t size, mn_ref *timer) {
+static int start_call(mn_pid to, int64_t deadline, enum mn_msg_type type, uint64_t tag, const void *data,
+                      size_t size, mn_ref *timer) {
     if (size > UINT32_MAX)
         return -EMSGSIZE;
     if (!mni_rt)
@@ -191,7 +194,8 @@ static int start_call(mn_pid to, int64_t deadline, enum mn_msg_type type, uint64
         mni_foreign_enter();
     struct mni_proc *p = c ? mni_proc_self(c) : NULL;
     mn_ref ref = mni_ref_make(c);
-    struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_MSG, p ? mni_pid(p) : 0, tag, type == MN_MSG_TIMEOUT ? ref : 0, data, size);
+    struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_MSG, p ? mni_pid(p) : 0, tag,
+                                     type == MN_MSG_TIMEOUT ? ref : 0, data, size);
     if (m)
         m->pub.type = (uint16_t)type;
     int r = start(c, p, to, deadline, m, ref);

@@ -1,10 +1,11 @@
 /*
  * recv: receiving.
  *
- * The mailbox is private: signals are taken out of the outer queue, the oldest first, acted on, and messages appended.  A selective
- * receive walks it once, and looks at what is appended later only: the place where it stopped is a local variable, since nobody
- * else touches the list.  A reference that the process makes (a call, a monitor) cannot be in a message that came before: its
- * place is the mailbox's end at that time (more->mark), and a receive that asks for it begins there, however many are before it.
+ * The mailbox is private: signals are taken out of the outer queue, the oldest first, acted on, and messages
+ * appended.  A selective receive walks it once, and looks at what is appended later only: the place where it
+ * stopped is a local variable, since nobody else touches the list.  A reference that the process makes (a
+ * call, a monitor) cannot be in a message that came before: its place is the mailbox's end at that time
+ * (more->mark), and a receive that asks for it begins there, however many are before it.
  */
 #include <errno.h>
 
@@ -19,8 +20,9 @@ static void after_recv(struct mni_cpu *c, struct mni_thread *t) {
     uint64_t idle = MNI_OUTER_IDLE | (uint64_t)(t->index + 1) << MNI_IDLE_THREAD | (uint64_t)seq << MNI_IDLE_SEQ;
     if (!mni_begin_wait(c, t))
         return;
-    /* Full: pairs with the push; a signal that came before is found here, one that comes later finds IDLE.  If it fails, the
-     * thread may have been woken by its deadline, too, and wait again already: only this wait is claimed. */
+    /* Full: pairs with the push; a signal that came before is found here, one that comes later finds IDLE.  If it
+     * fails, the thread may have been woken by its deadline, too, and wait again already: only this wait is
+     * claimed. */
     if (!mni_cas64(&p->outer, 0, idle) && mni_claim_wait(&t->park, seq, 0))
         mni_ready(c, t);
 }

@@ -1,9 +1,9 @@
 /*
  * rel: the links and monitors of a process.
  *
- * A list, which is all that most processes need: a handful of relations.  From 16 on there is an index, chains by hash that grow
- * with the number; a supervisor of a million finds each in constant time.  Where there is no memory for a larger index, the
- * chains grow longer.
+ * A list, which is all that most processes need: a handful of relations.  From 16 on there is an index,
+ * chains by hash that grow with the number; a supervisor of a million finds each in constant time.  Where
+ * there is no memory for a larger index, the chains grow longer.
  */
 #include <stdlib.h>
 

@@ -20,7 +20,8 @@ static inline void push(struct mni_cpu *c, struct mni_proc *p, mn_pid to, struct
     m->generation = (uint32_t)(to >> 32);
     uint64_t old = mni_outer_push(p, m, m);
     if (__builtin_expect((old & (MNI_OUTER_IDLE | MNI_OUTER_CLOSED)) == 0, 1)) {
-        /* Others are there already: who floods a process has shorter slices, and the messages are warm when they are read. */
+        /* Others are there already: who floods a process has shorter slices, and the messages are warm when they are
+         * read. */
         if (old && c)
             c->budget -= PENALTY;
         return;
@@ -39,7 +40,8 @@ static __attribute__((noinline)) int room(struct mni_cpu **cpu, struct mni_proc 
     return mni_limit_enter(cpu, p, to, deadline);
 }
 
-/* Before a message is made: 1 go on, *out says to which record; *bits: what it is marked with.  0, or an error: it is over. */
+/* Before a message is made: 1 go on, *out says to which record; *bits: what it is marked with.  0, or an
+ * error: it is over. */
 static inline int post_begin(struct mni_cpu **cpu, mn_pid to, struct mni_proc **out, uint16_t *bits, int64_t deadline) {
     struct mni_cpu *c = mni_enter();
     *cpu = c;
@@ -142,9 +144,9 @@ MN_EXPORT int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin) {
 }
 
 /*
- * From signal handlers: nothing that another may be in the middle of is used.  The messages lie in a fixed array; a word says
- * whether one is in use, and the receiver's mni_msg_free clears it.  The push, the claim of a waiting thread and the inbox of its
- * cpu are compare-and-swaps.
+ * From signal handlers: nothing that another may be in the middle of is used.  The messages lie in a fixed
+ * array; a word says whether one is in use, and the receiver's mni_msg_free clears it.  The push, the claim
+ * of a waiting thread and the inbox of its cpu are compare-and-swaps.
  */
 enum { FIXED = 256 };
 static struct fixed {

@@ -1,10 +1,11 @@
 /*
  * signal: what processes tell each other, and what they do about it.
  *
- * Links.  Each side keeps a half; both are made by one signal (LINK, which becomes the peer's half) and go away by another: UNLINK, or
- * LINK_EXIT, which is the half of the process that ended.  The naive way, in which UNLINK just removes the peer's half, fails
- * when LINK and UNLINK cross on their way: one side has a half then, the other has none.  So the one that unlinks keeps its half,
- * marked UNLINKING with a number, until the other has acknowledged that number (as Erlang does since OTP 23):
+ * Links.  Each side keeps a half; both are made by one signal (LINK, which becomes the peer's half) and go
+ * away by another: UNLINK, or LINK_EXIT, which is the half of the process that ended.  The naive way, in
+ * which UNLINK just removes the peer's half, fails when LINK and UNLINK cross on their way: one side has a
+ * half then, the other has none.  So the one that unlinks keeps its half, marked UNLINKING with a number,
+ * until the other has acknowledged that number (as Erlang does since OTP 23):
  *
  *     a's half       a calls link       a calls unlink      LINK comes       UNLINK comes        ACK n comes     LINK_EXIT comes
  *     none           LINKED, send LINK  -                   LINKED           send ACK            -               -
@@ -12,18 +13,20 @@
  *     UNLINKING n    LINKED, send LINK  -                   -                send ACK            none            none
  *     UNLINKING m    (m != n)                                                                    -
  *
- * LINK that comes to an UNLINKING half is ignored: the peer has sent it before it saw the UNLINK, which will remove its half.  An ACK whose
- * number is not the half's is that of an earlier unlinking, and the half was linked anew since.  tests/model/mn_link.c walks
- * through all orders.
+ * LINK that comes to an UNLINKING half is ignored: the peer has sent it before it saw the UNLINK, which will
+ * remove its half.  An ACK whose number is not the half's is that of an earlier unlinking, and the half was
+ * linked anew since.  tests/model/mn_link.c walks through all orders.
  *
- * A process that ends sends LINK_EXIT for a half that is LINKED, and ACK for one that is UNLINKING, in place of what the peer might wait for.
+ * A process that ends sends LINK_EXIT for a half that is LINKED, and ACK for one that is UNLINKING, in place
+ * of what the peer might wait for.
  *
- * Ends.  A process closes its outer queue, acts on what is still in it, and then tells the others, so: who has pushed UNLINK
- * before the queue was closed gets no LINK_EXIT; who finds it closed waits until all have been told (mn_proc_unlink), and drops what
- * came.  Either way no exit of that link comes after mn_proc_unlink.
+ * Ends.  A process closes its outer queue, acts on what is still in it, and then tells the others, so: who
+ * has pushed UNLINK before the queue was closed gets no LINK_EXIT; who finds it closed waits until all have
+ * been told (mn_proc_unlink), and drops what came.  Either way no exit of that link comes after
+ * mn_proc_unlink.
  *
- * Monitors.  MONITOR becomes the half of the one that is watched, and that becomes DOWN.  The watcher drops a DOWN whose half it does not
- * have any more.
+ * Monitors.  MONITOR becomes the half of the one that is watched, and that becomes DOWN.  The watcher drops a
+ * DOWN whose half it does not have any more.
  */
 #include "proc/signal.h"
 

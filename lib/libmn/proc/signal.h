@@ -13,7 +13,7 @@ struct mni_rel *mni_rel_find(struct mni_proc *p, enum mni_kind kind, uint64_t ke
 
 /* ---- signal.c */
 
-/* Pushes a chain of signals, the newest first; the word that was there: MNI_OUTER_CLOSED, nothing was pushed. */
+/* Pushes a chain of signals, the newest first; the word that was there: MNI_OUTER_CLOSED, nothing was pushed.
 static inline uint64_t mni_outer_push(struct mni_proc *p, struct mni_msg *newest, struct mni_msg *oldest) {
     for (;;) {
         uint64_t old = a64_load(&p->outer);
@@ -44,8 +44,8 @@ static inline void mni_outer_wake(struct mni_cpu *c, struct mni_proc *p, uint64_
 }
 
 /*
- * Sends a signal; c == NULL: from a foreign LWP.  False: there is no such process; what follows from that has been done, and the
- * signal is released.  The caller is inside the runtime.
+ * Sends a signal; c == NULL: from a foreign LWP.  False: there is no such process; what follows from that has
+ * been done, and the signal is released.  The caller is inside the runtime.
  */
 bool mni_signal_send(struct mni_cpu *c, mn_pid to, struct mni_msg *m);
 
@@ -106,7 +106,8 @@ void mni_proc_doom(struct mni_proc *p, int64_t reason, struct mn_bin *detail);
 /* Why it ends; *detail: its own, or NULL. */
 int64_t mni_proc_reason(const struct mni_proc *p, struct mn_bin **detail);
 
-/* The caller's process, for calls that no other than a process can make; *cpu: inside the runtime.  NULL: it has left. */
+/* The caller's process, for calls that no other than a process can make; *cpu: inside the runtime.  NULL: it
+ * has left. */
 static inline struct mni_proc *mni_proc_begin(struct mni_cpu **cpu) {
     struct mni_cpu *c = mni_enter();
     if (__builtin_expect(!c, 0))

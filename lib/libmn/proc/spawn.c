@@ -100,7 +100,8 @@ static int check(const struct mn_spawn_attr *opt) {
 }
 
 /* A record with what both kinds have; *self: the caller's process. */
-static struct mni_proc *make(struct mni_cpu *c, const struct mn_spawn_attr *opt, bool thread, struct mni_proc **self, int *r) {
+static struct mni_proc *make(struct mni_cpu *c, const struct mn_spawn_attr *opt, bool thread,
+                             struct mni_proc **self, int *r) {
     *self = c ? mni_proc_self(c) : NULL;
     if (!*self && opt->flags & (MN_SPAWN_LINK | MN_SPAWN_MONITOR)) {
         *r = -EPERM;
