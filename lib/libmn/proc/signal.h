@@ -13,7 +13,7 @@ struct mni_rel *mni_rel_find(struct mni_proc *p, enum mni_kind kind, uint64_t ke
 
 /* ---- signal.c */
 
-/* Pushes a chain of signals, the newest first; the word that was there: MNI_OUTER_CLOSED, nothing was pushed.
+/* Pushes a chain of signals, the newest first; the word that was there: MNI_OUTER_CLOSED, nothing was pushed. */
 static inline uint64_t mni_outer_push(struct mni_proc *p, struct mni_msg *newest, struct mni_msg *oldest) {
     for (;;) {
         uint64_t old = a64_load(&p->outer);
