@@ -332,11 +332,27 @@ MN_EXPORT int mn_start(const struct mn_config *config) {
     return r;
 }
 
+/* Takes start_lock, which another mn_stop may hold for as long as its threads take to end. */
+static bool take_until(int64_t deadline) {
+    while (!lock_try(&start_lock)) {
+        int64_t now = (int64_t)clock_now_ns();
+        if (now >= deadline)
+            return false;
+        int64_t until = deadline - now > 1000000 ? now + 1000000 : deadline;
+        struct timespec ts = {until / 1000000000, until % 1000000000};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+    }
+    return true;
+}
+
 MN_EXPORT int mn_stop(int64_t deadline) {
     if (inside())
         return -EDEADLK;
     int saved = errno;
-    lock_take(&start_lock);
+    if (!take_until(deadline)) {
+        errno = saved;
+        return -ETIMEDOUT;
+    }
     int r = !mni_rt || by_run ? -EPERM : drain(NULL, deadline);
     if (r == 0) {
         mni_workers_stop();
