@@ -34,6 +34,7 @@
 #include <mn/io.h>
 #include <mn/local.h>
 #include <mn/net.h>
+#include <mn/notifier.h>
 #include <mn/offload.h>
 #include <mn/proc.h>
 #include <mn/progress.h>
