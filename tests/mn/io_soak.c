@@ -231,9 +231,20 @@ static void child(void) {
     _exit(0);
 }
 
+/* The runtime reads files of its own now and then. */
+static long least_fds(void) {
+    long least = count_fds();
+    for (int i = 0; i < 20; i++) {
+        mn_sleep(1000000);
+        long n = count_fds();
+        least = n < least ? n : least;
+    }
+    return least;
+}
+
 static int run(void *arg) {
     (void)arg;
-    long fds = count_fds();
+    long fds = least_fds();
     char text[64];
     listener = mn_listen_tcp("127.0.0.1", "0", 0);
     mn_net_local(listener, text, sizeof text);
@@ -267,7 +278,7 @@ static int run(void *arg) {
     for (int i = 0; i < 2000 && mn_threads() > 1; i++)
         mn_sleep(1000000);
     is((long)mn_threads(), 1, "no thread is left");
-    long more = count_fds() - fds;
+    long more = least_fds() - fds;
     ok(more == 2 || more == 3, "nor a descriptor, but the runtime's %ld", more);
     return 0;
 }
