@@ -13,7 +13,7 @@
 /* The next message; a test that waits in vain fails by a NULL. */
 static inline struct mn_msg *next_msg(void) {
     struct mn_msg *m = NULL;
-    int r = mn_receive_until(&m, mn_after(10000000000));
+    int r = mn_receive_until(&m, mn_after(50000000000));
     if (r < 0)
         printf("# mn_receive: %d\n", r);
     return r < 0 ? NULL : m;

@@ -75,7 +75,7 @@ static mn_pid start_watched(const struct mn_handler *h, int64_t n, unsigned flag
 
 static int64_t asks(mn_pid pid, uint64_t tag) {
     struct mn_msg *reply;
-    int r = mn_call_until(pid, tag, NULL, 0, &reply, mn_after(10000000000));
+    int r = mn_call_until(pid, tag, NULL, 0, &reply, mn_after(50000000000));
     if (r < 0)
         return r;
     int64_t n = *(const int64_t *)reply->data;

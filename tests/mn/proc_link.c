@@ -438,7 +438,7 @@ static int races(void *arg) {
     struct mn_spawn_attr linked = {.flags = MN_SPAWN_LINK};
     mn_trap_exit(true);
     int wrong = 0;
-    for (int i = 0; i < (int)(400 * scale()); i++) {
+    for (int i = 0; i < (int)(200 * scale()); i++) {
         mn_pid pid;
         mn_spawn_opt(&pid, &linked, short_life, (void *)(intptr_t)(i % 4));
         for (int k = 0; k < i / 4 % 4; k++)
@@ -452,7 +452,7 @@ static int races(void *arg) {
         wrong += mn_receive_match_until(&m, &exit, 0) != -ETIMEDOUT;
     }
     mn_trap_exit(false);
-    for (int i = 0; i < (int)(400 * scale()); i++) {
+    for (int i = 0; i < (int)(200 * scale()); i++) {
         mn_pid pid;
         mn_trap_exit(true);
         mn_spawn_opt(&pid, &linked, short_life, (void *)(intptr_t)(i % 4));
