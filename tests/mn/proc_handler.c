@@ -306,6 +306,30 @@ static int floods(void *arg) {
     return 0;
 }
 
+/* A handler with more messages than it has in a row, the first of which blocks: another executor is on duty then, and sleeps. */
+static atomic_int counted;
+
+static int sleeps_first(void *state, struct mn_msg *m) {
+    (void)state;
+    if (m->tag == 0)
+        mn_sleep(5000000);
+    counted++;
+    return MN_GO_ON;
+}
+
+static void off_duty(void) {
+    static const struct mn_handler handler = {.handle_message = sleeps_first};
+    mn_pid pid;
+    counted = 0;
+    is(mn_spawn_handler(&pid, &handler, NULL, 0, NULL), 0, "spawn");
+    for (uint64_t i = 0; i < 100; i++)
+        mn_post(pid, i, NULL, 0);
+    for (int i = 0; i < 5000 && counted < 100; i++)
+        mn_sleep(1000000);
+    is(counted, 100, "its messages are all handled");
+    mn_exit_signal(pid, MN_REASON_KILL);
+}
+
 static void *foreign(void *arg) {
     mn_pid pid;
     for (int i = 0; i < 5000; i++)
@@ -372,6 +396,7 @@ static int job(void *arg) {
     links();
     blocking();
     nested();
+    off_duty();
     many();
     ok(nothing_comes(), "nothing is left");
     return 0;

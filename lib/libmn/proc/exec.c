@@ -340,6 +340,7 @@ static struct mni_cpu *run(struct mni_cpu *c, struct mni_thread *t, struct mni_p
             t->own->proc = NULL;
             count(c->proc, 1);
             append(&c->proc->ready[p->priority], p);
+            wake_here(c, c->proc); /* this executor may be off duty by now, and the one on duty asleep */
             return c;
         }
         mni_mailbox_remove(p, &p->head);
@@ -386,9 +387,9 @@ static bool over(void) {
 
 static void after_sleep(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_proc_cpu *pc = c->proc;
-    /* Full: pairs with push_remote. */
+    /* Full: pairs with push_remote.  The queue: a timer may have sent something while the next thread was looked for. */
     mni_swap32(&pc->asleep, 1);
-    if (aptr_load(&pc->remote) && asleep(pc))
+    if ((aptr_load(&pc->remote) || pc->length) && asleep(pc))
         mni_ready(c, t);
 }
 
