@@ -63,6 +63,7 @@ size_t mn_bin_size(const struct mn_bin *bin);
  * who wants to know monitors it.
  *   -ENOMEM
  *   -EAGAIN, -ETIMEDOUT, -ECANCELED   the receiver's mailbox is full (mn/proc.h: mailbox)
+ *   -EDEADLK  that of the caller itself is, and would block it
  *   -EPERM    no runtime runs
  *   -EMSGSIZE   more than 4 GB
  * mn_post_until: how long it may block where a full mailbox blocks the sender; mn_post: for ever. Contexts:
@@ -88,7 +89,7 @@ int mn_post_from_signal(mn_pid to, uint64_t tag, uint64_t value);
 
 /*
  * Takes the oldest message out of the caller's mailbox; waits for one if there is none.
- *   -ETIMEDOUT, -ECANCELED
+ *   -ETIMEDOUT, -ECANCELED (also in what was deferred, as the process ends)
  *   -EPERM   the caller is no process, or one that is made of callbacks (mn_spawn_handler)
  * Contexts: green.
  */

@@ -255,7 +255,7 @@ void *mn_alloc(size_t size);
 void mn_free(void *memory);
 
 /*
- * The descriptor is closed when the calling process ends; mn_disown_fd takes that back.
+ * The descriptor is closed, as by mn_close, when the calling process ends; mn_disown_fd takes that back, and has to come before a close.
  *   -ENOMEM; -EBADF: negative, or not owned; -EPERM: no process
  * Contexts: green.
  */

@@ -118,6 +118,16 @@ void mni_proc_thread_ends(struct mni_thread *t, void *result) {
     struct mni_cpu *c = mni_enter();
     if (!c)
         return; /* in a fork's child */
+    if (p->flags & MNI_PROC_HANDLER && p->handler->terminate && !(p->flags & (MNI_PROC_KILLED | MNI_PROC_INIT))) {
+        mni_proc_flag(p, MNI_PROC_ENDING | MNI_PROC_KILLED, 0); /* once: terminate may come here again by mn_proc_exit */
+        struct mn_bin *detail;
+        int64_t reason = mni_proc_reason(p, &detail);
+        mni_leave(c);
+        p->handler->terminate(p->state, reason);
+        c = mni_enter();
+        if (!c)
+            return;
+    }
     t->own->proc = NULL;
     if (p->flags & MNI_PROC_HANDLER) {
         mni_executor_ends(c, p);
@@ -132,6 +142,10 @@ void mni_proc_thread_ends(struct mni_thread *t, void *result) {
 /* Leaves the runtime, and the thread's frames. */
 void mni_proc_unwind(struct mni_cpu *c, struct mni_proc *p) {
     mni_proc_flag(p, MNI_PROC_ENDING, 0);
+    if (p->more && p->more->call_ref) {
+        mni_call_given_up(c, p); /* now: what was deferred may make another call */
+        p->more->call_ref = 0;
+    }
     mni_leave(c);
     mn_shield(true); /* destructors and deferred functions may block */
     mni_exit_unwind(NULL);

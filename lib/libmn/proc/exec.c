@@ -297,6 +297,7 @@ static struct mni_cpu *finish(struct mni_cpu *c, struct mni_thread *t, struct mn
     int64_t reason = mni_proc_reason(p, &detail);
     if (h->terminate && !(p->flags & (MNI_PROC_KILLED | MNI_PROC_INIT))) {
         p->now = NULL;
+        mni_proc_flag(p, MNI_PROC_KILLED, 0); /* once (end.c) */
         CALL_BACK(c, t, h->terminate(p->state, reason));
         if (!c)
             return NULL;

@@ -16,6 +16,7 @@
 #include "proc/limit.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "proc/signal.h"
 #include "wait.h"
@@ -31,6 +32,10 @@ static struct bed {
 
 static struct bed *bed_of(const struct mni_proc *p) {
     return &beds[p->index % BEDS];
+}
+
+void mni_limit_forked(void) {
+    memset(beds, 0, sizeof beds); /* another LWP may have held a lock; those who waited are not here */
 }
 
 static unsigned policy(const struct mni_proc *p) {
@@ -140,6 +145,8 @@ int mni_limit_enter(struct mni_cpu **cpu, struct mni_proc *p, mn_pid to, int64_t
             break;
         }
         mni_limit_undo(p);
+        if (*cpu && mni_proc_self(*cpu) == p)
+            return -EDEADLK; /* nobody else makes room */
         int r = wait_room(p, to, deadline);
         if (*cpu)
             *cpu = mni_cpu_self();

@@ -6,7 +6,7 @@
 
 /*
  * A message to a process with a bound: 1 it may be pushed and is counted; 0 it is to be dropped; -EAGAIN,
- * -ETIMEDOUT, -ECANCELED.  May block; *cpu is the caller's after it.
+ * -EDEADLK, -ETIMEDOUT, -ECANCELED.  May block; *cpu is the caller's after it.
  */
 int mni_limit_enter(struct mni_cpu **cpu, struct mni_proc *p, mn_pid to, int64_t deadline);
 
@@ -19,5 +19,7 @@ void mni_limit_drop_old(struct mni_cpu *c, struct mni_proc *p);
 
 /* The process has ended: who waits to send to it goes on. */
 void mni_limit_ended(struct mni_proc *p);
+
+void mni_limit_forked(void);
 
 #endif

@@ -10,11 +10,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
 #include "export.h"
 #include "fault.h"
+#include "io/fd.h"
+#include "kqueue/kq.h"
 #include "proc/signal.h"
+#include "sys.h"
 
 struct block {
     struct block *next, **prev;
@@ -118,9 +121,17 @@ MN_EXPORT void mn_free(void *memory) {
 
 static void close_fd(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook) {
     (void)c, (void)p;
-    struct fds *f = (struct fds *)(void *)hook;
-    close(f->fd);
-    free(f);
+    struct fds *o = (struct fds *)(void *)hook;
+    struct mni_fd *f = mni_fd_find(o->fd);
+    /* As mn_close, so that who waits for it learns of it; but inside the runtime. */
+    if (!mni_kq_is(o->fd) || (mni_kq_close(o->fd) == -EBADF && f)) {
+        if (f)
+            mni_fd_closing(f, o->fd);
+        sys(SYS_close, o->fd, 0, 0, 0, 0, 0);
+        if (f)
+            mni_fd_closed(f);
+    }
+    free(o);
 }
 
 MN_EXPORT int mn_own_fd(int fd) {

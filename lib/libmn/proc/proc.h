@@ -46,7 +46,7 @@ enum {
     MNI_PROC_ENDING = 64, /* ends; exit signals do nothing any more */
     MNI_PROC_STRICT = 256, /* acts on signals that were sent before it began to trap exits */
     MNI_PROC_POLICY = 512, /* two bits: enum mn_mailbox */
-    MNI_PROC_KILLED = 128, /* a handler's terminate is not called */
+    MNI_PROC_KILLED = 128, /* a handler's terminate is not called (any more) */
 };
 
 /* Something that is to be done when the process ends, before others learn of it: mni_proc_at_end. */

@@ -13,6 +13,7 @@
 #include "fault.h"
 #include "lock.h"
 #include "proc/down.h"
+#include "proc/limit.h"
 #include "proc/proc.h"
 #include "runtime.h"
 
@@ -41,6 +42,7 @@ void mni_procs_forked(void) {
     reset();
     mni_blocks_forked();
     mni_ptimers_forked();
+    mni_limit_forked();
     mni_registry_forked();
 }
 

@@ -65,10 +65,14 @@ int mni_recv(struct mni_cpu **cpu, struct mni_proc *p, struct mni_msg **out, con
         if (mni_signals_take(c, p)) {
             if (__builtin_expect(p->flags & MNI_PROC_DOOMED, 0))
                 mni_proc_check(c, p);
+            if (__builtin_expect((p->flags & MNI_PROC_LIMITED) != 0, 0))
+                at = &p->head; /* the oldest may have been dropped, and among them the one where it stopped */
             continue;
         }
         if (__builtin_expect(r < 0, 0))
             return r;
+        if (__builtin_expect((p->flags & MNI_PROC_ENDING) != 0, 0) && more->call_ref == 0)
+            return -ECANCELED; /* in what was deferred: nothing comes any more but replies to calls */
         if (__builtin_expect((a32_load(&c->current->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL, 0))
             return -ECANCELED;
         r = mni_recv_wait(&c, p, deadline);

@@ -112,8 +112,13 @@ static struct mn_bin *detail_of(const struct mni_msg *m) {
     return m->bits & MNI_MSG_BIN ? m->extra[0] : NULL;
 }
 
+/* What was deferred may call others: those calls are answered also while the process ends. */
+static bool ends_call(const struct mni_proc *p, const struct mni_msg *m) {
+    return p->more && p->more->call_ref && m->pub.ref == p->more->call_ref;
+}
+
 static void become_message(struct mni_proc *p, struct mni_msg *m, enum mn_msg_type type) {
-    if (p->flags & MNI_PROC_ENDING) {
+    if (p->flags & MNI_PROC_ENDING && !ends_call(p, m)) {
         mni_msg_free(mni_cpu_self()->proc, m);
         return;
     }
@@ -165,12 +170,12 @@ void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
             mni_limit_left(c, p, m);
         break;
     case MNI_K_REPLY:
-        if (p->flags & MNI_PROC_ENDING)
-            break;
-        if (p->more && m->pub.ref == p->more->call_ref) {
+        if (ends_call(p, m)) {
             mni_mailbox_append(p, m);
             return;
         }
+        if (p->flags & MNI_PROC_ENDING)
+            break;
         r = mni_rel_find(p, MNI_R_WATCH, m->pub.ref);
         if (!r || !(r->bits & MNI_REL_ALIAS))
             break;

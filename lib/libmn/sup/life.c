@@ -83,24 +83,47 @@ void mni_child_stop(struct mni_sup *s, struct mni_child *ch) {
     see_end(s, ch, ask_to_end(ch));
 }
 
-/* The default span begins for all at about the same time. */
+/* Kills whose time is over, and returns when the next one is due. */
+static int64_t kill_late(struct mni_sup *s) {
+    int64_t next = MN_FOREVER, now = mn_now();
+    list_each(l, &s->children) {
+        struct mni_child *ch = list_entry(l, struct mni_child, link);
+        if (ch->pid && ch->killed <= now) {
+            tell(ch->pid, MN_REASON_KILL);
+            ch->killed = MN_FOREVER;
+        } else if (ch->pid && ch->killed < next) {
+            next = ch->killed;
+        }
+    }
+    return next;
+}
+
+/*
+ * There may be a million, which end in any order: so the mailbox is taken as it comes, instead of being searched for each child.
+ * Others' calls in it are dropped; their callers learn of the supervisor's end.
+ */
 static void stop_all_at_once(struct mni_sup *s) {
-    int64_t from = mn_now();
     list_each(l, &s->children) {
         struct mni_child *ch = list_entry(l, struct mni_child, link);
         if (ch->pid)
-            ask_to_end(ch);
+            ch->killed = ask_to_end(ch);
     }
-    list_each_safe(l, &s->children) {
-        struct mni_child *ch = list_entry(l, struct mni_child, link);
-        if (ch->pid) {
-            int64_t span = ch->spec.shutdown == 0 && !ch->spec.sup ? SHUTDOWN_NS : ch->spec.shutdown, deadline;
-            if (span <= 0 || __builtin_add_overflow(from, span, &deadline))
-                deadline = MN_FOREVER;
-            see_end(s, ch, deadline);
+    for (int64_t next = s->running ? kill_late(s) : 0; s->running;) {
+        struct mn_msg *m;
+        int r = mn_receive_until(&m, next);
+        if (r == -ETIMEDOUT) {
+            next = kill_late(s);
+        } else if (r < 0) {
+            mn_shield(true); /* as wait_for_end */
+        } else {
+            struct mni_child *ch = m->type == MN_MSG_DOWN || m->type == MN_MSG_EXIT ? mni_child_by_pid(s, m->from) : NULL;
+            if (ch && (m->type == MN_MSG_DOWN || !ch->ref))
+                mni_child_runs_not(s, ch);
+            mn_msg_free(m);
         }
-        mni_child_delete(s, ch);
     }
+    list_each_safe(l, &s->children)
+        mni_child_delete(s, list_entry(l, struct mni_child, link));
 }
 
 void mni_children_stop(struct mni_sup *s, const struct mni_child *from) {

@@ -22,7 +22,8 @@ struct mni_child {
     struct list link;
     struct mni_child *chain; /* of those that run, by pid */
     mn_pid pid;              /* 0: it does not run */
-    mn_ref ref;              /* while it is being stopped: the monitor */
+    mn_ref ref;              /* while it is being stopped: the monitor, */
+    int64_t killed;          /* and when it is killed */
     uint64_t restarts;
     bool failed;             /* could not be started again: to be tried once more */
     struct mn_child spec;    /* id and init point behind this structure */

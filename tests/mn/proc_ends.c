@@ -1,0 +1,216 @@
+/* What a process can still do while it ends, and what others see of it: deferred calls, terminate, descriptors, full mailboxes. */
+#include "proc_actor.h"
+
+static mn_pid server_pid;
+
+static int server(void *arg) {
+    (void)arg;
+    for (;;) {
+        struct mn_msg *m;
+        int r = mn_receive(&m);
+        if (r < 0)
+            return r;
+        if (m->type == MN_MSG_CALL && m->tag != 0)
+            mn_reply(m, m->tag, NULL, 0);
+        mn_msg_free(m);
+    }
+}
+
+/* ---- calls in what was deferred */
+
+static int called, lost, received;
+
+static void calls(void *arg) {
+    (void)arg;
+    struct mn_msg *m;
+    called = mn_call_until(server_pid, 7, NULL, 0, NULL, mn_after(5000000000));
+    lost = mn_call_until(server_pid + ((mn_pid)1 << 32), 7, NULL, 0, NULL, mn_after(5000000000));
+    received = mn_receive_until(&m, mn_after(5000000000));
+}
+
+enum { RETURNS, EXITS, IS_KILLED, IS_KILLED_IN_CALL };
+
+static int ends(void *arg) {
+    mn_defer(calls, NULL);
+    switch ((int)(intptr_t)arg) {
+    case EXITS: mn_proc_exit(2000);
+    case IS_KILLED: mn_sleep(MN_FOREVER); break;
+    case IS_KILLED_IN_CALL: mn_call(server_pid, 0, NULL, 0, NULL); break; /* one that is not answered */
+    default: break;
+    }
+    return 0;
+}
+
+static void deferred(void) {
+    mn_spawn(&server_pid, server, NULL);
+    for (int how = RETURNS; how <= IS_KILLED_IN_CALL; how++) {
+        called = lost = received = 1;
+        mn_pid pid = spawn_watched(ends, (void *)(intptr_t)how, 0);
+        if (how >= IS_KILLED) {
+            mn_sleep(2000000);
+            mn_exit_signal(pid, MN_REASON_KILL);
+        }
+        mn_msg_free(next_msg());
+        is(called, 0, "a deferred call is answered (%d)", how);
+        is(lost, -ESRCH, "or learns that there is nobody");
+        is(received, -ECANCELED, "messages do not come any more");
+        struct mn_proc_state st;
+        is(mn_proc_info(server_pid, &st), 0, "the server lives");
+        is(st.relations, 0, "and nothing of the calls is left there");
+    }
+    mn_exit_signal(server_pid, MN_REASON_KILL);
+    await_end(server_pid);
+}
+
+/* ---- terminate */
+
+static int terminated;
+static int64_t terminated_for;
+
+static int leaves(void *state, struct mn_msg *m) {
+    (void)state;
+    if (m->tag == 1)
+        mn_proc_exit(2001);
+    return MN_STOP;
+}
+
+static void terminate(void *state, int64_t reason) {
+    (void)state;
+    terminated++;
+    terminated_for = reason;
+    mn_yield();
+    mn_proc_exit(2002); /* changes nothing */
+}
+
+static void handlers(void) {
+    static const struct mn_handler h = {.handle_message = leaves, .terminate = terminate};
+    for (int by_exit = 0; by_exit < 2; by_exit++) {
+        mn_pid pid;
+        mn_ref ref;
+        terminated = 0;
+        mn_spawn_handler(&pid, &h, NULL, 0, NULL);
+        mn_monitor(pid, &ref);
+        mn_post(pid, (uint64_t)by_exit, NULL, 0);
+        ok(comes(MN_MSG_DOWN, pid, by_exit ? 2001 : MN_REASON_NORMAL), "a handler ends");
+        is(terminated, 1, "terminate is called once");
+        is((long)terminated_for, by_exit ? 2001 : MN_REASON_NORMAL, "with the reason");
+    }
+}
+
+/* ---- descriptors */
+
+static int fds[2];
+
+static int owns(void *arg) {
+    (void)arg;
+    mn_own_fd(fds[0]);
+    mn_sleep(MN_FOREVER);
+    return 0;
+}
+
+static int reads(void *arg) {
+    char byte;
+    *(int *)arg = (int)mn_read_until(fds[0], &byte, 1, mn_after(5000000000));
+    return 0;
+}
+
+static void descriptors(void) {
+    int r = 1;
+    is(mn_pipe(fds), 0, "a pipe");
+    mn_pid owner, reader = spawn_watched(reads, &r, 0);
+    mn_spawn(&owner, owns, NULL);
+    mn_sleep(2000000);
+    mn_exit_signal(owner, MN_REASON_KILL);
+    ok(comes(MN_MSG_DOWN, reader, MN_REASON_NORMAL), "who reads from it goes on");
+    is(r, -EBADF, "and knows that it was closed");
+    mn_close(fds[1]);
+}
+
+/* ---- mailboxes */
+
+static int selects(void *arg) {
+    (void)arg;
+    struct mn_msg *m;
+    int r = mn_receive_match_until(&m, &(struct mn_match){.fields = MN_MATCH_TAG, .tag = 99}, mn_after(5000000000));
+    return r < 0 ? r : 0;
+}
+
+static int to_itself(void *arg) {
+    int *r = arg;
+    r[0] = mn_post(mn_pid_self(), 1, NULL, 0);
+    r[1] = mn_post_until(mn_pid_self(), 1, NULL, 0, mn_after(5000000000));
+    return 0;
+}
+
+static void mailboxes(void) {
+    mn_pid pid;
+    mn_ref ref;
+    mn_spawn_opt(&pid, &(struct mn_spawn_attr){.mailbox = 4, .policy = MN_MAILBOX_DROP_OLD}, selects, NULL);
+    mn_monitor(pid, &ref);
+    for (int i = 0; i < 20; i++) {
+        mn_sleep(100000); /* it looks in between */
+        for (int k = 0; k < 7; k++)
+            mn_post(pid, 1, NULL, 0);
+    }
+    struct mn_proc_state st; /* where it does not look in time, the sender's is the one that goes */
+    while (mn_proc_info(pid, &st) == 0 && (mn_post(pid, 99, NULL, 0), true))
+        mn_sleep(100000);
+    ok(comes(MN_MSG_DOWN, pid, MN_REASON_NORMAL), "a message is found where those before it were dropped");
+
+    int r[2] = {1, 1};
+    mn_spawn_opt(&pid, &(struct mn_spawn_attr){.mailbox = 1}, to_itself, r);
+    mn_monitor(pid, &ref);
+    ok(comes(MN_MSG_DOWN, pid, MN_REASON_NORMAL), "one that sends to itself ends");
+    is(r[0], 0, "there was room for one");
+    is(r[1], -EDEADLK, "and nobody makes more");
+}
+
+/* ---- a supervisor that stops many at once, some of which do not heed it */
+
+static int stubborn(void *arg) {
+    (void)arg;
+    mn_trap_exit(true);
+    for (;;) {
+        struct mn_msg *m;
+        int r = mn_receive(&m);
+        if (r < 0)
+            return r;
+        mn_msg_free(m);
+    }
+}
+
+static int heeds(void *state, struct mn_msg *m) {
+    (void)state, (void)m;
+    return MN_GO_ON;
+}
+
+static void supervisors(void) {
+    static const struct mn_handler h = {.handle_message = heeds};
+    mn_pid sup, pid = 0;
+    is(mn_sup_start(&sup, &(struct mn_sup){.strategy = MN_DYNAMIC}), 0, "a dynamic supervisor");
+    int failed = 0;
+    for (int i = 0; i < 20000; i++)
+        failed += mn_sup_start_child(sup, &(struct mn_child){.handler = &h}, NULL) < 0;
+    for (int i = 0; i < 6; i++)
+        failed += mn_sup_start_child(sup, &(struct mn_child){.fn = stubborn, .shutdown = i == 5 ? MN_SHUTDOWN_KILL : i * 3000000 + 1},
+                                     &pid) < 0;
+    is(failed, 0, "its children");
+    is(mn_sup_stop(sup, MN_FOREVER), 0, "stops");
+    ok(!mn_alive(pid), "with all of them");
+}
+
+static int all(void *arg) {
+    (void)arg;
+    mn_attach();
+    deferred();
+    handlers();
+    descriptors();
+    mailboxes();
+    supervisors();
+    return 0;
+}
+
+int main(void) {
+    is(mn_run(all, NULL, NULL), 0, "mn_run");
+    return done();
+}
