@@ -50,9 +50,11 @@ static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *i
     const unsigned d = io->direction;
     const uint32_t generation = a32_load_acquire(&f->generation); /* acquire: with the flags that belong to it */
     long got;
+    bool tried = false; /* at least once, even if the deadline has passed: nobody may have looked for events for who only tries */
     for (bool woken = false;; woken = true) {
         uint32_t seen = a32_load_acquire(&f->word[d]), flags = a32_load(&f->flags); /* acquire: pairs with an event's */
         if (!(flags & MNI_FD_OURS) || seen & MNI_FD_READY || woken) {
+            tried = true;
             if (green)
                 mni_leave(mni_cpu_self());
             do
@@ -69,7 +71,7 @@ static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *i
             mni_fd_drained(f, d, seen);
         }
         got = mni_fd_wait(f, io->fd, d, generation, io->deadline);
-        if (__builtin_expect(got < 0, 0))
+        if (__builtin_expect(got < 0, 0) && (got != -ETIMEDOUT || tried))
             break;
         if (__builtin_expect(a32_load_acquire(&f->generation) != generation, 0)) { /* acquire; pairs with the lock of who closed it */
             got = -EBADF;
