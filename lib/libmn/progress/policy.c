@@ -10,8 +10,10 @@
  * from the next: a thread that yields when there are others, or blocks, changes it.
  *
  *     no switch since the last look, outside the runtime, something waits, and    then
+ *     - its LWP has used next to no CPU time since the last look, and sleeps      it goes
+ *     - the same, but it would run if the machine were not busy with others       it goes after some slices: the others shall have
+ *                                                                                 their share beside it
  *     - it has been so for a slice                                                it goes
- *     - its LWP has used next to no CPU time since the last look                  it goes: it sleeps in the kernel
  *     - otherwise                                                                 the next look decides
  *
  * What waits: a thread in a queue or in the inbox, a timer that is due, or threads that wait for descriptors which nobody has
@@ -28,12 +30,13 @@
 
 #include "fault.h"
 #include "io/poll.h"
+#include "runnable.h"
 #include "runq.h"
 #include "solo.h"
 #include "take.h"
 #include "worker.h"
 
-enum { LATE_NS = 5000000, COMPUTES_NS = 100000, UNPOLLED_NS = 500000 };
+enum { LATE_NS = 5000000, COMPUTES_NS = 100000, UNPOLLED_NS = 500000, STARVED = 4 };
 
 struct mni_seen {
     const struct mni_worker *worker; /* NULL: it slept, or ran no thread */
@@ -79,7 +82,7 @@ static bool move(struct mni_runtime *rt, struct mni_cpu *c) {
     return moved;
 }
 
-static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_seen *s, int64_t now, bool soon, bool poll) {
+static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_seen *s, int64_t now, bool poll) {
     /* Acquire: pairs with the release of a hand-off. */
     const struct mni_worker *w = aptr_load_acquire(&c->worker);
     if (a32_load(&c->remote.idle)) {
@@ -89,8 +92,7 @@ static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_se
     const int64_t slice = (int64_t)rt->config.slice_us * 1000;
     uint64_t switches = a64_load(&c->count.switches);
     if (!w || s->worker != w || s->switches != switches || !aptr_load(&c->current)) {
-        bool ask = w && (soon || slice > 1000000);
-        *s = (struct mni_seen){w, switches, now, now, ask ? used(w) : -1, false};
+        *s = (struct mni_seen){w, switches, now, now, w ? used(w) : -1, false};
         return MNI_LOOK_BUSY;
     }
     int64_t before = s->used, passed = now - s->at;
@@ -106,12 +108,11 @@ static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_se
         s->used = -1;
         return MNI_LOOK_BUSY;
     }
+    s->used = used(w);
+    bool idles = before >= 0 && s->used >= 0 && (s->used - before) * 8 < passed;
+    bool starves = idles && lwp_runnable((int)a32_load((const uint32_t *)&w->tid)); /* relaxed: what it is for good */
     /* A look is never more than a tenth early. */
-    bool stuck = now - s->since >= slice - slice / 8;
-    if (!stuck) {
-        s->used = used(w);
-        stuck = before >= 0 && s->used >= 0 && (s->used - before) * 8 < passed;
-    }
+    bool stuck = starves ? now - s->since >= STARVED * slice : idles || now - s->since >= slice - slice / 8;
     if (!stuck || a32_load(&w->inside))
         return MNI_LOOK_BUSY;
     bool moved = move(rt, c);
@@ -122,7 +123,7 @@ static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_se
     return MNI_LOOK_BUSY | (moved ? MNI_LOOK_ACTED : 0);
 }
 
-unsigned mni_policy_look(struct mni_runtime *rt, struct mni_seen *seen, int64_t now, bool soon) {
+unsigned mni_policy_look(struct mni_runtime *rt, struct mni_seen *seen, int64_t now) {
     unsigned r = 0;
     /* Acquire: pairs with mni_workers_stop; spares may be gone then. */
     if (a32_load_acquire(&rt->stop))
@@ -133,7 +134,7 @@ unsigned mni_policy_look(struct mni_runtime *rt, struct mni_seen *seen, int64_t 
         poll = false;
     }
     for (unsigned i = 0; i < rt->ncpus; i++)
-        r |= look_at(rt, rt->cpus[i], &seen[i], now, soon, poll);
+        r |= look_at(rt, rt->cpus[i], &seen[i], now, poll);
     return r;
 }
 

@@ -31,8 +31,8 @@ struct mni_seen *mni_policy_start(const struct mni_runtime *rt); /* NULL: no mem
 
 enum { MNI_LOOK_BUSY = 1, MNI_LOOK_ACTED = 2 };
 
-/* Looks at all cpus, and does what has to be done: MNI_LOOK_*, 0 if all workers sleep.  soon: the last look was a moment ago. */
-unsigned mni_policy_look(struct mni_runtime *rt, struct mni_seen *seen, int64_t now, bool soon);
+/* Looks at all cpus, and does what has to be done: MNI_LOOK_*, 0 if all workers sleep. */
+unsigned mni_policy_look(struct mni_runtime *rt, struct mni_seen *seen, int64_t now);
 
 /* An LWP that has lost its cpu has used some CPU time since the last call. */
 bool mni_policy_computes(void);

@@ -129,7 +129,7 @@ static void *sysmon_main(void *arg) {
     lwp_slice(0, LWP_SLICE_SHORT);
     while (!a32_load_acquire(&self.stop)) {
         int64_t now = (int64_t)clock_now_ns();
-        unsigned r = mni_policy_look(rt, self.seen, now, soon > 0);
+        unsigned r = mni_policy_look(rt, self.seen, now);
         if (r & MNI_LOOK_ACTED)
             soon = SOON_LOOKS;
         else if (soon > 0)
