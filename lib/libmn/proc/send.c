@@ -103,6 +103,19 @@ MN_EXPORT int mn_post_until(mn_pid to, uint64_t tag, const void *data, size_t si
     return post(to, tag, data, size, deadline);
 }
 
+/* A caller who is killed while it waits does not come back to release what it wanted to send. */
+static void release_of_killed(struct mni_cpu *c, void *data, void (*release)(void *)) {
+    struct mni_proc *self = c ? mni_proc_self(c) : NULL;
+    if (!mni_proc_is_thread(self) || a32_load(&c->current->park.claim) & MNI_SHIELD)
+        return;
+    mni_signals_take(c, self);
+    if ((self->flags & (MNI_PROC_DOOMED | MNI_PROC_ENDING)) != MNI_PROC_DOOMED)
+        return;
+    if (release)
+        release(data);
+    mni_proc_check(c, self); /* unwinds */
+}
+
 MN_EXPORT int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *)) {
     if (size > UINT32_MAX)
         return -EMSGSIZE;
@@ -111,6 +124,8 @@ MN_EXPORT int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void
     uint16_t bits;
     int r = post_begin(&c, to, &p, &bits, MN_FOREVER);
     if (r <= 0) {
+        if (r == -ECANCELED)
+            release_of_killed(c, data, release);
         post_end(c);
         if (r == 0 && release)
             release(data);
