@@ -165,6 +165,40 @@ static void mailboxes(void) {
     is(r[1], -EDEADLK, "and nobody makes more");
 }
 
+/* ---- a sender that is killed while it waits */
+
+static mn_pid full;
+static int made, released;
+
+static void release(void *data) {
+    (void)data;
+    released++;
+}
+
+static int waits(void *arg) {
+    (void)arg;
+    mn_sleep(MN_FOREVER);
+    return 0;
+}
+
+static int sends(void *arg) {
+    (void)arg;
+    for (made = 1; mn_post_ref(full, 1, &made, 1, release) == 0; made++)
+        continue;
+    return -EIO;
+}
+
+static void senders(void) {
+    mn_spawn_opt(&full, &(struct mn_spawn_attr){.mailbox = 2}, waits, NULL);
+    mn_pid pid = spawn_watched(sends, NULL, 0);
+    mn_sleep(2000000);
+    mn_exit_signal(pid, MN_REASON_KILL);
+    ok(comes(MN_MSG_DOWN, pid, MN_REASON_KILLED), "a sender is killed");
+    mn_exit_signal(full, MN_REASON_KILL);
+    await_end(full);
+    is(released, made, "all that it sent, or wanted to, is released");
+}
+
 /* ---- a supervisor that stops many at once, some of which do not heed it */
 
 static int stubborn(void *arg) {
@@ -206,6 +240,7 @@ static int all(void *arg) {
     handlers();
     descriptors();
     mailboxes();
+    senders();
     supervisors();
     return 0;
 }
