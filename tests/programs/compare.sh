@@ -22,7 +22,7 @@ for job in create_join create_join_batch create_join_leak mutex_uncontended mute
     yield_2 yield_1000 spawn_join spawn_batch_1m pingpong_same pingpong_cross ring_503 skynet_1m parked_1m \
     forkjoin_fib mutex_mn_2 mutex_mn_64 chan_mpmc_16 timers_1m \
     proc_spawn_exit proc_pingpong proc_ring_503 proc_skynet_1m proc_parked_1m proc_parked_10m mailbox_mpsc \
-    selective_receive link_cascade_1m call_timeout savina_counting savina_philosophers \
+    selective_receive link_cascade_1m supervisor_restart call_timeout savina_counting savina_philosophers \
     user_event_same user_event_cross user_event_sleep echo_1k echo_1k_p99 echo_10k echo_10k_p99 echo_idle_16k echo_idle_16k_memory echo_idle_16k_kept; do
     grep -q "^  $job " "$T/list" || missing="$missing $job"
 done
