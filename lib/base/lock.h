@@ -23,7 +23,6 @@ enum lock_rank {
     RANK_STACK,         /* the stack cache */
     RANK_LIBC,          /* around calls that take locks of the loader */
     RANK_OBJECT,        /* inside one synchronisation object */
-    RANK_FAULT,
     RANK_LEAF, /* takes nothing below it; for tests */
 };
 

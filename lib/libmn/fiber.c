@@ -6,13 +6,7 @@
 
 #include <pthread.h>
 
-#ifdef HAVE_VALGRIND_VALGRIND_H
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#define VALGRIND_STACK_REGISTER(low, high) 0
-#define VALGRIND_STACK_DEREGISTER(id) ((void)0)
-#endif
+#include "memcheck.h"
 
 bool mni_valgrind;
 

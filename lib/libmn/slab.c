@@ -47,6 +47,7 @@
 #include "fault.h"
 #include "guard.h"
 #include "lock.h"
+#include "memcheck.h"
 #include "panic.h"
 #include "stack_watch.h"
 #include "sys.h"
@@ -229,6 +230,7 @@ static struct batch *batch_at(char *slot, unsigned class) {
 
 static void push_batch(struct pool *pool, unsigned class, char *const *slots, unsigned n) {
     struct batch *b = batch_at(slots[0], class);
+    VALGRIND_MAKE_MEM_UNDEFINED(b, sizeof *b); /* below the stack pointer of whoever used it last */
     b->next = pool->warm;
     b->n = n;
     memcpy(b->rest, slots + 1, (n - 1) * sizeof *slots);

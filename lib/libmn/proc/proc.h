@@ -207,7 +207,7 @@ void mni_proc_check(struct mni_cpu *c, struct mni_proc *p);
 
 /* ptimer.c */
 void mni_ptimers_end(void);
-void mni_ptimers_forked(void);
+void mni_ptimers_reset(void); /* also as the runtime starts */
 void mni_timeout_off(struct mni_cpu *c, struct mni_proc *p); /* a handler's, which has one */
 
 /* exec.c: a handler is ready: it was idle and got a signal.  c == NULL: any LWP. */

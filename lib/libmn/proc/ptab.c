@@ -41,7 +41,7 @@ static void reset(void) {
 void mni_procs_forked(void) {
     reset();
     mni_blocks_forked();
-    mni_ptimers_forked();
+    mni_ptimers_reset();
     mni_limit_forked();
     mni_registry_forked();
 }
@@ -53,6 +53,7 @@ int mni_procs_start(struct mni_runtime *rt) {
     if (p == MAP_FAILED)
         return -ENOMEM;
     reset();
+    mni_ptimers_reset();
     mni_procs.segments = p;
     for (unsigned i = 0; i < rt->ncpus; i++) {
         struct mni_proc_cpu *pc = fault("malloc") ? NULL : aligned_alloc(128, (sizeof *pc + 127) / 128 * 128);

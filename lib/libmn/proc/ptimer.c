@@ -286,10 +286,10 @@ void mni_ptimers_end(void) {
         for (unsigned k = 0; k < CHAINS; k++)
             for (struct ptimer *t = shards[i].chain[k]; t; t = t->chain)
                 mni_msg_free(NULL, t->m);
-    mni_ptimers_forked();
+    mni_ptimers_reset();
 }
 
-void mni_ptimers_forked(void) {
+void mni_ptimers_reset(void) {
     for (unsigned i = 0; i < SHARDS; i++) {
         shards[i].lock = LOCK_INIT(RANK_OBJECT);
         for (unsigned k = 0; k < CHAINS; k++)

@@ -165,7 +165,7 @@ MN_EXPORT int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin) {
  */
 enum { FIXED = 256 };
 static struct fixed {
-    struct mni_msg m;
+    uint64_t msg[sizeof(struct mni_msg) / sizeof(uint64_t)]; /* a struct mni_msg; what follows is its extra */
     uint64_t value; /* extra[0] */
     uint64_t used;  /* extra[1]; atomic */
 } fixed[FIXED];
@@ -186,11 +186,12 @@ MN_EXPORT int mn_post_from_signal(mn_pid to, uint64_t tag, uint64_t value) {
         if (a64_load(&f->used) || !a64_cas_acquire(&f->used, 0, 1))
             continue;
         f->value = value;
-        f->m.kind = MNI_K_MSG;
-        f->m.class = MNI_CLASS_FIXED;
-        f->m.bits = 0;
-        f->m.pub = (struct mn_msg){.tag = tag, .data = &f->value, .size = sizeof value};
-        push(c, p, to, &f->m);
+        struct mni_msg *m = (struct mni_msg *)(void *)f->msg;
+        m->kind = MNI_K_MSG;
+        m->class = MNI_CLASS_FIXED;
+        m->bits = 0;
+        m->pub = (struct mn_msg){.tag = tag, .data = &f->value, .size = sizeof value};
+        push(c, p, to, m);
         r = 0;
     }
     if (c)

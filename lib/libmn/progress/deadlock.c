@@ -66,7 +66,7 @@ static struct {
     enum mn_deadlock what;
     void (*then)(void *);
     void *arg;
-} choice = {.lock = LOCK_INIT(RANK_INIT), .what = MN_DEADLOCK_REPORT};
+} choice = {.lock = LOCK_INIT(RANK_OBJECT), .what = MN_DEADLOCK_REPORT};
 
 static uint32_t wanted = 1;   /* what is not OFF; atomic */
 static uint64_t reported;     /* progress() at the last report; the signal LWP's, and sysmon's while that waits for nobody */

@@ -53,7 +53,7 @@ static struct {
     struct lock lock;
     void (*report)(const struct mn_stall *, void *);
     void *arg;
-} choice = {.lock = LOCK_INIT(RANK_INIT)};
+} choice = {.lock = LOCK_INIT(RANK_OBJECT)};
 
 static uint64_t span; /* atomic; 0: off */
 static uint64_t stalls; /* atomic */
