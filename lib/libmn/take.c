@@ -256,8 +256,7 @@ int mni_hand_off(struct mni_cpu *c) {
     aptr_store(&w->detached, c->current); /* relaxed: read by dumps */
     aptr_store(&c->current, NULL);
     mni_count(c, handoffs, 1);
-    if (w->detached->flags & MNI_EXECUTOR)
-        mni_executor_blocks(c, w->detached);
+    mni_executor_blocks(c, w->detached); /* if it is the executor on duty; that is outside in callbacks only */
     /* While it cannot get another cpu, to which it would bind itself. */
     mni_worker_detached(w);
     /*

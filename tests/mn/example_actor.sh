@@ -14,5 +14,14 @@ a chain of 100000 actors'
 got=$("$ODONATA_BUILD/examples/actor_demo" 2>&1)
 status=$?
 echo 1..2
-[ "$got" = "$want" ] && echo "ok 1 - what it says" || { echo "not ok 1 - what it says"; echo "$got" | sed 's/^/# /'; }
-[ $status = 0 ] && echo "ok 2 - and it ends well" || echo "not ok 2 - status $status"
+if [ "$got" = "$want" ]; then
+    echo "ok 1 - what it says"
+else
+    echo "not ok 1 - what it says"
+    echo "$got" | while read -r line; do echo "# $line"; done
+fi
+if [ $status = 0 ]; then
+    echo "ok 2 - and it ends well"
+else
+    echo "not ok 2 - status $status"
+fi
