@@ -121,7 +121,7 @@ static void cleaned(int *x) {
 }
 
 static int blocks(void *arg) {
-    __attribute__((cleanup(cleaned))) int x = 10;
+    __attribute__((cleanup(cleaned))) int x __attribute__((unused)) = 10;
     mn_defer(note, NULL);
     atomic_store(&begun, 1);
     switch ((intptr_t)arg) {
