@@ -102,7 +102,7 @@ MN_EXPORT int mn_defer(void (*fn)(void *), void *arg) {
     d->arg = arg;
     d->next = t->own->defers;
     t->own->defers = d;
-    t->flags |= MNI_UNTIDY;
+    mni_untidy(t);
     return 0;
 }
 

@@ -61,6 +61,14 @@ static inline void mni_leave(struct mni_cpu *c) {
     a32_store_release(&c->worker->inside, 0);
 }
 
+/* The caller's own thread has something to tidy up at its end.  Inside the runtime: who takes its cpu reads its flags. */
+static inline void mni_untidy(struct mni_thread *t) {
+    struct mni_cpu *c = mni_enter();
+    t->flags |= MNI_UNTIDY;
+    if (c)
+        mni_leave(mni_cpu_self());
+}
+
 /* Leaves at the end of a call that is documented as able to block: past its slice, the thread lets others run. */
 static inline void mni_leave_slice(struct mni_cpu *c) {
     if (__builtin_expect(c->budget <= 0, 0)) {

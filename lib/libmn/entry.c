@@ -33,7 +33,7 @@ _Noreturn static void end(void *result) {
     struct mni_thread *t = mni_current();
     t->own->exceptions[0] = t->own->exceptions[1] = NULL; /* frames that were not unwound may have left something */
     if (t->own->proc)
-        t->flags |= MNI_UNTIDY;
+        mni_untidy(t);
     t->own->unwind = NULL;                           /* no second time, when a deferred function calls mn_exit */
     if (mni_bound_self())
         mni_bound_exit(result);

@@ -177,7 +177,7 @@ static struct mni_locals *own(void) {
     l->block[0] = l->first;
     if (t) {
         t->own->locals = l;
-        t->flags |= MNI_UNTIDY;
+        mni_untidy(t);
         return l;
     }
     pthread_once(&once, make_end_key);
