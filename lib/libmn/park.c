@@ -79,7 +79,7 @@ MN_EXPORT int mn_unpark(mn_thread thread) {
         do {
             /* Acquire: pairs with the release by which a thread begins (create.c). */
             old = a32_load_acquire(&t->permit);
-            r = mni_thread_handle(t) == thread ? 0 : -ESRCH;
+            r = a32_load(&t->generation) == (uint32_t)(thread >> 32) ? 0 : -ESRCH; /* relaxed: ordered by the load before */
             /* Full: pairs with after_park's look, see above. */
         } while (r == 0 && !mni_cas32(&t->permit, old, (old & ~(uint32_t)MNI_PARKED) | MNI_PERMIT));
         if (r == 0 && old & MNI_PARKED && mni_claim_wait(&t->park, old >> MNI_PARK_SEQ, 0))
