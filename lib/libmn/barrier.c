@@ -22,11 +22,11 @@ MN_EXPORT int mn_barrier_init(struct mn_barrier *b, uint32_t count) {
 }
 
 MN_EXPORT int mn_barrier_destroy(struct mn_barrier *b) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     mni_lock_take(mni_lock_in(b));
     int r = b->here || b->leaving ? -EBUSY : 0;
     mni_lock_drop(mni_lock_in(b));
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 

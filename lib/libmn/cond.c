@@ -35,11 +35,11 @@ MN_EXPORT void mn_cond_init(struct mn_cond *c) {
 }
 
 MN_EXPORT int mn_cond_destroy(struct mn_cond *c) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     mni_lock_take(mni_lock_in(c));
     int r = c->inside > 0 ? -EBUSY : 0;
     mni_lock_drop(mni_lock_in(c));
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 
@@ -108,13 +108,13 @@ MN_EXPORT int mn_cond_signal(struct mn_cond *c) {
     if (nobody(c))
         return 0;
     struct mni_waiter *wake;
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     mni_lock_take(mni_lock_in(c));
     int n = signal_first(c, &wake);
     mni_lock_drop(mni_lock_in(c));
     if (wake)
         mni_wake(wake->parker);
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return n;
 }
 
@@ -124,7 +124,7 @@ MN_EXPORT int mn_cond_broadcast(struct mn_cond *c) {
     struct mni_olock *lock = mni_lock_in(c);
     struct mni_queue *q = mni_queue_in(&c->queue);
     int n = 0;
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     mni_lock_take(lock);
     uint64_t round = c->round++;
     count(c, 1);
@@ -144,6 +144,6 @@ MN_EXPORT int mn_cond_broadcast(struct mn_cond *c) {
             break;
         mni_lock_take(lock);
     }
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return n;
 }

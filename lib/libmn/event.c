@@ -17,11 +17,11 @@ MN_EXPORT void mn_event_init(struct mn_event *e) {
 }
 
 MN_EXPORT int mn_event_destroy(struct mn_event *e) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     mni_lock_take(mni_lock_in(e));
     int r = a32_load(&e->word) & QUEUE ? -EBUSY : 0;
     mni_lock_drop(mni_lock_in(e));
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 
@@ -49,22 +49,22 @@ static bool set(struct mn_event *e) {
 }
 
 MN_EXPORT bool mn_event_set(struct mn_event *e) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     bool was = set(e);
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return was;
 }
 
 MN_EXPORT bool mn_event_reset(struct mn_event *e) {
     bool was;
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     for (;;) {
         uint32_t word = a32_load(&e->word);
         was = word & SET;
         if (!was || mni_cas32(&e->word, word, word & ~(uint32_t)SET)) /* full; pairs with set */
             break;
     }
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return was;
 }
 

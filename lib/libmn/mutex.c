@@ -431,9 +431,9 @@ MN_EXPORT void mn_mutex_init(struct mn_mutex *m) {
 }
 
 MN_EXPORT int mn_mutex_destroy(struct mn_mutex *m) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     int r = destroy(m);
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 
@@ -467,16 +467,16 @@ MN_EXPORT int mn_mutex_lock_until(struct mn_mutex *m, int64_t deadline) {
 }
 
 MN_EXPORT int mn_mutex_trylock(struct mn_mutex *m) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     int r = try_lock(m, mni_parker_self()) ? 0 : -EBUSY;
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 
 MN_EXPORT int mn_mutex_unlock(struct mn_mutex *m) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     int r = unlock(m, __builtin_expect(cpu != NULL, 1) ? &cpu->current->park : mni_parker_self());
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 
@@ -518,25 +518,25 @@ MN_EXPORT int mn_rmutex_lock_until(struct mn_rmutex *m, int64_t deadline) {
 }
 
 MN_EXPORT int mn_rmutex_trylock(struct mn_rmutex *m) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     const struct mni_parker *self = mni_parker_self();
     int r;
     if (mni_mutex_mine(&m->mutex, self))
         r = lock_again(m);
     else
         r = try_lock(&m->mutex, self) ? 0 : -EBUSY;
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 
 MN_EXPORT int mn_rmutex_unlock(struct mn_rmutex *m) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     const struct mni_parker *self = mni_parker_self();
     int r = 0;
     if (m->again > 0 && mni_mutex_mine(&m->mutex, self))
         m->again--;
     else
         r = unlock(&m->mutex, self);
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }

@@ -60,7 +60,7 @@ static int begin(struct mn_once *o, int64_t deadline) {
 
 static void finish(struct mn_once *o, bool is_done) {
     struct mni_queue *q = mni_queue_in(&o->queue), out = {0};
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     a32_store(&o->owner, 0);
     for (;;) {
         uint32_t word = a32_load(&o->word);
@@ -83,7 +83,7 @@ static void finish(struct mn_once *o, bool is_done) {
         mni_lock_drop(mni_lock_in(o));
     }
     mni_wake_all(&out);
-    mni_end(cpu);
+    mni_call_end_here(cpu);
 }
 
 struct run {

@@ -48,11 +48,11 @@ MN_EXPORT void mn_rwlock_init(struct mn_rwlock *l) {
 }
 
 MN_EXPORT int mn_rwlock_destroy(struct mn_rwlock *l) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     mni_lock_take(mni_lock_in(l));
     int r = a32_load(&l->word) ? -EBUSY : 0;
     mni_lock_drop(mni_lock_in(l));
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 
@@ -163,16 +163,16 @@ MN_EXPORT int mn_rwlock_wrlock_until(struct mn_rwlock *l, int64_t deadline) {
 }
 
 MN_EXPORT int mn_rwlock_tryrdlock(struct mn_rwlock *l) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     int r = try_read(l);
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 
 MN_EXPORT int mn_rwlock_trywrlock(struct mn_rwlock *l) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     int r = try_write(l, mni_parker_self());
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 
@@ -226,8 +226,8 @@ static int unlock(struct mn_rwlock *l, const struct mni_parker *self) {
 }
 
 MN_EXPORT int mn_rwlock_unlock(struct mn_rwlock *l) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     int r = unlock(l, mni_parker_self());
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }

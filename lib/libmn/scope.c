@@ -60,7 +60,7 @@ MN_EXPORT int mn_scope_open(struct mn_scope **scope, unsigned flags) {
     struct mn_scope *s = fault("malloc") ? NULL : malloc(sizeof *s);
     if (!s)
         return -ENOMEM;
-    struct mni_cpu *c = mni_begin();
+    struct mni_cpu *c = mni_call_begin();
     *s = (struct mn_scope){.flags = flags, .owner = mni_parker_self()};
     list_init(&s->members);
     list_init(&s->told);
@@ -71,7 +71,7 @@ MN_EXPORT int mn_scope_open(struct mn_scope **scope, unsigned flags) {
         t->own->scopes = s;
         t->flags |= MNI_UNTIDY;
     }
-    mni_end(c);
+    mni_call_end_here(c);
     *scope = s;
     return 0;
 }
@@ -93,7 +93,7 @@ MN_EXPORT int mn_scope_cancel(struct mn_scope *s) {
     mn_thread batch[BATCH];
     unsigned n;
     do {
-        struct mni_cpu *c = mni_begin();
+        struct mni_cpu *c = mni_call_begin();
         n = 0;
         mni_lock_take(mni_lock_in(s));
         s->state |= CANCELLED;
@@ -103,7 +103,7 @@ MN_EXPORT int mn_scope_cancel(struct mn_scope *s) {
             batch[n++] = mni_thread_handle(list_entry(link, struct mni_thread, scope_link));
         }
         mni_lock_drop(mni_lock_in(s));
-        mni_end(c);
+        mni_call_end_here(c);
         for (unsigned i = 0; i < n; i++)
             mn_cancel(batch[i]);
     } while (n == BATCH);
@@ -114,12 +114,12 @@ MN_EXPORT int mn_scope_fail(struct mn_scope *s, int error) {
     if (error >= 0)
         return -EINVAL;
     bool keep_going = s->flags & MN_SCOPE_KEEP_GOING;
-    struct mni_cpu *c = mni_begin();
+    struct mni_cpu *c = mni_call_begin();
     mni_lock_take(mni_lock_in(s));
     if (s->error == 0)
         s->error = error;
     mni_lock_drop(mni_lock_in(s));
-    mni_end(c);
+    mni_call_end_here(c);
     return keep_going ? 0 : mn_scope_cancel(s);
 }
 
@@ -128,16 +128,16 @@ void mni_scope_leave(struct mni_thread *t, void *result) {
     int error = t->flags & MNI_INT_RESULT ? (int)(intptr_t)result : 0;
     struct mni_cpu *c;
     if (error < 0) {
-        c = mni_begin();
+        c = mni_call_begin();
         mni_lock_take(mni_lock_in(s));
         /* That it was cancelled is no failure of its own. */
         bool obeyed = error == -ECANCELED && s->state & CANCELLED;
         mni_lock_drop(mni_lock_in(s));
-        mni_end(c);
+        mni_call_end_here(c);
         if (!obeyed)
             mn_scope_fail(s, error);
     }
-    c = mni_begin();
+    c = mni_call_begin();
     mni_lock_take(mni_lock_in(s));
     list_remove(&t->scope_link);
     t->scope = NULL;
@@ -147,14 +147,14 @@ void mni_scope_leave(struct mni_thread *t, void *result) {
     mni_lock_drop(mni_lock_in(s));
     if (waiter)
         mni_wake(waiter);
-    mni_end(c);
+    mni_call_end_here(c);
 }
 
 /* Whether the caller may wait for it. */
 static bool mine(const struct mn_scope *s) {
-    struct mni_cpu *c = mni_begin();
+    struct mni_cpu *c = mni_call_begin();
     bool r = s->owner == mni_parker_self();
-    mni_end(c);
+    mni_call_end_here(c);
     return r;
 }
 
@@ -173,9 +173,9 @@ static int wait(struct mn_scope *s, int64_t deadline) {
             break;
         if (r == -ECANCELED && !told) {
             mni_lock_drop(mni_lock_in(s));
-            mni_end(c ? mni_cpu_self() : NULL);
+            mni_call_end_here(c ? mni_cpu_self() : NULL);
             mn_scope_cancel(s);
-            c = mni_begin();
+            c = mni_call_begin();
             told = true;
             shielded = mni_shield_self(true);
             mni_lock_take(mni_lock_in(s));
@@ -195,9 +195,9 @@ MN_EXPORT int mn_scope_wait_until(struct mn_scope *s, int64_t deadline) {
     int r = wait(s, deadline);
     if (r < 0)
         return r;
-    struct mni_cpu *c = mni_begin();
+    struct mni_cpu *c = mni_call_begin();
     r = mni_cancelled_self() ? -ECANCELED : s->error;
-    mni_end(c);
+    mni_call_end_here(c);
     return r;
 }
 
@@ -210,7 +210,7 @@ MN_EXPORT int mn_scope_close(struct mn_scope *s) {
         return -EPERM;
     mn_scope_cancel(s);
     wait(s, MN_FOREVER);
-    struct mni_cpu *c = mni_begin();
+    struct mni_cpu *c = mni_call_begin();
     struct mni_thread *t = caller(c);
     /* Usually the innermost. */
     for (struct mn_scope **p = t ? &t->own->scopes : NULL; p && *p; p = &(*p)->outer)
@@ -218,18 +218,18 @@ MN_EXPORT int mn_scope_close(struct mn_scope *s) {
             *p = s->outer;
             break;
         }
-    mni_end(c);
+    mni_call_end_here(c);
     int r = s->error;
     free(s);
     return r;
 }
 
 MN_EXPORT uint64_t mn_scope_alive(struct mn_scope *s) {
-    struct mni_cpu *c = mni_begin();
+    struct mni_cpu *c = mni_call_begin();
     mni_lock_take(mni_lock_in(s));
     uint64_t n = s->alive;
     mni_lock_drop(mni_lock_in(s));
-    mni_end(c);
+    mni_call_end_here(c);
     return n;
 }
 

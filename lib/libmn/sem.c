@@ -23,11 +23,11 @@ MN_EXPORT int mn_sem_init(struct mn_sem *s, uint32_t value) {
 }
 
 MN_EXPORT int mn_sem_destroy(struct mn_sem *s) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     mni_lock_take(mni_lock_in(s));
     int r = a32_load(&s->word) & QUEUE ? -EBUSY : 0;
     mni_lock_drop(mni_lock_in(s));
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 
@@ -83,9 +83,9 @@ MN_EXPORT int mn_sem_wait(struct mn_sem *s) {
 }
 
 MN_EXPORT int mn_sem_trywait(struct mn_sem *s) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     int r = take(s) ? 0 : -EAGAIN;
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 
@@ -113,9 +113,9 @@ static int post(struct mn_sem *s) {
 }
 
 MN_EXPORT int mn_sem_post(struct mn_sem *s) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     int r = post(s);
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 

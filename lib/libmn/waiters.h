@@ -23,30 +23,17 @@
 
 #include <mn/object.h>
 
-#include "enter.h"
-#include "foreign.h"
+#include "call.h"
 #include "wait.h"
 
 _Static_assert(sizeof(struct mn_waiters) == sizeof(struct mni_queue), "a queue in a public object");
 
-/* A call begins, and ends; of any thread.  NULL: the caller is not a green one. */
-static inline struct mni_cpu *mni_begin(void) {
-    struct mni_cpu *cpu = mni_enter();
-    if (__builtin_expect(!cpu, 0))
-        mni_foreign_enter();
-    return cpu;
-}
-static inline void mni_end(struct mni_cpu *cpu) {
-    if (__builtin_expect(cpu != NULL, 1))
-        mni_leave(cpu);
-}
-
 /*
- * The same for calls that can block.  A thread that is past its slice lets others run before it takes a lock: those who
+ * mni_call_begin, and an end, for calls that can block.  A thread that is past its slice lets others run before it takes a lock: those who
  * want it, too, would otherwise find it held by one that does not run.
  */
 static inline struct mni_cpu *mni_begin_blocking(void) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     if (cpu && __builtin_expect(cpu->budget <= 0, 0)) {
         mni_resched();
         cpu = mni_cpu_self();

@@ -17,11 +17,11 @@ MN_EXPORT void mn_waitgroup_init(struct mn_waitgroup *g) {
 }
 
 MN_EXPORT int mn_waitgroup_destroy(struct mn_waitgroup *g) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     mni_lock_take(mni_lock_in(g));
     int r = a32_load(&g->word) ? -EBUSY : 0;
     mni_lock_drop(mni_lock_in(g));
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 
@@ -51,9 +51,9 @@ static int add(struct mn_waitgroup *g, int32_t n) {
 }
 
 MN_EXPORT int mn_waitgroup_add(struct mn_waitgroup *g, int32_t n) {
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     int r = add(g, n);
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 

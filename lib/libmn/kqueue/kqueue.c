@@ -220,9 +220,9 @@ static int make(void) {
 MN_EXPORT int mn_kqueue1(int flags) {
     if (flags & ~(O_CLOEXEC | (int)KQUEUE_CLOEXEC))
         return -EINVAL;
-    struct mni_cpu *cpu = mni_begin();
+    struct mni_cpu *cpu = mni_call_begin();
     int r = make();
-    mni_end(cpu);
+    mni_call_end_here(cpu);
     return r;
 }
 

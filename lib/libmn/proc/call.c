@@ -12,9 +12,9 @@
  */
 #include <errno.h>
 
+#include "call.h"
 #include "create.h"
 #include "export.h"
-#include "foreign.h"
 #include "proc/exec.h"
 #include "proc/recv.h"
 
@@ -32,9 +32,9 @@ void mni_call_given_up(struct mni_cpu *c, struct mni_proc *p) {
 
 /* Pushes MONITOR and the message; false: there is no such process. */
 static bool push_call(struct mni_cpu *c, mn_pid to, struct mni_msg *monitor, struct mni_msg *m) {
-    struct mni_proc *p = mni_proc_at(to);
+    struct mni_proc *p = mni_proc_find(to);
     uint64_t old = MNI_OUTER_CLOSED;
-    if (p && mni_proc_is(p, to)) {
+    if (p) {
         m->generation = monitor->generation = (uint32_t)(to >> 32);
         m->next = monitor;
         old = mni_outer_push(p, m, monitor);
@@ -214,11 +214,9 @@ MN_EXPORT int mn_reply_to(mn_pid from, mn_ref ref, uint64_t tag, const void *dat
         return -EMSGSIZE;
     if (!mni_rt)
         return -EPERM;
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
+    struct mni_cpu *c = mni_call_begin();
     struct mni_proc *p = c ? mni_proc_self(c) : NULL;
-    struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_REPLY, p ? mni_pid(p) : 0, tag, ref, data, size);
+    struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_REPLY, mni_pid_self(c), tag, ref, data, size);
     int r = m ? 0 : -ENOMEM;
     if (m) {
         m->pub.type = MN_MSG_REPLY;
@@ -229,8 +227,7 @@ MN_EXPORT int mn_reply_to(mn_pid from, mn_ref ref, uint64_t tag, const void *dat
         }
         mni_signal_send(c, from, m);
     }
-    if (c)
-        mni_leave_slice(c);
+    mni_call_end(c);
     return r;
 }
 

@@ -26,9 +26,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "call.h"
 #include "create.h"
 #include "fork.h"
-#include "foreign.h"
 #include "proc/limit.h"
 #include "proc/signal.h"
 #include "run.h"
@@ -473,9 +473,7 @@ static bool shut(struct mni_proc *p, void *arg) {
 }
 
 void mni_procs_drain(void) {
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
+    struct mni_cpu *c = mni_call_begin();
     if (mni_handlers_alive(mni_rt)) {
         mni_procs_each(shut, c);
     } else {

@@ -6,17 +6,15 @@
  */
 #include <errno.h>
 
+#include "call.h"
 #include "export.h"
-#include "foreign.h"
 #include "proc/signal.h"
 
 MN_EXPORT int mn_proc_info(mn_pid pid, struct mn_proc_state *info) {
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
+    struct mni_cpu *c = mni_call_begin();
     int r = -ESRCH;
-    const struct mni_proc *p = mni_rt ? mni_proc_at(pid) : NULL;
-    if (p && mni_proc_is(p, pid)) {
+    const struct mni_proc *p = mni_rt ? mni_proc_find(pid) : NULL;
+    if (p) {
         uint32_t flags = a32_load(&p->flags);
         *info = (struct mn_proc_state){
             .pid = pid,
@@ -38,8 +36,7 @@ MN_EXPORT int mn_proc_info(mn_pid pid, struct mn_proc_state *info) {
         fence_acquire(); /* the generation is read last */
         r = mni_proc_is(p, pid) ? 0 : -ESRCH;
     }
-    if (c)
-        mni_leave(c);
+    mni_call_end_here(c);
     return r;
 }
 
@@ -59,13 +56,10 @@ static bool visit(struct mni_proc *p, void *arg) {
 }
 
 MN_EXPORT int64_t mn_proc_list(mn_pid *pids, size_t room) {
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
+    struct mni_cpu *c = mni_call_begin();
     struct list_of l = {pids, room, 0};
     if (mni_rt)
         mni_procs_each(visit, &l);
-    if (c)
-        mni_leave(c);
+    mni_call_end_here(c);
     return (int64_t)l.n;
 }

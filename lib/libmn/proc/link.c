@@ -2,8 +2,8 @@
  * protocol). */
 #include <errno.h>
 
+#include "call.h"
 #include "export.h"
-#include "foreign.h"
 #include "proc/signal.h"
 
 /* The call may have made the caller's process end. */
@@ -146,17 +146,12 @@ MN_EXPORT int mn_demonitor(mn_ref ref, bool flush) {
 }
 
 MN_EXPORT int mn_exit_signal(mn_pid pid, int64_t reason) {
-    struct mni_runtime *rt = mni_rt;
-    if (!rt)
+    if (!mni_rt)
         return -EPERM;
-    struct mni_cpu *c = mni_enter();
-    struct mni_proc *p = NULL;
-    if (c)
-        p = mni_proc_self(c);
-    else
-        mni_foreign_enter();
+    struct mni_cpu *c = mni_call_begin();
+    struct mni_proc *p = c ? mni_proc_self(c) : NULL;
     int r = 0;
-    struct mni_msg *m = mni_signal_make(mni_part(c), MNI_K_EXIT, p ? mni_pid(p) : 0, 0);
+    struct mni_msg *m = mni_signal_make(mni_part(c), MNI_K_EXIT, mni_pid_self(c), 0);
     if (!m) {
         r = -ENOMEM;
     } else {

@@ -160,9 +160,21 @@ static inline bool mni_proc_is(const struct mni_proc *p, mn_pid pid) {
     return a32_load_acquire(&p->generation) == (uint32_t)(pid >> 32);
 }
 
+/* The same; NULL: it has ended. */
+static inline struct mni_proc *mni_proc_find(mn_pid pid) {
+    struct mni_proc *p = mni_proc_at(pid);
+    return __builtin_expect(p && mni_proc_is(p, pid), 1) ? p : NULL;
+}
+
 /* The caller's process, inside the runtime; NULL: it is none. */
 static inline struct mni_proc *mni_proc_self(const struct mni_cpu *c) {
     return c->current->own->proc;
+}
+
+/* The caller's pid; 0: it is no process.  c == NULL: a foreign LWP. */
+static inline mn_pid mni_pid_self(const struct mni_cpu *c) {
+    const struct mni_proc *p = c ? mni_proc_self(c) : NULL;
+    return p ? mni_pid(p) : 0;
 }
 
 /* Only a thread's own process may block in mn_receive. */

@@ -13,9 +13,9 @@
  */
 #include <errno.h>
 
+#include "call.h"
 #include "clock.h"
 #include "export.h"
-#include "foreign.h"
 #include "idle.h"
 #include "lock.h"
 #include "proc/signal.h"
@@ -189,20 +189,17 @@ static int start_call(mn_pid to, int64_t deadline, enum mn_msg_type type, uint64
         return -EMSGSIZE;
     if (!mni_rt)
         return -EPERM;
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
+    struct mni_cpu *c = mni_call_begin();
     struct mni_proc *p = c ? mni_proc_self(c) : NULL;
     mn_ref ref = mni_ref_make(c);
-    struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_MSG, p ? mni_pid(p) : 0, tag,
+    struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_MSG, mni_pid_self(c), tag,
                                      type == MN_MSG_TIMEOUT ? ref : 0, data, size);
     if (m)
         m->pub.type = (uint16_t)type;
     int r = start(c, p, to, deadline, m, ref);
     if (r == 0 && timer)
         *timer = ref;
-    if (c)
-        mni_leave(c);
+    mni_call_end_here(c);
     return r;
 }
 
@@ -217,9 +214,7 @@ MN_EXPORT int mn_start_timer(mn_pid to, int64_t deadline, uint64_t tag, mn_ref *
 MN_EXPORT int64_t mn_cancel_timer(mn_ref timer) {
     if (!mni_rt)
         return -ENOENT;
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
+    struct mni_cpu *c = mni_call_begin();
     int64_t left = cancel(c, timer);
     if (c) {
         forget(c, mni_proc_self(c), timer);
@@ -229,9 +224,7 @@ MN_EXPORT int64_t mn_cancel_timer(mn_ref timer) {
 }
 
 MN_EXPORT int64_t mn_read_timer(mn_ref timer) {
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
+    struct mni_cpu *c = mni_call_begin();
     struct shard *s;
     struct ptimer **at = chain_of(timer, &s), *t;
     int64_t left = -ENOENT;
@@ -243,8 +236,7 @@ MN_EXPORT int64_t mn_read_timer(mn_ref timer) {
         left = left > 0 ? left : 0;
     }
     lock_drop(&s->lock);
-    if (c)
-        mni_leave(c);
+    mni_call_end_here(c);
     return left;
 }
 

@@ -2,18 +2,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "call.h"
 #include "export.h"
-#include "foreign.h"
 #include "proc/limit.h"
 #include "proc/signal.h"
 
 enum { PENALTY = 3 };
-
-/* The caller's pid; 0: it is no process. */
-static inline mn_pid sender(const struct mni_cpu *c) {
-    const struct mni_proc *p = c ? mni_proc_self(c) : NULL;
-    return p ? mni_pid(p) : 0;
-}
 
 /* Pushes a message that the caller has made. */
 static inline void push(struct mni_cpu *c, struct mni_proc *p, mn_pid to, struct mni_msg *m) {
@@ -51,9 +45,9 @@ static inline int post_begin(struct mni_cpu **cpu, mn_pid to, struct mni_proc **
             return -EPERM;
         mni_foreign_enter();
     }
-    struct mni_proc *p = mni_proc_at(to);
+    struct mni_proc *p = mni_proc_find(to);
     *out = p;
-    if (__builtin_expect(!p || !mni_proc_is(p, to), 0))
+    if (__builtin_expect(!p, 0))
         return 0;
     if (__builtin_expect((a32_load(&p->flags) & MNI_PROC_LIMITED) != 0, 0)) {
         *bits = MNI_MSG_COUNTED;
@@ -92,7 +86,7 @@ static inline int post(mn_pid to, uint64_t tag, const void *data, size_t size, i
         post_end(c);
         return r;
     }
-    return finish(c, p, to, mni_msg_make(mni_part(c), MNI_K_MSG, sender(c), tag, 0, data, size), bits);
+    return finish(c, p, to, mni_msg_make(mni_part(c), MNI_K_MSG, mni_pid_self(c), tag, 0, data, size), bits);
 }
 
 MN_EXPORT int mn_post(mn_pid to, uint64_t tag, const void *data, size_t size) {
@@ -131,7 +125,7 @@ MN_EXPORT int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void
             release(data);
         return r;
     }
-    struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_MSG, sender(c), tag, 0, NULL, 0);
+    struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_MSG, mni_pid_self(c), tag, 0, NULL, 0);
     if (m) {
         m->bits = MNI_MSG_REF;
         m->pub.data = data;
@@ -152,7 +146,7 @@ MN_EXPORT int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin) {
         post_end(c);
         return r;
     }
-    struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_MSG, sender(c), tag, 0, NULL, 0);
+    struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_MSG, mni_pid_self(c), tag, 0, NULL, 0);
     if (m)
         mni_msg_detail(m, bin);
     return finish(c, p, to, m, bits);
@@ -173,12 +167,10 @@ static struct fixed {
 MN_EXPORT int mn_post_from_signal(mn_pid to, uint64_t tag, uint64_t value) {
     if (!mni_rt)
         return -EPERM;
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
+    struct mni_cpu *c = mni_call_begin();
     int r = -EAGAIN;
-    struct mni_proc *p = mni_proc_at(to);
-    if (!p || !mni_proc_is(p, to))
+    struct mni_proc *p = mni_proc_find(to);
+    if (!p)
         r = 0;
     for (unsigned i = 0; r < 0 && i < FIXED; i++) {
         struct fixed *f = &fixed[i];
@@ -194,7 +186,6 @@ MN_EXPORT int mn_post_from_signal(mn_pid to, uint64_t tag, uint64_t value) {
         push(c, p, to, m);
         r = 0;
     }
-    if (c)
-        mni_leave(c);
+    mni_call_end_here(c);
     return r;
 }

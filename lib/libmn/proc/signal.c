@@ -42,8 +42,8 @@ static bool fatal(const struct mni_msg *m, bool trap) {
 }
 
 bool mni_signal_send(struct mni_cpu *c, mn_pid to, struct mni_msg *m) {
-    struct mni_proc *p = mni_proc_at(to);
-    if (!p || !mni_proc_is(p, to)) {
+    struct mni_proc *p = mni_proc_find(to);
+    if (!p) {
         mni_signal_bounce(c, to, m);
         return false;
     }

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "call.h"
 #include "create.h"
 #include "export.h"
 #include "exit.h"
-#include "foreign.h"
 #include "proc/exec.h"
 #include "proc/own.h"
 #include "proc/signal.h"
@@ -131,13 +131,6 @@ static struct mni_proc *make(struct mni_cpu *c, const struct mn_spawn_attr *opt,
     return p;
 }
 
-static struct mni_cpu *begin(void) {
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
-    return c;
-}
-
 /* ---- a thread */
 
 static void *proc_main(void *arg) {
@@ -175,7 +168,7 @@ static void *proc_main(void *arg) {
 enum { PENALTY = 7 };
 
 static int spawn(mn_pid *pid, const struct mn_spawn_attr *opt, int (*fn)(void *), void *arg) {
-    struct mni_cpu *c = begin();
+    struct mni_cpu *c = mni_call_begin();
     struct mni_proc *self;
     int r = 0;
     struct mni_proc *p = make(c, opt, true, &self, &r);
@@ -222,7 +215,7 @@ MN_EXPORT int mn_spawn_handler(mn_pid *pid, const struct mn_handler *handler, co
     int r = handler && (handler->handle_message || handler->handle_call) && size <= handler->state_size ? check(opt) : -EINVAL;
     if (r < 0)
         return r;
-    struct mni_cpu *c = begin();
+    struct mni_cpu *c = mni_call_begin();
     struct mni_proc *self;
     struct mni_proc *p = make(c, opt, false, &self, &r);
     if (!p)
@@ -247,8 +240,7 @@ MN_EXPORT int mn_spawn_handler(mn_pid *pid, const struct mn_handler *handler, co
     else if (pid)
         *pid = number;
 leave:
-    if (c)
-        mni_leave_slice(c);
+    mni_call_end(c);
     return r;
 }
 
@@ -297,32 +289,24 @@ MN_EXPORT mn_pid mn_pid_self(void) {
     struct mni_cpu *c = mni_enter();
     if (!c)
         return 0;
-    struct mni_proc *p = mni_proc_self(c);
-    mn_pid pid = p ? mni_pid(p) : 0;
+    mn_pid pid = mni_pid_self(c);
     mni_leave(c);
     return pid;
 }
 
 MN_EXPORT bool mn_alive(mn_pid pid) {
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
-    const struct mni_proc *p = mni_rt ? mni_proc_at(pid) : NULL;
-    bool alive = p && mni_proc_is(p, pid);
-    if (c)
-        mni_leave(c);
+    struct mni_cpu *c = mni_call_begin();
+    bool alive = mni_rt && mni_proc_find(pid);
+    mni_call_end_here(c);
     return alive;
 }
 
 MN_EXPORT mn_thread mn_proc_thread(mn_pid pid) {
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
+    struct mni_cpu *c = mni_call_begin();
     const struct mni_proc *p = mni_rt ? mni_proc_at(pid) : NULL;
     mn_thread t = p ? a64_load_acquire(&p->thread) : 0; /* acquire: as in mni_proc_poke */
     if (p && !mni_proc_is(p, pid))
         t = 0;
-    if (c)
-        mni_leave(c);
+    mni_call_end_here(c);
     return t;
 }

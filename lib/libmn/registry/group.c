@@ -101,7 +101,7 @@ static int add(struct mni_cpu *c, enum mni_entry_kind kind, const char *group, m
     }
     if (ref)
         *ref = number;
-    return mni_entry_watch(c, pid, monitor) ? 0 : -ESRCH;
+    return mni_signal_send(c, pid, monitor) ? 0 : -ESRCH;
 }
 
 /* Takes out the entry that `wanted` says, and releases it. */
@@ -122,22 +122,20 @@ static int take_out(struct mni_cpu *c, struct mni_entry *e) {
 }
 
 MN_EXPORT int mn_group_join(const char *group, mn_pid pid) {
-    struct mni_cpu *c;
     if (!mni_name_valid(group))
         return -EINVAL;
-    int r = mni_registry_begin(&c);
-    if (r < 0)
-        return r;
-    const struct mni_proc *p = mni_proc_at(pid);
-    r = p && mni_proc_is(p, pid) ? add(c, MNI_MEMBER, group, pid, NULL) : -ESRCH;
-    mni_registry_end(c);
+    if (!mni_rt)
+        return -EPERM;
+    struct mni_cpu *c = mni_call_begin();
+    int r = mni_proc_find(pid) ? add(c, MNI_MEMBER, group, pid, NULL) : -ESRCH;
+    mni_call_end_here(c);
     return r;
 }
 
 MN_EXPORT int mn_group_leave(const char *group, mn_pid pid) {
-    struct mni_cpu *c;
-    if (!mni_name_valid(group) || mni_registry_begin(&c) < 0)
+    if (!mni_name_valid(group) || !mni_rt)
         return -ENOENT;
+    struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
     struct mni_group *g = find(group);
     struct mni_entry *found = NULL;
@@ -145,14 +143,14 @@ MN_EXPORT int mn_group_leave(const char *group, mn_pid pid) {
         if (list_entry(l, struct mni_entry, link)->pid == pid)
             found = list_entry(l, struct mni_entry, link);
     int r = take_out(c, found);
-    mni_registry_end(c);
+    mni_call_end_here(c);
     return r;
 }
 
 MN_EXPORT int64_t mn_group_members(const char *group, mn_pid *pids, size_t n) {
-    struct mni_cpu *c;
-    if (!mni_name_valid(group) || mni_registry_begin(&c) < 0)
+    if (!mni_name_valid(group) || !mni_rt)
         return 0;
+    struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
     const struct mni_group *g = find(group);
     int64_t count = g ? (int64_t)g->count : 0;
@@ -160,7 +158,7 @@ MN_EXPORT int64_t mn_group_members(const char *group, mn_pid *pids, size_t n) {
     for (struct list *l = g ? g->members.next : NULL; l && l != &g->members && i < n; l = l->next)
         pids[i++] = list_entry(l, struct mni_entry, link)->pid;
     mni_lock_drop(&mni_registry.lock);
-    mni_registry_end(c);
+    mni_call_end_here(c);
     return count;
 }
 
@@ -189,23 +187,23 @@ MN_EXPORT int64_t mn_group_post(const char *group, uint64_t tag, const void *dat
 
 MN_EXPORT int mn_group_watch(const char *group, mn_ref *ref) {
     mn_pid self = mn_pid_self();
-    struct mni_cpu *c;
     if (!mni_name_valid(group) || !ref)
         return -EINVAL;
-    if (!self || mni_registry_begin(&c) < 0)
+    if (!self)
         return -EPERM;
+    struct mni_cpu *c = mni_call_begin();
     int r = add(c, MNI_WATCHER, group, self, ref);
-    mni_registry_end(c);
+    mni_call_end_here(c);
     return r;
 }
 
 MN_EXPORT int mn_group_unwatch(mn_ref ref) {
-    struct mni_cpu *c;
-    if (mni_registry_begin(&c) < 0)
+    if (!mni_rt)
         return -ENOENT;
+    struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
     struct mni_entry *e = mni_registry_by_ref(ref);
     int r = take_out(c, e && e->kind == MNI_WATCHER ? e : NULL);
-    mni_registry_end(c);
+    mni_call_end_here(c);
     return r;
 }

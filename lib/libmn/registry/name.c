@@ -16,11 +16,6 @@ static struct mni_entry *find(const char *name) {
     return NULL;
 }
 
-static bool alive(mn_pid pid) {
-    struct mni_proc *p = mni_proc_at(pid);
-    return p && mni_proc_is(p, pid);
-}
-
 static void take_out(struct mni_entry *e) {
     mni_map_remove(&mni_registry.names, &e->by_name);
     mni_map_remove(&mni_registry.refs, &e->by_ref);
@@ -29,7 +24,7 @@ static void take_out(struct mni_entry *e) {
 /* An entry of a process that has ended makes room, and is put into *gone. */
 static int add(struct mni_entry *e, struct mni_entry **gone) {
     struct mni_entry *other = find(e->name);
-    if (other && alive(other->pid))
+    if (other && mni_proc_find(other->pid))
         return -EEXIST;
     if (other) {
         take_out(other);
@@ -46,7 +41,7 @@ static int add(struct mni_entry *e, struct mni_entry **gone) {
 
 static int name_it(struct mni_cpu *c, const char *name, mn_pid pid) {
     struct mni_msg *monitor;
-    if (!alive(pid))
+    if (!mni_proc_find(pid))
         return -ESRCH;
     struct mni_entry *gone = NULL, *e = mni_entry_make(c, MNI_NAME, pid, name, &monitor);
     if (!e)
@@ -60,63 +55,62 @@ static int name_it(struct mni_cpu *c, const char *name, mn_pid pid) {
         mni_msg_free(mni_part(c), monitor);
         return r;
     }
-    return mni_entry_watch(c, pid, monitor) ? 0 : -ESRCH;
+    return mni_signal_send(c, pid, monitor) ? 0 : -ESRCH;
 }
 
 MN_EXPORT int mn_register(const char *name, mn_pid pid) {
-    struct mni_cpu *c;
     if (!mni_name_valid(name))
         return -EINVAL;
-    int r = mni_registry_begin(&c);
-    if (r < 0)
-        return r;
-    r = name_it(c, name, pid);
-    mni_registry_end(c);
+    if (!mni_rt)
+        return -EPERM;
+    struct mni_cpu *c = mni_call_begin();
+    int r = name_it(c, name, pid);
+    mni_call_end_here(c);
     return r;
 }
 
 MN_EXPORT int mn_unregister(const char *name) {
-    struct mni_cpu *c;
-    if (!mni_name_valid(name) || mni_registry_begin(&c) < 0)
+    if (!mni_name_valid(name) || !mni_rt)
         return -ENOENT;
+    struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
     struct mni_entry *e = find(name);
     if (e)
         take_out(e);
     mni_lock_drop(&mni_registry.lock);
-    bool was = e && alive(e->pid);
+    bool was = e && mni_proc_find(e->pid);
     if (was)
         mni_entry_unwatch(c, e->pid, e->ref);
     free(e);
-    mni_registry_end(c);
+    mni_call_end_here(c);
     return was ? 0 : -ENOENT;
 }
 
 MN_EXPORT mn_pid mn_whereis(const char *name) {
-    struct mni_cpu *c;
-    if (!mni_name_valid(name) || mni_registry_begin(&c) < 0)
+    if (!mni_name_valid(name) || !mni_rt)
         return 0;
+    struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
     struct mni_entry *e = find(name);
     mn_pid pid = e ? e->pid : 0;
     mni_lock_drop(&mni_registry.lock);
-    if (pid && !alive(pid))
+    if (pid && !mni_proc_find(pid))
         pid = 0;
-    mni_registry_end(c);
+    mni_call_end_here(c);
     return pid;
 }
 
 MN_EXPORT int64_t mn_registered(struct mn_name_info *names, size_t n) {
-    struct mni_cpu *c;
     int64_t count = 0;
-    if (mni_registry_begin(&c) < 0)
+    if (!mni_rt)
         return 0;
+    struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
     const struct mni_map *t = &mni_registry.names;
     for (size_t i = 0; t->chains && i <= t->mask; i++)
         for (struct mni_node *node = t->chains[i]; node; node = node->next) {
             const struct mni_entry *e = list_entry(node, struct mni_entry, by_name);
-            if (!alive(e->pid))
+            if (!mni_proc_find(e->pid))
                 continue;
             if ((uint64_t)count < n) {
                 names[count].pid = e->pid;
@@ -125,7 +119,7 @@ MN_EXPORT int64_t mn_registered(struct mn_name_info *names, size_t n) {
             count++;
         }
     mni_lock_drop(&mni_registry.lock);
-    mni_registry_end(c);
+    mni_call_end_here(c);
     return count;
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "fault.h"
-#include "foreign.h"
 #include "proc/down.h"
 
 struct mni_registry mni_registry;
@@ -82,21 +81,6 @@ bool mni_name_valid(const char *name) {
     return name && *name && strnlen(name, MNI_NAME_MOST + 1) <= MNI_NAME_MOST;
 }
 
-int mni_registry_begin(struct mni_cpu **c) {
-    *c = mni_enter();
-    if (*c)
-        return 0;
-    if (!mni_rt)
-        return -EPERM;
-    mni_foreign_enter();
-    return 0;
-}
-
-void mni_registry_end(struct mni_cpu *c) {
-    if (c)
-        mni_leave(c);
-}
-
 struct mni_entry *mni_entry_make(struct mni_cpu *c, enum mni_entry_kind kind, mn_pid pid, const char *name, struct mni_msg **monitor) {
     size_t size = name ? strlen(name) + 1 : 0;
     struct mni_entry *e = fault("malloc") ? NULL : malloc(sizeof *e + size);
@@ -114,10 +98,6 @@ struct mni_entry *mni_entry_make(struct mni_cpu *c, enum mni_entry_kind kind, mn
         e->by_name.hash = mni_name_hash(name);
     }
     return e;
-}
-
-bool mni_entry_watch(struct mni_cpu *c, mn_pid pid, struct mni_msg *monitor) {
-    return mni_signal_send(c, pid, monitor);
 }
 
 /* Without the memory for it the process tells us when it ends, of an entry that we do not have. */

@@ -14,6 +14,7 @@
 
 #include <mn/registry.h>
 
+#include "call.h"
 #include "list.h"
 #include "olock.h"
 #include "proc/signal.h"
@@ -69,15 +70,11 @@ struct mni_entry *mni_registry_by_ref(mn_ref ref);
 uint64_t mni_name_hash(const char *name);
 bool mni_name_valid(const char *name);
 
-/* A call begins and ends; of any LWP.  -EPERM: there is no runtime. */
-int mni_registry_begin(struct mni_cpu **c);
-void mni_registry_end(struct mni_cpu *c);
-
 /*
- * Makes an entry, and its monitor, which mni_entry_watch sends when the lock is dropped.  NULL: no memory.  Without the lock.
+ * Makes an entry, and its monitor, which is to be sent to the process when the lock is dropped: if that has ended, the
+ * entry is gone then.  NULL: no memory.  Without the lock.
  */
 struct mni_entry *mni_entry_make(struct mni_cpu *c, enum mni_entry_kind kind, mn_pid pid, const char *name, struct mni_msg **monitor);
-bool mni_entry_watch(struct mni_cpu *c, mn_pid pid, struct mni_msg *monitor); /* false: the process has ended, and the entry is gone */
 /* Its process is not monitored any more. */
 void mni_entry_unwatch(struct mni_cpu *c, mn_pid pid, mn_ref ref);
 
