@@ -131,15 +131,7 @@ int mni_kq_os_bell(struct mni_kq *kq) {
     if (kq->bell >= 0)
         return 0;
     int fd = fault("eventfd") ? -EMFILE : (int)sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fd < 0)
-        return fd;
-    int r = kq_control(kq->fd, EPOLL_CTL_ADD, fd, EPOLLIN, KQ_TAG(KQ_BELL));
-    if (r < 0) {
-        sys(SYS_close, fd);
-        return r;
-    }
-    kq->bell = fd;
-    return 0;
+    return kq_adopt(kq, &kq->bell, fd, KQ_TAG(KQ_BELL));
 }
 
 void mni_kq_os_ring(struct mni_kq *kq, bool on) {
@@ -157,14 +149,9 @@ void mni_kq_os_ring(struct mni_kq *kq, bool on) {
 int mni_kq_os_timer(struct mni_kq *kq, int64_t deadline) {
     if (kq->timer_fd < 0) {
         int fd = fault("timerfd") ? -EMFILE : (int)sys(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-        if (fd < 0)
-            return fd;
-        int r = kq_control(kq->fd, EPOLL_CTL_ADD, fd, EPOLLIN, KQ_TAG(KQ_TIMER));
-        if (r < 0) {
-            sys(SYS_close, fd);
+        int r = kq_adopt(kq, &kq->timer_fd, fd, KQ_TAG(KQ_TIMER));
+        if (r < 0)
             return r;
-        }
-        kq->timer_fd = fd;
     }
     struct itimerspec t = {{0, 0}, {deadline / 1000000000, deadline % 1000000000}};
     if (deadline == MN_FOREVER)

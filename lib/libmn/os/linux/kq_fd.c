@@ -77,15 +77,7 @@ static int second(struct mni_kq *kq) {
     if (kq->second >= 0)
         return 0;
     int fd = fault("epoll") ? -EMFILE : (int)sys(SYS_epoll_create1, EPOLL_CLOEXEC);
-    if (fd < 0)
-        return fd;
-    int r = kq_control(kq->fd, EPOLL_CTL_ADD, fd, EPOLLIN, KQ_TAG(KQ_SECOND));
-    if (r < 0) {
-        sys(SYS_close, fd);
-        return r;
-    }
-    kq->second = fd;
-    return 0;
+    return kq_adopt(kq, &kq->second, fd, KQ_TAG(KQ_SECOND));
 }
 
 static int enter(struct mni_kq *kq, struct mni_note *n) {

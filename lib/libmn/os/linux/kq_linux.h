@@ -18,6 +18,18 @@ static inline int kq_control(int set, int op, int fd, uint32_t events, uint64_t 
     return (int)sys(SYS_epoll_ctl, set, op, fd, &e);
 }
 
+/* A descriptor of the kqueue's own, just made (or an error), goes into its set and into *own. */
+static inline int kq_adopt(struct mni_kq *kq, int *own, int fd, uint64_t tag) {
+    if (fd < 0)
+        return fd;
+    int r = kq_control(kq->fd, EPOLL_CTL_ADD, fd, EPOLLIN, tag);
+    if (r < 0)
+        sys(SYS_close, fd);
+    else
+        *own = fd;
+    return r;
+}
+
 /* fstat: 0 or a negative errno. */
 static inline int kq_stat(int fd, struct stat *st) {
     return (int)sys(SYS_newfstatat, fd, "", st, 0x1000 /* AT_EMPTY_PATH */);

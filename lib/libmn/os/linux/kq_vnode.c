@@ -54,15 +54,7 @@ static int open_files(struct mni_kq *kq) {
     if (kq->files >= 0)
         return 0;
     int fd = fault("inotify") ? -EMFILE : (int)sys(SYS_inotify_init1, IN_NONBLOCK | IN_CLOEXEC);
-    if (fd < 0)
-        return fd;
-    int r = kq_control(kq->fd, EPOLL_CTL_ADD, fd, EPOLLIN, KQ_TAG(KQ_FILES));
-    if (r < 0) {
-        sys(SYS_close, fd);
-        return r;
-    }
-    kq->files = fd;
-    return 0;
+    return kq_adopt(kq, &kq->files, fd, KQ_TAG(KQ_FILES));
 }
 
 /* Asks for what all notes of the watch of n want; n->vnode.watch is known then. */
