@@ -91,6 +91,20 @@ uint64_t bench_now(void) {
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+double bench_resident(int pid) {
+    char name[64] = "/proc/self/status", line[256];
+    if (pid)
+        snprintf(name, sizeof name, "/proc/%d/status", pid);
+    FILE *f = fopen(name, "re");
+    verify(f != NULL, "%s: %s", name, strerror(errno));
+    double kib = 0, n;
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "VmRSS: %lf", &n) == 1 || sscanf(line, "VmPTE: %lf", &n) == 1)
+            kib += n;
+    fclose(f);
+    return kib * 1024;
+}
+
 void bench_sleep_until(uint64_t when) {
     struct timespec ts = {(time_t)(when / 1000000000u), (long)(when % 1000000000u)};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)

@@ -66,6 +66,9 @@ _Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf,
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t bench_now(void);
 
+/* The resident size and the page tables of a process (0: the caller), in bytes. */
+double bench_resident(int pid);
+
 /* Sleeps until CLOCK_MONOTONIC shows that many nanoseconds. */
 void bench_sleep_until(uint64_t when);
 

@@ -102,19 +102,6 @@ static uint64_t server_cpu(void) {
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static double server_memory(void) {
-    char name[64], line[256];
-    snprintf(name, sizeof name, "/proc/%d/status", (int)server);
-    FILE *f = fopen(name, "re");
-    verify(f != NULL, "%s: %s", name, strerror(errno));
-    double kib = 0, n;
-    while (fgets(line, sizeof line, f))
-        if (sscanf(line, "VmRSS: %lf", &n) == 1 || sscanf(line, "VmPTE: %lf", &n) == 1)
-            kib += n;
-    fclose(f);
-    return kib * 1024;
-}
-
 /* ---- latencies: 64 steps to each power of two ---- */
 
 enum { STEPS = 64, POWERS = 40 };
@@ -361,9 +348,9 @@ int main(int argc, char **argv) {
     struct measured m = measure(seconds, flight);
     double kept = 0, memory = 0;
     if (idle > 0) {
-        memory = server_memory();
+        memory = bench_resident(server);
         struct connection **others = connect_all(active, idle);
-        memory = (server_memory() - memory) / idle;
+        memory = (bench_resident(server) - memory) / idle;
         all_rest(all, active);
         kept = m.per_cpu_second;
         m = measure(seconds, flight);

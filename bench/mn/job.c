@@ -28,18 +28,6 @@ void job_result(const char *name, double figure, const char *unit, const char *e
     bench_result(name, figure, unit, text);
 }
 
-double job_resident(void) {
-    FILE *f = fopen("/proc/self/status", "re");
-    verify(f != NULL, "cannot read /proc/self/status");
-    char line[256];
-    double kib = 0, n;
-    while (fgets(line, sizeof line, f))
-        if (sscanf(line, "VmRSS: %lf", &n) == 1 || sscanf(line, "VmPTE: %lf", &n) == 1)
-            kib += n;
-    fclose(f);
-    return kib * 1024;
-}
-
 double job_cpu_seconds(void) {
     struct rusage r;
     must(getrusage(RUSAGE_SELF, &r));

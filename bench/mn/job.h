@@ -20,9 +20,6 @@ int job_run_with(int (*job)(void *), struct mn_config config);
 void job_result(const char *name, double figure, const char *unit, const char *extra, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* The process's resident size and its page tables, in bytes. */
-double job_resident(void);
-
 /* CPU seconds of the process so far. */
 double job_cpu_seconds(void);
 

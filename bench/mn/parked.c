@@ -90,9 +90,9 @@ static int job(void *arg) {
     first_thread = mn_self();
     all = job_memory(count, sizeof *all);
     uint32_t *order = job_shuffled(count);
-    double before = job_resident();
+    double before = bench_resident(0);
     double first = create();
-    double bytes = (job_resident() - before) / count;
+    double bytes = (bench_resident(0) - before) / count;
     end(0);
     double again = create();
     double in_order = wake(NULL);

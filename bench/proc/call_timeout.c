@@ -68,10 +68,10 @@ static int job(void *arg) {
     must(mn_attach());
     server = start_handler(&handler, NULL, 0);
     run(n / 10);
-    double before = job_resident();
+    double before = bench_resident(0);
     uint64_t from = bench_now(), replied = tally_get(&late_replies);
     run(n);
-    double grown = (job_resident() - before) / 1024, each = (double)(bench_now() - from) / (double)n;
+    double grown = (bench_resident(0) - before) / 1024, each = (double)(bench_now() - from) / (double)n;
     for (int i = 0; tally_get(&late_replies) - replied < n / CALLERS * CALLERS; i++) {
         verify(i < 10000, "%lu late replies of %lu were sent", (unsigned long)(tally_get(&late_replies) - replied),
                (unsigned long)n);

@@ -47,12 +47,12 @@ static int job(void *arg) {
     (void)arg;
     uint32_t n = count + stacks;
     all = job_memory(n, sizeof *all);
-    double before = job_resident();
+    double before = bench_resident(0);
     uint64_t from = bench_now();
     for (uint32_t i = 0; i < n; i++)
         all[i] = i < count ? start_handler(&handler, NULL, 0) : start(body, NULL);
     await(&begun, n);
-    double create = (double)(bench_now() - from) / n, bytes = job_resident() - before;
+    double create = (double)(bench_now() - from) / n, bytes = bench_resident(0) - before;
     for (uint32_t i = 0; i < n; i++)
         verify(mn_alive(all[i]), "process %u has ended", i);
     from = bench_now();
@@ -61,7 +61,7 @@ static int job(void *arg) {
     await(&woken, n);
     double wake = (double)(bench_now() - from) / n;
     if (stacks) {
-        double later = job_resident() - before;
+        double later = bench_resident(0) - before;
         job_result("proc_parked_10m", (later > bytes ? later : bytes) / 1e9, "GB", NULL);
         job_result("proc_parked_10m_create", create, "ns", NULL);
         job_result("proc_parked_10m_wake", wake, "ns", NULL);

@@ -91,7 +91,7 @@ static int job(void *arg) {
     tree(1);
     double seconds = tree(1);
     job_result("proc_skynet_1m", seconds, "s", NULL);
-    job_result("proc_skynet_1m_memory", job_resident() / 1e6, "MB", NULL);
+    job_result("proc_skynet_1m_memory", bench_resident(0) / 1e6, "MB", NULL);
     tree(0);
     job_result("proc_skynet_1m_stack", tree(0), "s", NULL);
     return 0;

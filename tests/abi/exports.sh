@@ -2,36 +2,12 @@
 # The dynamic symbols of libthread_1to1.so: every function that a program can bind to in the libc's thread families is
 # ours, nothing is exported that is neither the libc's nor ours by name, no symbol has a version (a versioned definition
 # would not take the place of the libc's), and the object needs only the libc and has no text relocations.
-: "${ODONATA_SRC:=$(cd "$(dirname "$0")/../.." && pwd)}"
-: "${ODONATA_BUILD:=$ODONATA_SRC/build}"
+# shellcheck source=tests/abi/lib.sh
+. "$(dirname "$0")/lib.sh"
 lib=${ODONATA_LIB:-$ODONATA_BUILD/.libs/libthread_1to1.so}
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-failed=0
-
-ok() { # status name
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        failed=1
-    fi
-}
-
-empty() { # file name: passes when the file is empty, else shows it
-    if [ -s "$1" ]; then
-        ok 1 "$2"
-        sed 's/^/#   /' "$1"
-    else
-        ok 0 "$2"
-    fi
-}
 
 if ! command -v nm >/dev/null || ! command -v readelf >/dev/null; then
-    echo "1..0 # SKIP needs binutils"
-    exit 0
+    skip_all "needs binutils"
 fi
 
 libc=$(ldd "$lib" | awk '$1 ~ /^libc\.so\.6/ {print $3}')
@@ -99,5 +75,4 @@ tls=$(readelf -lW "$lib" | awk '$1 == "TLS" {print $6}')
 [ $((tls)) -gt 0 ] && [ $((tls)) -le 4096 ]
 ok $? "its thread-local storage is $((tls)) bytes, 4096 at most"
 
-echo "1..$n"
-exit $failed
+finish

@@ -1,24 +1,8 @@
 #!/bin/sh
 # Each public header, alone and twice, is clean C11 and C++17, also pedantically, and its functions have C linkage.
 # thread_1to1.h is for old programs too: clean C99.
-: "${ODONATA_SRC:=$(cd "$(dirname "$0")/../.." && pwd)}"
-n=0
-failed=0
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-
-try() { # name compiler...
-    name=$1
-    shift
-    n=$((n + 1))
-    if "$@" >"$tmp/out" 2>&1; then
-        echo "ok $n - $name"
-    else
-        echo "not ok $n - $name"
-        sed 's/^/#   /' "$tmp/out" | head -20
-        failed=1
-    fi
-}
+# shellcheck source=tests/abi/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 warn="-Wall -Wextra -Wpedantic -Wshadow -Werror -fsyntax-only -I$ODONATA_SRC/include"
 find "$ODONATA_SRC/include" -name '*.h' >"$tmp/headers"
@@ -43,5 +27,4 @@ while read -r h; do
     grep -q 'extern "C"' "$h"
     try "$base: C linkage for C++" test $? = 0
 done <"$tmp/headers"
-echo "1..$n"
-exit $failed
+finish

@@ -5,33 +5,11 @@
 #
 # A program is a literal display in EXAMPLES that has a main function; what it prints is the next display, after a line that
 # begins with "It prints".  Without one it prints nothing on standard output.
-: "${ODONATA_SRC:=$(cd "$(dirname "$0")/../.." && pwd)}"
-: "${ODONATA_BUILD:=$ODONATA_SRC/build}"
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-failed=0
-try() { # name command...
-    name=$1
-    shift
-    n=$((n + 1))
-    if "$@" >"$tmp/out" 2>&1; then
-        echo "ok $n - $name"
-    else
-        echo "not ok $n - $name"
-        sed 's/^/#   /' "$tmp/out" | head -40
-        failed=1
-    fi
-}
-case "${ODONATA_SANITIZERS:-}" in
-*[a-z]*)
-    echo "1..0 # SKIP a sanitizer build"
-    exit 0
-    ;;
-esac
+# shellcheck source=tests/abi/lib.sh
+. "$(dirname "$0")/lib.sh"
+skip_under_sanitizers
 if ! command -v cc >/dev/null || ! command -v c++ >/dev/null; then
-    echo "1..0 # SKIP needs compilers"
-    exit 0
+    skip_all "needs compilers"
 fi
 
 # Writes NAME-N.c, NAME-N.out and, for C++, NAME-N.cxx.
@@ -96,5 +74,4 @@ for page in "$ODONATA_SRC"/doc/man/mn_*.3; do
     [ -e "$tmp/${name%.3}-1.c" ] || echo "$name"
 done >"$tmp/without"
 try "every page of section 3 has a program" test ! -s "$tmp/without"
-echo "1..$n"
-exit $failed
+finish

@@ -1,32 +1,9 @@
 #!/bin/sh
 # The manual pages.  Every function of libmn has one, under its own name, and what the page says of its type is what the
 # header declares; every page has the parts that it should, names no page that is not there, and passes mandoc and groff.
-: "${ODONATA_SRC:=$(cd "$(dirname "$0")/../.." && pwd)}"
-: "${ODONATA_BUILD:=$ODONATA_SRC/build}"
+# shellcheck source=tests/abi/lib.sh
+. "$(dirname "$0")/lib.sh"
 man=$ODONATA_SRC/doc/man
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-failed=0
-
-ok() { # status name
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        failed=1
-    fi
-}
-
-empty() { # file name: passes when the file is empty, else shows it
-    if [ -s "$1" ]; then
-        ok 1 "$2"
-        sed 's/^/#   /' "$1" | head -40
-    else
-        ok 0 "$2"
-    fi
-}
 
 # names FILE: those in its NAME section, with the section of the manual.
 names() {
@@ -153,5 +130,4 @@ awk 'length > 200 {print FILENAME ": line " FNR " is long"} / $/ {print FILENAME
     "$man"/*.[1-9] >"$tmp/lines"
 empty "$tmp/lines" "lines are of decent length and end in a word"
 
-echo "1..$n"
-exit $failed
+finish

@@ -2,36 +2,12 @@
 # The dynamic symbols of libmn.so are mn_*, the BSDs' names for kqueues, close (for the sake of these: kq_names.c), and the two functions of C++'s run time that it has to stand in for; every one
 # is declared in include/mn/*.h and everything declared there is exported; the object needs the libc, hwloc and libgcc_s
 # alone (an initialiser of mn_once may be left by a C++ exception, which is the last one's).
-: "${ODONATA_SRC:=$(cd "$(dirname "$0")/../.." && pwd)}"
-: "${ODONATA_BUILD:=$ODONATA_SRC/build}"
+# shellcheck source=tests/abi/lib.sh
+. "$(dirname "$0")/lib.sh"
 lib=$ODONATA_BUILD/.libs/libmn.so
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-failed=0
-
-ok() { # status name
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        failed=1
-    fi
-}
-
-empty() { # file name: passes when the file is empty, else shows it
-    if [ -s "$1" ]; then
-        ok 1 "$2"
-        sed 's/^/#   /' "$1"
-    else
-        ok 0 "$2"
-    fi
-}
 
 if ! command -v nm >/dev/null || ! command -v readelf >/dev/null || ! command -v gcc >/dev/null; then
-    echo "1..0 # SKIP needs binutils and gcc"
-    exit 0
+    skip_all "needs binutils and gcc"
 fi
 
 nm -D --defined-only --with-symbol-versions "$lib" >"$tmp/nm"
@@ -91,5 +67,4 @@ tls=$(readelf -lW "$lib" | awk '$1 == "TLS" {print $6}')
 [ $((tls)) -gt 0 ] && [ $((tls)) -le 4096 ]
 ok $? "its thread-local storage is $((tls)) bytes, 4096 at most: it can be loaded late"
 
-echo "1..$n"
-exit $failed
+finish

@@ -1,34 +1,11 @@
 #!/bin/sh
 # libmn as it is installed: headers, library and manual are there, the .pc file builds a C and a C++ program that run,
 # and nothing is left by uninstall.
-: "${ODONATA_SRC:=$(cd "$(dirname "$0")/../.." && pwd)}"
-: "${ODONATA_BUILD:=$ODONATA_SRC/build}"
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-failed=0
-try() { # name command...
-    name=$1
-    shift
-    n=$((n + 1))
-    if "$@" >"$tmp/out" 2>&1; then
-        echo "ok $n - $name"
-    else
-        echo "not ok $n - $name"
-        sed 's/^/#   /' "$tmp/out" | tail -20
-        failed=1
-    fi
-}
-# The end of everything that this script started with is a plain program: a sanitizer's library has to be linked in.
-case "${ODONATA_SANITIZERS:-}" in
-*[a-z]*)
-    echo "1..0 # SKIP a sanitizer build"
-    exit 0
-    ;;
-esac
+# shellcheck source=tests/abi/lib.sh
+. "$(dirname "$0")/lib.sh"
+skip_under_sanitizers
 if ! command -v pkg-config >/dev/null; then
-    echo "1..0 # SKIP needs pkg-config"
-    exit 0
+    skip_all "needs pkg-config"
 fi
 
 unset MAKEFLAGS MFLAGS MAKELEVEL DESTDIR
@@ -80,5 +57,4 @@ try "and runs" env LD_LIBRARY_PATH="$dir" timeout 30 "$tmp/hellocc"
 try "make uninstall" make -s -C "$ODONATA_BUILD" uninstall DESTDIR="$tmp/root"
 find "$tmp/root" -type f -o -type l >"$tmp/left"
 try "leaves nothing" test ! -s "$tmp/left"
-echo "1..$n"
-exit $failed
+finish
