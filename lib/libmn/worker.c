@@ -159,7 +159,7 @@ static void loop(struct mni_worker *w) {
         struct mni_thread *t = w->lost;
         w->lost = NULL;
         if (t)
-            mni_inbox_push(mni_rt->cpus[t->cpu], t);
+            mni_ready_remote(t);
         /* Outside since it lost its cpu: the mark goes before it can get another, and WAITED, if it was set too late. */
         a32_store_release(&w->inside, 0);
         a32_and_full(&w->taken, ~(uint32_t)(MNI_TAKEN_AWAY | MNI_TAKEN_WAITED));

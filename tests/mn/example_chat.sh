@@ -58,8 +58,11 @@ with Server("chat_server", "0") as server:
             break
     ok(left, "one that does not read has to leave")
     anna.leave()
-    carl.leave()
+    carl.hears("* deaf has left", "* anna has left")
     dora = User(server, "dora")
+    carl.hears("* dora has come")
+    carl.leave()
+    dora.hears("* carl has left")
     emil = User(server, "emil")
     dora.hears("* emil has come")
     emil.say("still there")

@@ -199,7 +199,8 @@ static bool of_running(struct mni_copy *c, const struct mni_worker *w, const str
         a32_swap_full(&show.state, NOTHING);
         return false;
     }
-    int64_t until = (int64_t)clock_now_ns() + 100000000;
+    /* It is to run, but the machine may be busy with others. */
+    int64_t until = (int64_t)clock_now_ns() + 1000000000;
     struct timespec ts = {until / 1000000000, until % 1000000000};
     while (a32_load_acquire(&show.state) == ASKED)
         if (umtx_wait(&show.state, ASKED, &ts, CLOCK_MONOTONIC, UMTX_PRIVATE) == -ETIMEDOUT &&
