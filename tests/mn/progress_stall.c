@@ -46,7 +46,7 @@ static void report(const struct mn_stall *s, void *arg) {
     seen[n].depth = s->depth;
     for (int i = 0; i < s->depth; i++) {
         size_t into = (size_t)((char *)s->pcs[i] - (char *)s->fn);
-        seen[n].here |= into < 400;
+        seen[n].here |= into < 4096; /* none of its callers is of this program */
     }
     __atomic_store_n(&count, n + 1, __ATOMIC_RELEASE);
     if (write(told[1], "", 1) != 1)
