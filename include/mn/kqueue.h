@@ -46,6 +46,7 @@ int mn_kqueue1(int flags);
  *   -ESRCH    there is no such process
  *   -ENOMEM, -EMFILE, -ENFILE, -ENOSPC, -ELOOP   what the watching needs cannot be had
  *   -EACCES, -EPERM   it is not permitted
+ *   -ENOTSUP  NOTE_FORK, NOTE_EXEC or NOTE_TRACK without NOTE_EXIT, and the system does not tell this program of these
  * and the call itself fails by
  *   -EBADF      kq is not a kqueue, or was closed meanwhile
  *   -EFAULT     a list is NULL

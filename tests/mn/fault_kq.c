@@ -7,12 +7,13 @@
 #include "kq.h"
 
 #include <mn/signal.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 static int failed;
 
 static int lack(int r) {
-    return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN;
+    return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN || r == -ENOBUFS;
 }
 
 /* Must work the second time at the latest. */
@@ -51,6 +52,69 @@ static void *later(void *arg) {
     nap_ms(2);
     TRY(change(*(int *)arg, 1, EVFILT_USER, 0, NOTE_TRIGGER, 0));
     return NULL;
+}
+
+/* A process that forks, where the system tells of it: each event comes, or the parent's says that something was lost. */
+static void track(int kq) {
+    int go[2];
+    MUST(pipe(go) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char c;
+        close(go[1]);
+        MUST(read(go[0], &c, 1) == 0);
+        pid_t child = fork();
+        if (child == 0)
+            _exit(7);
+        waitpid(child, NULL, 0);
+        _exit(4);
+    }
+    int r = change(kq, (uintptr_t)pid, EVFILT_PROC, EV_ADD, NOTE_TRACK | NOTE_FORK, 0);
+    if (lack(r)) {
+        failed++;
+        r = change(kq, (uintptr_t)pid, EVFILT_PROC, EV_ADD, NOTE_TRACK | NOTE_FORK, 0);
+    }
+    MUST(r == 0 || r == -ENOTSUP);
+    if (r == 0)
+        TRY(change(kq, (uintptr_t)pid, EVFILT_PROC, EV_ADD, NOTE_TRACK | NOTE_EXIT, 0));
+    close(go[0]);
+    close(go[1]);
+    bool child = r < 0, ended = r < 0, erred = false;
+    while (!ended || !(child || erred)) {
+        TRY(wait_one(kq));
+        MUST(got.filter == EVFILT_PROC);
+        child |= got.ident != (uintptr_t)pid && got.fflags == NOTE_CHILD && got.data == pid;
+        unsigned rest = got.fflags & ~NOTE_TRACKERR;
+        MUST(got.ident == (uintptr_t)pid || rest == NOTE_CHILD || rest == 0 || (child && rest == NOTE_EXIT));
+        erred |= (got.fflags & NOTE_TRACKERR) != 0;
+        ended |= got.ident == (uintptr_t)pid && got.fflags & NOTE_EXIT && got.data == 4 << 8;
+    }
+    failed += erred;
+    waitpid(pid, NULL, 0);
+    struct kevent e;
+    while (mn_kevent_until(kq, NULL, 0, &e, 1, 0) > 0)
+        MUST(e.filter == EVFILT_PROC && e.ident != (uintptr_t)pid);
+}
+
+/* The number of connections that wait at a Unix socket, or 1 where it cannot be had. */
+static void backlog(int kq) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof(sa_family_t);
+    int l = socket(AF_UNIX, SOCK_STREAM, 0), c[2];
+    MUST(l >= 0 && bind(l, (struct sockaddr *)&a, size) == 0 && listen(l, 8) == 0);
+    size = sizeof a;
+    MUST(getsockname(l, (struct sockaddr *)&a, &size) == 0);
+    for (int i = 0; i < 2; i++) {
+        c[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+        MUST(c[i] >= 0 && connect(c[i], (struct sockaddr *)&a, size) == 0);
+    }
+    TRY(change(kq, (uintptr_t)l, EVFILT_READ, EV_ADD | EV_ONESHOT, 0, 0));
+    TRY(wait_one(kq));
+    MUST(got.ident == (uintptr_t)l && (got.data == 2 || got.data == 1));
+    failed += got.data == 1;
+    close(l);
+    close(c[0]);
+    close(c[1]);
 }
 
 static int life(void *arg) {
@@ -96,6 +160,8 @@ static int life(void *arg) {
     TRY(wait_one(kq));
     MUST(got.filter == EVFILT_PROC && got.data == 3 << 8);
     waitpid(pid, NULL, 0);
+    track(kq);
+    backlog(kq);
     TRY(change(kq, SIGUSR1, EVFILT_SIGNAL, EV_ADD, 0, 0));
     kill(getpid(), SIGUSR1);
     TRY(wait_one(kq));
@@ -134,7 +200,7 @@ static int child(const char *how) {
 int main(int argc, char **argv) {
     if (argc > 1)
         return child(argv[1]);
-    static const char *const points[] = {"malloc", "eventfd", "epoll", "timerfd", "inotify", "pidfd", "signalfd", "mmap"};
+    static const char *const points[] = {"malloc", "eventfd", "epoll", "timerfd", "inotify", "pidfd", "signalfd", "mmap", "socket", "netlink"};
     for (unsigned p = 0; p < sizeof points / sizeof *points; p++)
         for (int green = 0; green < 2; green++) {
             int bad = 0, hits = 0, misses = 0, n = 1;

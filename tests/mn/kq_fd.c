@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 static int kq;
 static const char *k;
@@ -106,6 +107,34 @@ static int listener(struct sockaddr_in *a) {
     if (l < 0 || bind(l, (struct sockaddr *)a, size) < 0 || listen(l, 8) < 0 || getsockname(l, (struct sockaddr *)a, &size) < 0)
         abort();
     return l;
+}
+
+/* The same with a Unix socket, which has no name in the file system. */
+static void unix_listener(void) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof(sa_family_t);
+    int l = socket(AF_UNIX, SOCK_STREAM, 0), c[3];
+    if (l < 0 || bind(l, (struct sockaddr *)&a, size) < 0 || listen(l, 8) < 0)
+        abort();
+    size = sizeof a;
+    if (getsockname(l, (struct sockaddr *)&a, &size) < 0)
+        abort();
+    add_note(l, EVFILT_READ, 0);
+    ok(none(kq), "%s: Unix: nobody connects", k);
+    for (int i = 0; i < 3; i++) {
+        c[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (connect(c[i], (struct sockaddr *)&a, size) < 0)
+            abort();
+    }
+    ok(next(kq) == 1 && got.data == 3, "%s: Unix: 3 connections wait", k);
+    close(accept(l, NULL, NULL));
+    ok(next(kq) == 1 && got.data == 2, "%s: Unix: 2", k);
+    close(accept(l, NULL, NULL));
+    close(accept(l, NULL, NULL));
+    ok(none(kq), "%s: Unix: none", k);
+    close(l);
+    for (int i = 0; i < 3; i++)
+        close(c[i]);
 }
 
 static void sockets(void) {
@@ -322,6 +351,7 @@ static void test(void) {
     kq = mn_kqueue();
     pipes();
     edges();
+    unix_listener();
     sockets();
     others();
     reuse(0);

@@ -79,8 +79,11 @@ struct mni_note {
             uint32_t index; /* in kq->heap + 1; 0: it is not */
         } timer;
         struct {
-            int fd;
-            uint32_t exited;
+            int fd;        /* -1: the process had gone before it was looked at */
+            bool told;     /* what it does is told; over: also that it has ended, with status */
+            bool over;
+            uint32_t came; /* NOTE_*, to be reported */
+            int parent, status;
         } proc;
         struct { /* also of READ notes on files */
             struct list link; /* in kq->vnodes */
@@ -123,6 +126,8 @@ struct mni_kq {
     int timer_fd;        /* -1: none */
     int second;          /* -1: none; os/: the set for a second note on a descriptor */
     int files;           /* -1: none; os/: what tells of files */
+    int connector;       /* -1: none; os/: what tells of processes */
+    uint32_t connected;  /* notes that it is there for */
     struct list vnodes;  /* notes on files */
     struct list signals; /* notes on signals */
     int64_t armed;       /* what timer_fd is set to */

@@ -98,7 +98,7 @@ static struct mni_kq *fresh(void) {
         kq = fault("malloc") ? NULL : calloc(1, sizeof *kq);
         if (!kq)
             return NULL;
-        kq->fd = kq->bell = kq->timer_fd = kq->second = kq->files = -1;
+        kq->fd = kq->bell = kq->timer_fd = kq->second = kq->files = kq->connector = -1;
         list_init(&kq->active);
         list_init(&kq->vnodes);
         list_init(&kq->signals);

@@ -10,7 +10,7 @@
  *     descriptors    of READ and WRITE notes; edge-triggered: kq_fd.c says how that makes level-triggered notes
  *     a second set   for notes on descriptors that are in this one already: the kernel has one entry for each (file, number),
  *                    and what arrives would be told to be writable again, and the reverse
- *     pidfds, inotify, signalfds
+ *     pidfds, inotify, signalfds, the socket of the process connector
  *
  * So the kernel itself answers who polls the descriptor, or puts it into a set of its own.
  */
@@ -84,6 +84,8 @@ void mni_kq_os_close(struct mni_kq *kq) {
     shut(&kq->timer_fd);
     shut(&kq->second);
     shut(&kq->files);
+    shut(&kq->connector);
+    kq->connected = 0;
     kq->armed = 0;
 }
 
@@ -110,6 +112,9 @@ static int look_into(struct mni_kq *kq, int set) {
                 break;
             case KQ_TAG(KQ_FILES):
                 mni_kq_vnode_read(kq);
+                break;
+            case KQ_TAG(KQ_CONNECTOR):
+                mni_kq_connector_read(kq);
                 break;
             default:
                 came(kq, &e[i]);

@@ -30,8 +30,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,16 +181,6 @@ static unsigned poll_now(int fd, unsigned events) {
     return sys(SYS_ppoll, &p, 1, &none, NULL, 0) > 0 && !(p.revents & POLLNVAL) ? (unsigned short)p.revents : 0;
 }
 
-static int64_t backlog(int fd) {
-    struct tcp_info info;
-    socklen_t size = sizeof info;
-    memset(&info, 0, sizeof info);
-    /* Of a socket that listens, this is the number of connections that wait. */
-    if (sys(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_unacked)
-        return info.tcpi_unacked;
-    return 1;
-}
-
 static uint64_t event_count(int fd) {
     char text[256], path[40];
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
@@ -226,7 +214,7 @@ static bool readable(struct mni_note *n, unsigned events, struct kevent *e) {
     switch (n->fd.kind) {
     case SOCKET:
         if (bytes == -EINVAL) {
-            e->data = backlog(fd);
+            e->data = mni_kq_backlog(fd);
             return events & EPOLLIN;
         }
         if (eof)

@@ -10,7 +10,7 @@
 
 /* Tags that are no note's: the slot is 0. */
 #define KQ_TAG(n) ((uint64_t)(n) << 32)
-enum { KQ_MARK, KQ_BELL, KQ_TIMER, KQ_SECOND, KQ_FILES, KQ_SIGNALS };
+enum { KQ_MARK, KQ_BELL, KQ_TIMER, KQ_SECOND, KQ_FILES, KQ_SIGNALS, KQ_CONNECTOR };
 
 /* epoll_ctl; 0 or a negative errno. */
 static inline int kq_control(int set, int op, int fd, uint32_t events, uint64_t tag) {
@@ -43,9 +43,25 @@ bool mni_kq_vnode_same(const struct mni_note *n, const struct stat *st);
 /* There are events of files. */
 void mni_kq_vnode_read(struct mni_kq *kq);
 
+/* kq_backlog.c: how many connections wait at a socket that listens, to which somebody has connected. */
+int64_t mni_kq_backlog(int fd);
+
 /* kq_fd.c: READ notes on files: those that have something to report become active.  changed: this one's file was. */
 void mni_kq_files_look(struct mni_kq *kq);
 void mni_kq_file_changed(struct mni_kq *kq, struct mni_note *n);
+
+/*
+ * kq_connector.c: one note more, or one less, is to be told what processes do.  -ENOTSUP: the system does not tell, or not
+ * this program; -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS.
+ */
+int mni_kq_connect(struct mni_kq *kq);
+void mni_kq_disconnect(struct mni_kq *kq);
+/* There is something to be told: kq_proc.c hears of it. */
+void mni_kq_connector_read(struct mni_kq *kq);
+void mni_kq_proc_forked(struct mni_kq *kq, int pid, int child);
+void mni_kq_proc_executed(struct mni_kq *kq, int pid);
+void mni_kq_proc_ended(struct mni_kq *kq, int pid, int status);
+void mni_kq_proc_lost(struct mni_kq *kq); /* something was not told */
 
 /* kq_signal.c: counts may have changed: notes become active; the signal of this note is pending. */
 void mni_kq_signals_read(struct mni_kq *kq);
