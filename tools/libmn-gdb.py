@@ -133,7 +133,7 @@ def holder(address):
     """The number that a mutex notes as its owner's."""
     try:
         owner = gdb.Value(int(address)).cast(gdb.lookup_type("struct mn_mutex").pointer())["owner"]
-        owner = int(owner)
+        owner = int(owner) & ~(1 << 30)  # that bit: it is robust
     except gdb.error:
         return ""
     if owner == 0:

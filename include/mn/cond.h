@@ -38,6 +38,8 @@ int mn_cond_destroy(struct mn_cond *cond);
  *   -EPERM       the caller does not hold the mutex
  *   -ETIMEDOUT   no signal came before the deadline
  *   -ECANCELED   no signal was consumed
+ *   -EOWNERDEAD  the mutex is robust, and its last owner ended with it (mn/mutex.h)
+ *   -ENOTRECOVERABLE   as of mn_mutex_lock: the one case where the caller does not hold the mutex
  * Contexts: any.
  */
 int mn_cond_wait(struct mn_cond *cond, struct mn_mutex *mutex);

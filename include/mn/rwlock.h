@@ -4,6 +4,10 @@
  * One that is {0} or MN_RWLOCK_INIT is ready for use.  While a writer waits, new readers queue; when a writer leaves, all
  * readers that wait go in, and when they have left, the next writer: neither kind starves.  So a thread must not take a
  * read lock again while it holds one: a writer may have come in between.
+ *
+ * A robust one does not stay locked when its writer ends, as a robust mutex does not (mn/mutex.h).  All who get it are told by
+ * -EOWNERDEAD, and hold it, until a writer has called mn_rwlock_consistent.  Who reads is not known: the end of a reader is
+ * not noticed.
  */
 #ifndef MN_RWLOCK_H
 #define MN_RWLOCK_H
@@ -16,13 +20,16 @@ extern "C" {
 #endif
 
 struct mn_rwlock {
-    uint32_t word, owner, lock, spare;
+    uint32_t word, owner, lock, state;
     struct mn_waiters readers, writers;
+    struct mn_rwlock *next;
 };
 
-#define MN_RWLOCK_INIT {0, 0, 0, 0, {0, 0}, {0, 0}}
+#define MN_RWLOCK_INIT {0, 0, 0, 0, {0, 0}, {0, 0}, 0}
+#define MN_RWLOCK_ROBUST_INIT {0, 0, 0, 0x40000000u, {0, 0}, {0, 0}, 0}
 
 void mn_rwlock_init(struct mn_rwlock *rwlock);
+void mn_rwlock_init_robust(struct mn_rwlock *rwlock);
 
 /* -EBUSY: it is held, or threads wait for it; it stays valid.  Contexts: any. */
 int mn_rwlock_destroy(struct mn_rwlock *rwlock);
@@ -33,6 +40,8 @@ int mn_rwlock_destroy(struct mn_rwlock *rwlock);
  *   -EAGAIN      there are 2^30 - 1 readers
  *   -ETIMEDOUT   the deadline passed first
  *   -ECANCELED   (also when the lock is free)
+ *   -EOWNERDEAD       of a robust one: the caller holds it, a writer ended with it
+ *   -ENOTRECOVERABLE  of a robust one: a writer has unlocked it after that without mn_rwlock_consistent; it is not held
  * Contexts: any.
  */
 int mn_rwlock_rdlock(struct mn_rwlock *rwlock);
@@ -40,7 +49,7 @@ int mn_rwlock_rdlock_until(struct mn_rwlock *rwlock, int64_t deadline);
 int mn_rwlock_wrlock(struct mn_rwlock *rwlock);
 int mn_rwlock_wrlock_until(struct mn_rwlock *rwlock, int64_t deadline);
 
-/* -EBUSY: the caller would have to wait.  -EAGAIN: as above.  Contexts: any. */
+/* -EBUSY: the caller would have to wait.  -EAGAIN, -EOWNERDEAD, -ENOTRECOVERABLE: as above.  Contexts: any. */
 int mn_rwlock_tryrdlock(struct mn_rwlock *rwlock);
 int mn_rwlock_trywrlock(struct mn_rwlock *rwlock);
 
@@ -50,6 +59,14 @@ int mn_rwlock_trywrlock(struct mn_rwlock *rwlock);
  * Contexts: any.
  */
 int mn_rwlock_unlock(struct mn_rwlock *rwlock);
+
+/*
+ * What a robust lock guards is in order again, after -EOWNERDEAD: by a writer.
+ *   -EINVAL   it was in order, or the lock is not robust
+ *   -EPERM    the caller does not hold it for writing
+ * Contexts: any.
+ */
+int mn_rwlock_consistent(struct mn_rwlock *rwlock);
 
 #ifdef __cplusplus
 }

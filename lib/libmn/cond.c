@@ -64,16 +64,14 @@ static int wait_until(struct mn_cond *c, struct mn_mutex *m, int64_t deadline) {
     if (wake)
         mni_wake(wake);
     int r = mni_wait("condition", c, lock, deadline);
-    if (r >= 0) { /* signalled; c may be gone */
-        mni_mutex_take_back(m, self, true);
-        return 0;
-    }
+    if (r >= 0) /* signalled; c may be gone */
+        return mni_mutex_take_back(m, self, true);
     mni_lock_take(lock);
     mni_leave_queue(mni_queue_in(&c->queue), w);
     count(c, -1);
     mni_lock_drop(lock);
-    mni_mutex_take_back(m, self, false);
-    return r;
+    int back = mni_mutex_take_back(m, self, false);
+    return back < 0 ? back : r;
 }
 
 MN_EXPORT int mn_cond_wait_until(struct mn_cond *c, struct mn_mutex *m, int64_t deadline) {

@@ -3,12 +3,14 @@
 #include <stdlib.h>
 
 #include "bound.h"
+#include "call.h"
 #include "exit.h"
 #include "export.h"
 #include "fault.h"
 #include "foreign.h"
 #include "local.h"
 #include "proc/proc.h"
+#include "robust.h"
 #include "sched.h"
 #include "table.h"
 #include "scope.h"
@@ -139,6 +141,9 @@ void mni_thread_cleanup(struct mni_thread *t, void *result) {
         if (round == MN_DESTRUCTOR_ROUNDS || !mni_locals_round(t))
             break;
     }
+    struct mni_cpu *c = mni_call_begin();
+    mni_locks_end(t);
+    mni_call_end_here(c);
     if (t->own->proc)
         mni_proc_thread_ends(t, result);
     mni_locals_release(t);

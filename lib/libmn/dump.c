@@ -40,6 +40,7 @@
 #include "export.h"
 #include "fault.h"
 #include "peek.h"
+#include "robust.h"
 #include "runq.h"
 #include "symbol.h"
 #include "table.h"
@@ -259,7 +260,7 @@ static bool detached(const struct mni_thread *t) {
 
 static void say_owner(struct dump *d, const void *mutex) {
     uint32_t owner;
-    if (!mni_peek(&owner, &((const struct mn_mutex *)mutex)->owner, sizeof owner) || !owner)
+    if (!mni_peek(&owner, &((const struct mn_mutex *)mutex)->owner, sizeof owner) || !(owner &= ~MNI_ROBUST))
         return;
     if (owner >> 31) /* foreign.c counts down from the top */
         say(d, ", held by a foreign LWP");

@@ -39,8 +39,8 @@ struct foreign {
 
 static __thread struct foreign self __attribute__((tls_model("initial-exec")));
 
-/* Numbers of foreign LWPs, from the top, as those of threads grow from the bottom. */
-static uint32_t next_owner = UINT32_MAX;
+/* Numbers of foreign LWPs, from the top, as those of threads grow from the bottom; bit 30 is not theirs (robust.h). */
+static uint32_t next_owner = 0xbfffffff;
 
 /* Any foreign LWP has called: a runtime that starts later does not begin solo.  Atomic. */
 static uint32_t seen;

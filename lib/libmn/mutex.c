@@ -1,5 +1,5 @@
 /*
- * mutex: mutexes, plain and recursive.
+ * mutex: mutexes.
  *
  * Guarantee.  Mutual exclusion; nobody waits for ever; while threads wait, each gets its share; a mutex that many fight
  * for costs little more than one that one thread has for itself.
@@ -58,6 +58,8 @@
  * flags, queue, waiting, handed and tags change under the mutex's lock.  owner: from 0 by compare-and-swap of anyone, to 0
  * or the heir by the owner.  sections, due, step, began, looked are the owner's; brisk and sampled are hints.
  *
+ * A robust mutex (robust.h) has MNI_ROBUST in `owner` all the time, which stands for 0 above: called the base below.
+ *
  * Unlock obeys the rule of the last touch (waiters.h).  Limits: the mutex does not know whether its owner runs; a thread
  * that is handed the mutex while all CPUs are busy with others keeps it until it gets to run.
  */
@@ -95,6 +97,11 @@ static struct mni_queue *queue(struct mn_mutex *m) {
 /* Sets flags, and QUEUE as it is.  The lock is held; relaxed: see the essay for who may miss it. */
 static void set_flags(struct mn_mutex *m, uint32_t others) {
     a32_store(&m->flags, others | (mni_queue_empty(queue(m)) ? 0 : QUEUE));
+}
+
+/* What the owner of a free one is. */
+static inline uint32_t base_of(const struct mn_mutex *m) {
+    return a32_load(&m->owner) & MNI_ROBUST; /* relaxed: it never changes */
 }
 
 /* The first waiter that can be woken, claimed; NULL: none.  The lock is held. */
@@ -186,7 +193,7 @@ static bool sample(struct mn_mutex *m) {
  * The owner's unlock when somebody may have to be woken.  Returns true when the mutex went to another; otherwise it is
  * still the caller's, to be released.  *wake: to be woken after that, or NULL.
  */
-static bool pass_on(struct mn_mutex *m, uint32_t flags, struct mni_parker **wake) {
+static bool pass_on(struct mn_mutex *m, uint32_t base, uint32_t flags, struct mni_parker **wake) {
     struct mni_olock *lock = mni_lock_in(m);
     int64_t now = (int64_t)clock_now_ns();
     if (flags & CALLED && !(flags & URGENT) && now - m->began < turn_ns(m)) {
@@ -206,7 +213,7 @@ static bool pass_on(struct mn_mutex *m, uint32_t flags, struct mni_parker **wake
         w->tag = GOT;
         m->handed++;
         /* Release; pairs with the acquire of lockers and of the heir's claim. */
-        a32_store_release(&m->owner, w->parker->owner);
+        a32_store_release(&m->owner, base | w->parker->owner);
     } else if (w) {
         w->tag = CALL;
         flags |= CALLED;
@@ -218,16 +225,59 @@ static bool pass_on(struct mn_mutex *m, uint32_t flags, struct mni_parker **wake
     return w && hand;
 }
 
-struct mni_parker *mni_mutex_release(struct mn_mutex *m) {
+static inline __attribute__((always_inline)) struct mni_parker *release(struct mn_mutex *m, uint32_t base) {
     struct mni_parker *wake = NULL;
     uint32_t flags = a32_load(&m->flags); /* relaxed: see the essay */
     a32_store(&m->sections, m->sections + 1); /* relaxed: sample asks for it without the mutex */
     if (__builtin_expect(flags & QUEUE, 0) && (!(flags & CALLED) || flags & URGENT || is_due(m)) &&
-        pass_on(m, flags, &wake))
+        pass_on(m, base, flags, &wake))
         return wake;
     /* Release; pairs with the compare-and-swap of the next owner.  Nothing of the mutex is touched after it. */
-    a32_store_release(&m->owner, 0);
+    a32_store_release(&m->owner, base);
     return wake;
+}
+
+/* ---- robust ones (robust.h) */
+
+static __attribute__((noinline)) struct mni_parker *release_robust(struct mn_mutex *m) {
+    struct mni_thread *t = mni_robust_self();
+    m->state = mni_robust_unlocked(m->state);
+    for (struct mn_mutex **at = t ? &t->own->mutexes : NULL; at && *at; at = &(*at)->next)
+        if (*at == m) {
+            *at = m->next;
+            break;
+        }
+    return release(m, MNI_ROBUST);
+}
+
+/* The caller has got a robust mutex: what it is told. */
+static int got_robust(struct mn_mutex *m) {
+    if (m->state & MNI_LOST) {
+        struct mni_parker *wake = release(m, MNI_ROBUST);
+        if (wake)
+            mni_wake(wake);
+        return -ENOTRECOVERABLE;
+    }
+    struct mni_thread *t = mni_robust_self();
+    if (t) {
+        m->next = t->own->mutexes;
+        t->own->mutexes = m;
+    }
+    return mni_robust_got(t, m->state);
+}
+
+void mni_mutexes_end(struct mni_thread *t) {
+    for (struct mn_mutex *m; (m = t->own->mutexes);) {
+        t->own->mutexes = m->next;
+        m->state |= MNI_DIED;
+        struct mni_parker *wake = release(m, MNI_ROBUST);
+        if (wake)
+            mni_wake(wake);
+    }
+}
+
+struct mni_parker *mni_mutex_release(struct mn_mutex *m) {
+    return __builtin_expect(base_of(m) != 0, 0) ? release_robust(m) : release(m, 0);
 }
 
 /* A lookout has left the queue without the mutex: another must look.  Returns it, to be woken, or NULL.  Lock held. */
@@ -256,11 +306,6 @@ struct mni_waiter *mni_mutex_adopt(struct mn_mutex *m, struct mni_waiter *w, con
     return w;
 }
 
-static inline bool try_lock(struct mn_mutex *m, const struct mni_parker *self) {
-    /* Full; pairs with the release of the last owner, and comes after the flags that others set before it. */
-    return mni_cas32(&m->owner, 0, self->owner);
-}
-
 /* Whether the owner may be running while the caller is. */
 static bool may_spin(void) {
     static uint32_t cpus; /* of the machine; 0: not asked yet.  Relaxed: every caller would find the same */
@@ -274,13 +319,13 @@ static bool may_spin(void) {
 }
 
 /* Looks at a held mutex for about a microsecond: true when the caller has got it. */
-static bool spin(struct mn_mutex *m, const struct mni_parker *self) {
+static bool spin(struct mn_mutex *m, uint32_t base, const struct mni_parker *self) {
     if (mni_solo() || sample(m) || !may_spin())
         return false;
     for (int i = 0; i < SPIN_LOOKS; i++) {
         if (a32_load(&m->flags) & URGENT)
             return false;
-        if (a32_load(&m->owner) == 0 && try_lock(m, self))
+        if (a32_load(&m->owner) == base && mni_mutex_try(m, base, self))
             return true;
         for (int j = 0; j < SPIN_PAUSES; j++)
             cpu_relax();
@@ -289,12 +334,12 @@ static bool spin(struct mn_mutex *m, const struct mni_parker *self) {
 }
 
 /* After QUEUE was set: an unlock that missed it shows soon.  True: the caller has the mutex.  The lock is held. */
-static bool recheck(struct mn_mutex *m, const struct mni_parker *self, bool long_enough) {
+static bool recheck(struct mn_mutex *m, uint32_t base, const struct mni_parker *self, bool long_enough) {
     if (mni_solo())
         return false;
     fence_full(); /* after the store of QUEUE; pairs with nothing in unlock: that is why it takes some time */
     for (int i = 0; i < (long_enough ? RECHECK : 1); i++) {
-        if (a32_load(&m->owner) == 0 && try_lock(m, self))
+        if (a32_load(&m->owner) == base && mni_mutex_try(m, base, self))
             return true;
         cpu_relax();
     }
@@ -312,16 +357,17 @@ static void count_looks(int n) {
 static int lock_slow(struct mn_mutex *m, const struct mni_parker *self, int64_t deadline, bool called) {
     struct mni_olock *lock = mni_lock_in(m);
     struct mni_waiter *w = mni_waiter_self();
+    const uint32_t base = base_of(m);
     int64_t away = AWAY_NS;
     bool lookout = called; /* it is one, with or without CALLED */
     bool stuck = false;    /* it has looked, and the mutex was not handed over since */
     bool patient = false;  /* it was, and it is brisk */
-    if (!called && spin(m, self))
+    if (!called && spin(m, base, self))
         return 0;
     mni_lock_take(lock);
     for (;;) { /* the lock is held; w may still be in the queue after a look */
         uint32_t flags = a32_load(&m->flags);
-        if (!patient && try_lock(m, self)) {
+        if (!patient && mni_mutex_try(m, base, self)) {
             take_out(m, w);
             set_flags(m, lookout ? 0 : flags & (CALLED | URGENT));
             if (stuck)
@@ -342,7 +388,7 @@ static int lock_slow(struct mn_mutex *m, const struct mni_parker *self, int64_t 
         }
         flags = (flags & (CALLED | URGENT)) | (stuck ? URGENT : 0);
         set_flags(m, flags);
-        if (!patient && !first && recheck(m, self, !(flags & CALLED))) {
+        if (!patient && !first && recheck(m, base, self, !(flags & CALLED))) {
             take_out(m, w);
             set_flags(m, 0);
             mni_lock_drop(lock);
@@ -386,13 +432,15 @@ static int lock_slow(struct mn_mutex *m, const struct mni_parker *self, int64_t 
     }
 }
 
-void mni_mutex_take_back(struct mn_mutex *m, const struct mni_parker *self, bool adopted) {
-    if (adopted ? (mni_waiter_self()->tag & GOT) != 0 : try_lock(m, self))
-        return;
-    bool was = mni_shield_self(true);
-    (void)lock_slow(m, self, MN_FOREVER, adopted); /* cannot fail without deadline and cancellation */
-    if (!was)
-        mni_shield_self(false);
+int mni_mutex_take_back(struct mn_mutex *m, const struct mni_parker *self, bool adopted) {
+    uint32_t base = base_of(m);
+    if (!(adopted ? (mni_waiter_self()->tag & GOT) != 0 : mni_mutex_try(m, base, self))) {
+        bool was = mni_shield_self(true);
+        (void)lock_slow(m, self, MN_FOREVER, adopted); /* cannot fail without deadline and cancellation */
+        if (!was)
+            mni_shield_self(false);
+    }
+    return __builtin_expect(base != 0, 0) ? got_robust(m) : 0;
 }
 
 static inline bool cancelled(const struct mni_parker *self) {
@@ -400,20 +448,36 @@ static inline bool cancelled(const struct mni_parker *self) {
     return (a32_load(&self->claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL;
 }
 
-static int lock_until(struct mn_mutex *m, const struct mni_parker *self, int64_t deadline) {
+int mni_mutex_lock_until(struct mn_mutex *m, const struct mni_parker *self, int64_t deadline) {
+    uint32_t base = base_of(m);
     if (cancelled(self))
         return -ECANCELED;
-    if (try_lock(m, self))
-        return 0;
-    if (mni_mutex_mine(m, self))
-        return -EDEADLK;
-    return lock_slow(m, self, deadline, false);
+    if (!mni_mutex_try(m, base, self)) {
+        if (mni_mutex_mine(m, self))
+            return -EDEADLK;
+        int r = lock_slow(m, self, deadline, false);
+        if (r < 0)
+            return r;
+    }
+    return __builtin_expect(base != 0, 0) ? got_robust(m) : 0;
 }
 
-static inline int unlock(struct mn_mutex *m, const struct mni_parker *self) {
-    if (__builtin_expect(!mni_mutex_mine(m, self), 0))
+int mni_mutex_trylock(struct mn_mutex *m, const struct mni_parker *self) {
+    if (__builtin_expect(mni_mutex_try(m, 0, self), 1))
+        return 0;
+    uint32_t base = base_of(m);
+    return base && mni_mutex_try(m, base, self) ? got_robust(m) : -EBUSY;
+}
+
+int mni_mutex_unlock(struct mn_mutex *m, const struct mni_parker *self) {
+    uint32_t owner = a32_load(&m->owner); /* relaxed: see mni_mutex_mine */
+    struct mni_parker *wake;
+    if (__builtin_expect(owner == self->owner, 1))
+        wake = release(m, 0);
+    else if (owner == (MNI_ROBUST | self->owner))
+        wake = release_robust(m);
+    else
         return -EPERM;
-    struct mni_parker *wake = mni_mutex_release(m);
     if (__builtin_expect(wake != NULL, 0))
         mni_wake(wake);
     return 0;
@@ -421,13 +485,17 @@ static inline int unlock(struct mn_mutex *m, const struct mni_parker *self) {
 
 static int destroy(struct mn_mutex *m) {
     mni_lock_take(mni_lock_in(m));
-    int r = a32_load(&m->owner) || a32_load(&m->flags) ? -EBUSY : 0;
+    int r = a32_load(&m->owner) != base_of(m) || a32_load(&m->flags) ? -EBUSY : 0;
     mni_lock_drop(mni_lock_in(m));
     return r;
 }
 
 MN_EXPORT void mn_mutex_init(struct mn_mutex *m) {
     *m = (struct mn_mutex)MN_MUTEX_INIT;
+}
+
+MN_EXPORT void mn_mutex_init_robust(struct mn_mutex *m) {
+    *m = (struct mn_mutex)MN_MUTEX_ROBUST_INIT;
 }
 
 MN_EXPORT int mn_mutex_destroy(struct mn_mutex *m) {
@@ -442,7 +510,7 @@ static __attribute__((noinline)) int lock_rare(struct mn_mutex *m, struct mni_cp
         mni_foreign_enter();
     else if (cpu->budget <= 0)
         mni_resched(); /* before the mutex is held, see waiters.h */
-    int r = lock_until(m, mni_parker_self(), MN_FOREVER);
+    int r = mni_mutex_lock_until(m, mni_parker_self(), MN_FOREVER);
     mni_end_blocking(cpu);
     return r;
 }
@@ -451,7 +519,7 @@ MN_EXPORT int mn_mutex_lock(struct mn_mutex *m) {
     struct mni_cpu *cpu = mni_enter();
     if (__builtin_expect(cpu && cpu->budget > 0, 1)) {
         const struct mni_parker *self = &cpu->current->park;
-        if (__builtin_expect(!cancelled(self) && try_lock(m, self), 1)) {
+        if (__builtin_expect(!cancelled(self) && mni_mutex_try(m, 0, self), 1)) {
             mni_leave(cpu);
             return 0;
         }
@@ -461,82 +529,32 @@ MN_EXPORT int mn_mutex_lock(struct mn_mutex *m) {
 
 MN_EXPORT int mn_mutex_lock_until(struct mn_mutex *m, int64_t deadline) {
     struct mni_cpu *cpu = mni_begin_blocking();
-    int r = lock_until(m, mni_parker_self(), deadline);
+    int r = mni_mutex_lock_until(m, mni_parker_self(), deadline);
     mni_end_blocking(cpu);
     return r;
 }
 
 MN_EXPORT int mn_mutex_trylock(struct mn_mutex *m) {
     struct mni_cpu *cpu = mni_call_begin();
-    int r = try_lock(m, mni_parker_self()) ? 0 : -EBUSY;
+    int r = mni_mutex_trylock(m, mni_parker_self());
     mni_call_end_here(cpu);
     return r;
 }
 
 MN_EXPORT int mn_mutex_unlock(struct mn_mutex *m) {
     struct mni_cpu *cpu = mni_call_begin();
-    int r = unlock(m, __builtin_expect(cpu != NULL, 1) ? &cpu->current->park : mni_parker_self());
+    int r = mni_mutex_unlock(m, __builtin_expect(cpu != NULL, 1) ? &cpu->current->park : mni_parker_self());
     mni_call_end_here(cpu);
     return r;
 }
 
-/* again: how often the owner locked it beyond the first time; the owner's. */
-
-MN_EXPORT void mn_rmutex_init(struct mn_rmutex *m) {
-    *m = (struct mn_rmutex)MN_RMUTEX_INIT;
-}
-
-MN_EXPORT int mn_rmutex_destroy(struct mn_rmutex *m) {
-    return mn_mutex_destroy(&m->mutex);
-}
-
-static int lock_again(struct mn_rmutex *m) {
-    if (m->again == UINT32_MAX - 1)
-        return -EAGAIN;
-    m->again++;
-    return 0;
-}
-
-static int rlock_until(struct mn_rmutex *m, int64_t deadline) {
-    struct mni_cpu *cpu = mni_begin_blocking();
-    const struct mni_parker *self = mni_parker_self();
-    int r;
-    if (!mni_mutex_mine(&m->mutex, self))
-        r = lock_until(&m->mutex, self, deadline);
-    else
-        r = mni_cancelled_self() ? -ECANCELED : lock_again(m);
-    mni_end_blocking(cpu);
-    return r;
-}
-
-MN_EXPORT int mn_rmutex_lock(struct mn_rmutex *m) {
-    return rlock_until(m, MN_FOREVER);
-}
-
-MN_EXPORT int mn_rmutex_lock_until(struct mn_rmutex *m, int64_t deadline) {
-    return rlock_until(m, deadline);
-}
-
-MN_EXPORT int mn_rmutex_trylock(struct mn_rmutex *m) {
+MN_EXPORT int mn_mutex_consistent(struct mn_mutex *m) {
     struct mni_cpu *cpu = mni_call_begin();
-    const struct mni_parker *self = mni_parker_self();
-    int r;
-    if (mni_mutex_mine(&m->mutex, self))
-        r = lock_again(m);
-    else
-        r = try_lock(&m->mutex, self) ? 0 : -EBUSY;
-    mni_call_end_here(cpu);
-    return r;
-}
-
-MN_EXPORT int mn_rmutex_unlock(struct mn_rmutex *m) {
-    struct mni_cpu *cpu = mni_call_begin();
-    const struct mni_parker *self = mni_parker_self();
-    int r = 0;
-    if (m->again > 0 && mni_mutex_mine(&m->mutex, self))
-        m->again--;
-    else
-        r = unlock(&m->mutex, self);
+    int r = -EPERM;
+    if (mni_mutex_mine(m, mni_parker_self())) {
+        r = m->state & MNI_DIED ? 0 : -EINVAL;
+        m->state &= ~(uint32_t)MNI_DIED;
+    }
     mni_call_end_here(cpu);
     return r;
 }

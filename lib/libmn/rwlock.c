@@ -18,6 +18,8 @@
  * With QUEUE set, a reader that is not the last one leaves by the fast path, and nobody comes in by it; the last reader,
  * and the writer, leave under the lock: for them the word then stands still.
  *
+ * A robust lock (robust.h) has MNI_ROBUST in `state`, and notes its writer only.  Readers are let in after a writer's end, and told.
+ *
  * Limits.  All readers are let in by one thread, under the lock (some 20 ns each).  Who reads is not known: a reader that
  * locks again while a writer waits is a deadlock.  Nobody spins.
  */
@@ -25,6 +27,7 @@
 #include <mn/rwlock.h>
 
 #include "export.h"
+#include "robust.h"
 #include "waiters.h"
 
 enum { WRITER = 1, QUEUE = 2 };
@@ -45,6 +48,10 @@ static uint32_t queue_bit(const struct mn_rwlock *l) {
 
 MN_EXPORT void mn_rwlock_init(struct mn_rwlock *l) {
     *l = (struct mn_rwlock)MN_RWLOCK_INIT;
+}
+
+MN_EXPORT void mn_rwlock_init_robust(struct mn_rwlock *l) {
+    *l = (struct mn_rwlock)MN_RWLOCK_ROBUST_INIT;
 }
 
 MN_EXPORT int mn_rwlock_destroy(struct mn_rwlock *l) {
@@ -126,12 +133,33 @@ static int lock_slow(struct mn_rwlock *l, const struct mni_parker *self, bool wr
     return r;
 }
 
+static int unlock_robust(struct mn_rwlock *l, const struct mni_parker *self);
+
+/* The caller has got a robust lock: what it is told. */
+static __attribute__((noinline)) int got_robust(struct mn_rwlock *l, const struct mni_parker *self, bool write) {
+    if (l->state & MNI_LOST) {
+        unlock_robust(l, self);
+        return -ENOTRECOVERABLE;
+    }
+    struct mni_thread *t = write ? mni_robust_self() : NULL;
+    if (t) {
+        l->next = t->own->rwlocks;
+        t->own->rwlocks = l;
+    }
+    return mni_robust_got(t, l->state);
+}
+
+static inline int got(struct mn_rwlock *l, const struct mni_parker *self, bool write, int r) {
+    return __builtin_expect(r == 0 && l->state, 0) ? got_robust(l, self, write) : r;
+}
+
 static int read_until(struct mn_rwlock *l, int64_t deadline) {
     struct mni_cpu *cpu = mni_begin_blocking();
     const struct mni_parker *self = mni_parker_self();
     int r = -ECANCELED;
     if (!mni_cancelled_self() && (r = try_read(l)) == -EBUSY)
         r = a32_load(&l->owner) == self->owner ? -EDEADLK : lock_slow(l, self, false, deadline);
+    r = got(l, self, false, r);
     mni_end_blocking(cpu);
     return r;
 }
@@ -142,6 +170,7 @@ static int write_until(struct mn_rwlock *l, int64_t deadline) {
     int r = -ECANCELED;
     if (!mni_cancelled_self() && (r = try_write(l, self)) == -EBUSY)
         r = a32_load(&l->owner) == self->owner ? -EDEADLK : lock_slow(l, self, true, deadline);
+    r = got(l, self, true, r);
     mni_end_blocking(cpu);
     return r;
 }
@@ -164,14 +193,15 @@ MN_EXPORT int mn_rwlock_wrlock_until(struct mn_rwlock *l, int64_t deadline) {
 
 MN_EXPORT int mn_rwlock_tryrdlock(struct mn_rwlock *l) {
     struct mni_cpu *cpu = mni_call_begin();
-    int r = try_read(l);
+    int r = got(l, mni_parker_self(), false, try_read(l));
     mni_call_end_here(cpu);
     return r;
 }
 
 MN_EXPORT int mn_rwlock_trywrlock(struct mn_rwlock *l) {
     struct mni_cpu *cpu = mni_call_begin();
-    int r = try_write(l, mni_parker_self());
+    const struct mni_parker *self = mni_parker_self();
+    int r = got(l, self, true, try_write(l, self));
     mni_call_end_here(cpu);
     return r;
 }
@@ -198,7 +228,7 @@ static bool hand_over(struct mn_rwlock *l, bool from_writer, struct mni_queue *o
     return w || n;
 }
 
-static int unlock(struct mn_rwlock *l, const struct mni_parker *self) {
+static inline __attribute__((always_inline)) int unlock(struct mn_rwlock *l, const struct mni_parker *self) {
     bool writer = a32_load(&l->word) & WRITER;
     if (writer && a32_load(&l->owner) != self->owner)
         return -EPERM;
@@ -225,9 +255,50 @@ static int unlock(struct mn_rwlock *l, const struct mni_parker *self) {
     }
 }
 
+static bool writes(const struct mn_rwlock *l, const struct mni_parker *self) {
+    /* Relaxed: only the caller itself writes its own number there, or a hand-over that it has seen. */
+    return a32_load(&l->word) & WRITER && a32_load(&l->owner) == self->owner;
+}
+
+static __attribute__((noinline)) int unlock_robust(struct mn_rwlock *l, const struct mni_parker *self) {
+    struct mni_thread *t = writes(l, self) ? mni_robust_self() : NULL;
+    for (struct mn_rwlock **at = t ? &t->own->rwlocks : NULL; at && *at; at = &(*at)->next)
+        if (*at == l) {
+            *at = l->next;
+            break;
+        }
+    return unlock(l, self);
+}
+
+void mni_rwlocks_end(struct mni_thread *t) {
+    for (struct mn_rwlock *l; (l = t->own->rwlocks);) {
+        l->state |= MNI_DIED;
+        unlock_robust(l, &t->park);
+    }
+}
+
 MN_EXPORT int mn_rwlock_unlock(struct mn_rwlock *l) {
     struct mni_cpu *cpu = mni_call_begin();
-    int r = unlock(l, mni_parker_self());
+    const struct mni_parker *self = __builtin_expect(cpu != NULL, 1) ? &cpu->current->park : mni_parker_self();
+    int r;
+    if (__builtin_expect(l->state != 0, 0)) {
+        if (writes(l, self))
+            l->state = mni_robust_unlocked(l->state);
+        r = unlock_robust(l, self);
+    } else {
+        r = unlock(l, self);
+    }
+    mni_call_end_here(cpu);
+    return r;
+}
+
+MN_EXPORT int mn_rwlock_consistent(struct mn_rwlock *l) {
+    struct mni_cpu *cpu = mni_call_begin();
+    int r = -EPERM;
+    if (writes(l, mni_parker_self())) {
+        r = l->state & MNI_DIED ? 0 : -EINVAL;
+        l->state &= ~(uint32_t)MNI_DIED;
+    }
     mni_call_end_here(cpu);
     return r;
 }

@@ -61,6 +61,8 @@ struct mni_own {
     void *exceptions[2];     /* what __cxa_get_globals points to in this thread */
     void *unwind;            /* in its first frame, for mn_exit (entry.c) */
     struct mni_proc *proc;   /* the process that it is, or whose callback it runs (proc/proc.h) */
+    struct mn_mutex *mutexes;  /* robust ones that it holds, the last one first (robust.h) */
+    struct mn_rwlock *rwlocks; /* for writing */
 };
 
 struct mni_thread {

@@ -16,6 +16,7 @@
 #include "proc/exec.h"
 #include "proc/limit.h"
 #include "proc/signal.h"
+#include "robust.h"
 
 void mni_proc_at_end(struct mni_proc *p, struct mni_hook *hook) {
     struct mni_hook **first = &p->more->hooks;
@@ -127,6 +128,7 @@ void mni_proc_thread_ends(struct mni_thread *t, void *result) {
         c = mni_enter();
         if (!c)
             return;
+        mni_locks_end(t);
     }
     t->own->proc = NULL;
     if (p->flags & MNI_PROC_HANDLER) {

@@ -31,6 +31,7 @@
 #include "fork.h"
 #include "proc/limit.h"
 #include "proc/signal.h"
+#include "robust.h"
 #include "run.h"
 
 enum { TURN = 32, GIVE_AT = 32, GIVE_MOST = 256, SPARES_MOST = 16, OLD_TURN = 64 };
@@ -286,7 +287,7 @@ static void share(struct mni_cpu *c, struct mni_proc_cpu *pc) {
 /* Calls back, outside the runtime.  The executor may be off duty afterwards.  NULL: in a fork's child. */
 #define CALL_BACK(c, t, expression)                                                                          \
     ((t)->flags |= MNI_EXECUTOR, mni_leave(c), (expression), (c) = mni_enter(),                             \
-     (c) ? (void)((t)->flags &= (uint16_t)~MNI_EXECUTOR) : (void)0)
+     (c) ? (void)((t)->flags &= (uint16_t)~MNI_EXECUTOR, mni_locks_end(t)) : (void)0)
 
 static struct mni_cpu *finish(struct mni_cpu *c, struct mni_thread *t, struct mni_proc *p, int r) {
     const struct mn_handler *h = p->handler;

@@ -49,6 +49,7 @@
 #include "panic.h"
 #include "peek.h"
 #include "report.h"
+#include "robust.h"
 #include "runq.h"
 #include "table.h"
 #include "worker.h"
@@ -197,7 +198,8 @@ static bool visit(struct mni_thread *t, void *arg) {
     if (!strcmp(t->wait_what, "join"))
         w->owner = ((const struct mni_thread *)t->wait_on)->index + 1;
     else if (!strcmp(t->wait_what, "mutex"))
-        s->other |= !mni_peek(&w->owner, &((const struct mn_mutex *)t->wait_on)->owner, sizeof w->owner) || !w->owner;
+        s->other |= !mni_peek(&w->owner, &((const struct mn_mutex *)t->wait_on)->owner, sizeof w->owner) ||
+                    !(w->owner &= ~MNI_ROBUST);
     return !s->other;
 }
 
