@@ -22,8 +22,8 @@ FREE, FRESH, READY, RUNNING, WAITING, DONE = range(6)
 # What lies at a parked context's stack pointer, by offset, and how far above it the stack goes on (arch/*/ctx_frame.h).
 FRAMES = {
     "i386:x86-64": (
-        [("r15", 0), ("r14", 8), ("r13", 16), ("r12", 24), ("rbx", 32), ("rbp", 40), ("rip", 48)],
-        ("rsp", 56),
+        [("rbp", 0), ("rip", 8)],
+        ("rsp", 16),
         ("rsp", "rip"),
     ),
     "aarch64": (

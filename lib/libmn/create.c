@@ -15,7 +15,7 @@
 
 /* Where every green thread begins. */
 void mni_thread_main(void) {
-    struct mni_cpu *c = mni_arrive();
+    struct mni_cpu *c = mni_arrive(0);
     struct mni_thread *t = c->current;
     mni_leave(c);
     void *result = mni_call_entry(t);
@@ -54,7 +54,6 @@ static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, 
     t->priority = (uint8_t)a->priority;
     t->stack_class = (uint8_t)class;
     a8_store(&t->ended, MNI_LIVES);
-    t->err = 0;
     t->fn = fn;
     t->arg = arg;
     t->joiner = NULL;
@@ -137,7 +136,7 @@ static inline __attribute__((always_inline)) int go_here(struct mni_cpu **cpu, m
         a8_store(&parent->state, MNI_READY);
         t->spawner = parent;
         mni_runq_push_fair(c, parent);
-        *cpu = mni_switch(c, parent, t, mni_after_nothing);
+        *cpu = mni_switch(c, parent, t, NULL);
     } else {
         mni_runq_push_hot(c, t);
         /* Its spawner may not switch for long. */

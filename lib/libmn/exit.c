@@ -85,7 +85,7 @@ void *mni_thread_end(struct mni_thread *t, void *result) {
             mni_ready(c, (struct mni_thread *)(void *)joiner);
             joiner = NULL;
             if (__builtin_expect(keeps_stack(c), 1))
-                c->after = mni_after_nothing;
+                c->after = NULL;
         }
     }
     struct mni_thread *next = mni_next_spawner(c, t->spawner);

@@ -81,6 +81,21 @@ static inline void mni_runq_push_fair(struct mni_cpu *c, struct mni_thread *t) {
         mni_runq_push(c, t);
 }
 
+/* The ring has threads, neither so many nor so cold ones that they are touched ahead, and is as small as it gets. */
+static inline bool mni_runq_plain(const struct mni_cpu *c, uint32_t head) {
+    return head != c->tail && c->mask == MNI_RING - 1 && (int32_t)(c->cold - head) <= 0;
+}
+
+/* Its oldest, then. */
+static inline struct mni_thread *mni_runq_pick_plain(struct mni_cpu *c, uint32_t head) {
+    struct mni_thread *t = c->ring[head & (MNI_RING - 1)];
+    c->budget = MNI_BUDGET;
+    a32_store(&c->head, head + 1);
+    /* The one after it will be switched to soon: its descriptor is on the way meanwhile. */
+    __builtin_prefetch(c->ring[(head + 2) & (MNI_RING - 1)]);
+    return t;
+}
+
 /* The next to run, NULL: none.  Its slice is set. */
 static inline struct mni_thread *mni_runq_pick(struct mni_cpu *c) {
     if (__builtin_expect((c->others & (MNI_OTHER_HIGH | MNI_OTHER_LOW)) != 0, 0)) {
@@ -95,9 +110,11 @@ static inline struct mni_thread *mni_runq_pick(struct mni_cpu *c) {
             return t;
         mni_runq_push(c, t);
     }
-    c->budget = MNI_BUDGET;
     uint32_t head = c->head;
-    if (__builtin_expect(head != c->tail, 1)) {
+    if (__builtin_expect(mni_runq_plain(c, head), 1))
+        return mni_runq_pick_plain(c, head);
+    c->budget = MNI_BUDGET;
+    if (head != c->tail) {
         t = c->ring[head & c->mask];
         a32_store(&c->head, head + 1);
         if (__builtin_expect(c->mask != MNI_RING - 1, 0) && head + 1 == c->tail)

@@ -9,11 +9,6 @@
 #include "table.h"
 #include "take.h"
 
-void mni_after_nothing(struct mni_cpu *c, struct mni_thread *t) {
-    (void)c;
-    (void)t;
-}
-
 static void expired(struct mni_timer *timer, void *arg) {
     struct mni_cpu *c = arg;
     if (__builtin_expect(timer->expire != NULL, 0)) {
@@ -38,7 +33,7 @@ static void expired(struct mni_timer *timer, void *arg) {
  * How often the clock is read: so that a look comes about every 10 us, whatever the threads do between two switches.  It
  * costs 25 ns.
  */
-enum { LOOK_NS = 10000, MOST_TICKS = 64, EXPIRE_AT_ONCE = 256 };
+enum { LOOK_NS = 10000, MOST_TICKS = 128, EXPIRE_AT_ONCE = 256 };
 
 /*
  * A slice is so many calls, and it is inherited; where calls are far apart, that is long.  So the slice also ends when the ring's
@@ -64,7 +59,7 @@ void mni_housekeep(struct mni_cpu *c) {
         return;
     int64_t now = (int64_t)clock_now_ns(), passed = now - c->now;
     if (passed > 2 * LOOK_NS)
-        c->ticks = c->ticks > 2 ? c->ticks / 2 : 1;
+        c->ticks = (uint32_t)((int64_t)c->ticks * LOOK_NS / passed) + 1;
     else if (passed < LOOK_NS && c->ticks < MOST_TICKS)
         c->ticks++;
     c->tick = (int32_t)c->ticks;
@@ -103,24 +98,29 @@ static void after_push_active(struct mni_cpu *c, struct mni_thread *t) {
     mni_inbox_push(at_work(c->index), t);
 }
 
-static void yield(struct mni_cpu *c, struct mni_thread *t) {
+static __attribute__((noinline)) struct mni_cpu *switch_slow(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
+                                                                 void (*after)(struct mni_cpu *, struct mni_thread *)) {
+    return mni_switch(c, from, to, after);
+}
+
+/* Returns the cpu that the thread is on now. */
+static inline __attribute__((always_inline)) struct mni_cpu *yield(struct mni_cpu *c, struct mni_thread *t) {
     a8_store(&t->state, MNI_READY);
-    if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
+    if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0))
         /* It was stolen before it ran, or its LWP lost its cpu: back home. */
-        mni_switch(c, t, mni_next(c), after_push_remote);
-        return;
+        return switch_slow(c, t, mni_next(c), after_push_remote);
+    struct mni_thread *next = mni_next_round(c, t);
+    if (__builtin_expect(!next, 0)) {
+        next = mni_next(c);
+        if (!next && c->index >= a32_load(&mni_rt->active) && !(t->flags & MNI_PINNED))
+            return switch_slow(c, t, NULL, after_push_active);
+        if (!next) {
+            a8_store(&t->state, MNI_RUNNING);
+            return c;
+        }
+        mni_runq_push_fair(c, t);
     }
-    struct mni_thread *next = mni_next(c);
-    if (!next && __builtin_expect(c->index >= a32_load(&mni_rt->active) && !(t->flags & MNI_PINNED), 0)) {
-        mni_switch(c, t, NULL, after_push_active);
-        return;
-    }
-    if (!next) {
-        a8_store(&t->state, MNI_RUNNING);
-        return;
-    }
-    mni_runq_push_fair(c, t);
-    mni_switch(c, t, next, mni_after_nothing);
+    return mni_switch(c, t, next, NULL);
 }
 
 /* Past its slice, at the end of a call. */
@@ -131,10 +131,10 @@ void mni_resched(void) {
     struct mni_thread *t = c->current;
     if (__builtin_expect(t->flags & MNI_EXECUTOR, 0))
         mni_executor_blocks(c, t);
-    yield(c, t);
+    c = yield(c, t);
     /* Relaxed: what comes now is seen at the end of the next call that blocks. */
     if (__builtin_expect((a32_load(&t->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL, 0))
-        mni_proc_cancelled(mni_cpu_self());
+        mni_proc_cancelled(c);
 }
 
 MN_EXPORT int mn_yield(void) {
@@ -146,13 +146,16 @@ MN_EXPORT int mn_yield(void) {
     }
     struct mni_thread *t = c->current;
     mni_count(c, yields, 1);
-    yield(c, t);
+    c = yield(c, t);
     /* Relaxed: only the thread itself would act on it. */
     bool cancelled = (a32_load(&t->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL;
-    if (__builtin_expect(cancelled, 0))
-        mni_proc_cancelled(mni_cpu_self());
-    mni_leave(mni_cpu_self());
-    return cancelled ? -ECANCELED : 0;
+    if (__builtin_expect(cancelled, 0)) {
+        mni_proc_cancelled(c);
+        mni_leave(mni_cpu_self());
+        return -ECANCELED;
+    }
+    mni_leave(c);
+    return 0;
 }
 
 void mni_ready_remote(struct mni_thread *t) {

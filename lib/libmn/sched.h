@@ -18,13 +18,14 @@
 /* Every so many switches, or when somebody wrote to us: inbox, thieves, timers. */
 void mni_housekeep(struct mni_cpu *c);
 
-/* On a stack that was just switched to: does what the last one left to do; returns the cpu. */
-static inline struct mni_cpu *mni_arrive(void) {
+/* On a stack that was just switched to: does what the last one left to do; returns the cpu.  err: this thread's errno. */
+static inline struct mni_cpu *mni_arrive(int err) {
     struct mni_cpu *c = mni_cpu_self();
     mni_fiber_arrive(&c->current->fiber);
-    *c->err = c->current->err;
+    *c->err = err;
     mni_exceptions_restore(c->current, c->exceptions);
-    c->after(c, c->after_thread);
+    if (c->after)
+        c->after(c, c->after_thread);
     return c;
 }
 
@@ -41,6 +42,25 @@ static inline __attribute__((always_inline)) struct mni_thread *mni_next(struct 
     c->tick--;
     aptr_store(&c->hot, NULL);
     return t;
+}
+
+/*
+ * The same for one that goes behind all others, and does so: NULL where that is not as simple as it is mostly.  Nobody is called
+ * for help, since there are as many threads to run as before.
+ */
+static inline __attribute__((always_inline)) struct mni_thread *mni_next_round(struct mni_cpu *c, struct mni_thread *t) {
+    uint32_t head = c->head;
+    /* Relaxed, as above. */
+    if (__builtin_expect(c->tick <= 1 || c->hot || c->others || t->priority != MN_NORMAL || aptr_load(&c->remote.inbox) ||
+                             a32_load(&c->remote.want) || !mni_runq_plain(c, head),
+                         0))
+        return NULL;
+    c->tick--;
+    uint32_t tail = c->tail;
+    struct mni_thread *next = mni_runq_pick_plain(c, head);
+    c->ring[tail & (MNI_RING - 1)] = t;
+    a32_store(&c->tail, tail + 1);
+    return next;
 }
 
 /* The same at the end of a thread: its spawner goes on, if it was started child first and nothing came between. */
@@ -75,10 +95,10 @@ static inline void *mni_context(struct mni_cpu *c, struct mni_thread *t) {
 }
 
 /* Leaves `from` (the current thread) for the next one, or for the worker's loop (to == NULL).  Returns when `from` runs
- * again, on the cpu that it returns. */
+ * again, on the cpu that it returns.  after: what the next stack does, or NULL. */
 static inline __attribute__((always_inline)) struct mni_cpu *mni_switch(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
                                          void (*after)(struct mni_cpu *, struct mni_thread *)) {
-    from->err = *c->err;
+    int err = *c->err;
     mni_exceptions_save(from, c->exceptions);
     c->after = after;
     c->after_thread = from;
@@ -97,7 +117,7 @@ static inline __attribute__((always_inline)) struct mni_cpu *mni_switch(struct m
         mni_fiber_leave(&from->fiber, &c->worker->fiber);
         mni_ctx_switch_inline(&from->sp, c->worker->sp);
     }
-    return mni_arrive();
+    return mni_arrive(err);
 }
 
 /* From a thread that has ended (mni_thread_end) to the context that runs next. */
@@ -196,7 +216,5 @@ void mni_inbox_push_chain(struct mni_cpu *to, struct mni_thread *first, struct m
 void mni_inbox_drain(struct mni_cpu *c);
 /* The cpu rests: its threads go to others, but for pinned ones. */
 void mni_leave_work(struct mni_cpu *c);
-
-void mni_after_nothing(struct mni_cpu *c, struct mni_thread *t);
 
 #endif

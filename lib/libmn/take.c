@@ -79,13 +79,13 @@ static void wait_unmarked(struct mni_worker *w, uint32_t taken) {
 static struct mni_cpu *give_up(struct mni_worker *w) {
     struct mni_thread *t = w->detached;
     a32_store_release(&w->inside, 0);
-    t->err = *w->err;
+    int err = *w->err;
     mni_exceptions_save(t, w->exceptions);
     a8_store(&t->state, MNI_READY);
     w->lost = t;
     mni_fiber_leave(&t->fiber, &w->fiber);
     mni_ctx_switch(&t->sp, w->sp);
-    return mni_arrive();
+    return mni_arrive(err);
 }
 
 struct mni_cpu *mni_enter_slow(struct mni_worker *w) {

@@ -76,7 +76,6 @@ struct mni_thread {
     uint8_t priority;
     uint8_t stack_class;
     uint8_t ended; /* enum mni_ended; written under the lock, relaxed: read without it as a hint */
-    int32_t err;   /* errno while it does not run */
     struct mni_olock lock;
     void *(*fn)(void *);
 

@@ -93,7 +93,7 @@ static bool run(struct mni_worker *w) {
             c = w->cpu;
             continue;
         }
-        c->after = mni_after_nothing;
+        c->after = NULL;
         mni_prepare(c, t);
         void *sp = mni_context(c, t);
         mni_fiber_leave(&w->fiber, &t->fiber);
@@ -102,7 +102,8 @@ static bool run(struct mni_worker *w) {
         c = w->cpu;
         if (!c)
             return false;
-        c->after(c, c->after_thread);
+        if (c->after)
+            c->after(c, c->after_thread);
     }
 }
 

@@ -55,10 +55,12 @@ static int whole_from(void *const *pcs, int n, int i) {
     return i + 1 == n && base(pcs[i]) ? 1 : 0;
 }
 
-/* The first frame may be the switch itself, or the place that it is part of. */
+/* The first frame may be the switch itself, or the place that it is part of; or that, and the switch in which the other was left. */
 static int whole(void *const *pcs, int n) {
-    int which = whole_from(pcs, n, 0);
-    return which ? which : whole_from(pcs, n, 1);
+    int which = 0;
+    for (int i = 0; i < 3 && !which; i++)
+        which = whole_from(pcs, n, i);
+    return which;
 }
 
 static int in_a_switch(const void *pc) {
@@ -131,6 +133,10 @@ static int parked(int i, int want) {
     ucontext_t uc;
     mni_ctx_unpack(green[i], &uc);
     int n = backtrace_take_from(&uc, 0, pcs, MOST);
+#ifndef INLINE
+    if (want > 1) /* and mni_ctx_switch itself, where the registers of its caller lie */
+        want++;
+#endif
     return n == want && whole(pcs, n) == 1;
 }
 

@@ -7,43 +7,32 @@
  *
  * A context that does not run is a stack pointer, below which nothing is kept and above which lie
  *
- *     0 r15   8 r14   16 r13   24 r12   32 rbx   40 rbp   48 where it goes on
+ *     0 rbp   8 where it goes on
  *
- * These are the registers that a function must leave as they were.  mxcsr and the x87 control word are such, too; they
- * stay the LWP's: all green threads of a program share one setting.
+ * The other registers that a function must leave as they were are the affair of the place where it goes on: mni_ctx_switch
+ * pushes them, and the inline switch (ctx_inline.h) tells the compiler that they change, so that the function around it saves
+ * them with its own frame, each once.  mxcsr and the x87 control word are such, too; they stay the LWP's: all green
+ * threads of a program share one setting.
  *
  * How it goes on.  The CPU predicts a ret from the calls that it saw, and the last one was made by the thread that is left.
  * When both threads called from the same place, ret is right, and keeps the CPU's record of calls in step with the stack,
  * so that the returns that follow are predicted as well.  Otherwise ret would be mispredicted for certain: an indirect
  * jump is not.  Both addresses are at hand, so the switch chooses.
  *
- * The stack pointer changes between two instructions at which the same CFI is true, of the old stack and of the new:
- * unwinders see a call of mni_ctx_switch at every one, in a running thread and in a parked one.
+ * From the first load of the other context on, the CFI describes the frame through the register that points to it, which does
+ * not change, as if that context had called this very place: unwinders see a whole stack at every instruction, the one
+ * or the other, and mni_ctx_switch in a parked thread that called it.  A walk looks up the byte before the address where a
+ * context goes on: the nop there keeps it out of that region.
  *
  * No shadow stack (CET): this file has no .note.gnu.property, so the linker leaves the mark off the library, and the
  * loader leaves shadow stacks off in a process that has it.
  */
         .text
 
-        .macro  save_registers
-        pushq   %rbp
+        .macro  push_register name
+        pushq   %\name
         .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset rbp, 0
-        pushq   %rbx
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset rbx, 0
-        pushq   %r12
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset r12, 0
-        pushq   %r13
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset r13, 0
-        pushq   %r14
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset r14, 0
-        pushq   %r15
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset r15, 0
+        .cfi_rel_offset \name, 0
         .endm
 
         .macro  pop_register name
@@ -52,20 +41,20 @@
         .cfi_restore \name
         .endm
 
-        .macro  restore_registers
-        pop_register r15
-        pop_register r14
-        pop_register r13
-        pop_register r12
-        pop_register rbx
-        pop_register rbp
-        .endm
-
-        .macro  jump_back
-        popq    %rcx
-        .cfi_adjust_cfa_offset -8
-        .cfi_register rip, rcx
-        jmp     *%rcx
+        /* The context that \from points to goes on. */
+        .macro  continue from
+        .cfi_def_cfa \from, 16
+        .cfi_offset rip, -8
+        .cfi_offset rbp, -16
+        .cfi_same_value rbx
+        .cfi_same_value r12
+        .cfi_same_value r13
+        .cfi_same_value r14
+        .cfi_same_value r15
+        movq    0(%\from), %rbp
+        movq    8(%\from), %rax
+        leaq    16(%\from), %rsp
+        jmp     *%rax
         .endm
 
         .globl  mni_ctx_switch
@@ -75,14 +64,32 @@
 mni_ctx_switch:
         .cfi_startproc
         movq    (%rsp), %rdx
-        save_registers
-        movq    %rsp, (%rdi)
-        movq    %rsi, %rsp
-        restore_registers
+        push_register rbx
+        push_register r12
+        push_register r13
+        push_register r14
+        push_register r15
+        leaq    -16(%rsp), %rcx
+        leaq    1f(%rip), %rax
+        movq    %rbp, 0(%rcx)
+        movq    %rax, 8(%rcx)
+        movq    %rcx, (%rdi)
+        .cfi_remember_state
+        continue rsi
+        .cfi_restore_state
+        nop
+1:      pop_register r15
+        pop_register r14
+        pop_register r13
+        pop_register r12
+        pop_register rbx
         cmpq    %rdx, (%rsp)
-        jne     1f
+        jne     2f
         ret
-1:      jump_back
+2:      popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        .cfi_register rip, rcx
+        jmp     *%rcx
         .cfi_endproc
         .size   mni_ctx_switch, . - mni_ctx_switch
 
@@ -92,17 +99,7 @@ mni_ctx_switch:
         .p2align 6
 mni_ctx_jump:
         .cfi_startproc
-        movq    %rdi, %rsp
-        .cfi_def_cfa rsp, 56
-        .cfi_offset rip, -8
-        .cfi_offset rbp, -16
-        .cfi_offset rbx, -24
-        .cfi_offset r12, -32
-        .cfi_offset r13, -40
-        .cfi_offset r14, -48
-        .cfi_offset r15, -56
-        restore_registers
-        jump_back
+        continue rdi
         .cfi_endproc
         .size   mni_ctx_jump, . - mni_ctx_jump
 
@@ -114,21 +111,16 @@ mni_ctx_make:
         .cfi_startproc
         leaq    mni_ctx_entry(%rip), %rax
         movq    %rax, -8(%rdi)
-        leaq    -56(%rdi), %rax
-        movq    $0, 40(%rax)            /* rbp: the end of the chain of frame pointers */
-        movq    %rsi, 32(%rax)          /* rbx: entry */
-        xorl    %ecx, %ecx
-        movq    %rcx, 24(%rax)
-        movq    %rcx, 16(%rax)
-        movq    %rcx, 8(%rax)
-        movq    %rcx, (%rax)
+        leaq    -16(%rdi), %rax
+        movq    %rsi, (%rax)
         ret
         .cfi_endproc
         .size   mni_ctx_make, . - mni_ctx_make
 
 /*
  * The outermost frame of every green thread: its return address is undefined, which ends each walk.  A walk looks up the
- * byte before a return address, and a thread that has not run yet is to return to mni_ctx_entry: hence the nop.
+ * byte before a return address, and a thread that has not run yet is to return to mni_ctx_entry: hence the nop.  entry
+ * comes in rbp, which is then the end of the chain of frame pointers.
  */
         .type   mni_ctx_base, @function
         .p2align 4
@@ -140,10 +132,12 @@ mni_ctx_base:
         .hidden mni_ctx_entry
 mni_ctx_entry:
         /* A call without the CPU's record of calls: nothing returns here, and the entry would shift all that do. */
+        movq    %rbp, %rcx
+        xorl    %ebp, %ebp
         leaq    1f(%rip), %rax
         pushq   %rax
         .cfi_adjust_cfa_offset 8
-        jmp     *%rbx
+        jmp     *%rcx
         .cfi_adjust_cfa_offset -8
 1:      ud2
         .cfi_endproc

@@ -10,14 +10,9 @@ static inline void mni_ctx_unpack(const void *sp, ucontext_t *uc) {
     const greg_t *saved = sp;
     greg_t *to = uc->uc_mcontext.gregs;
     memset(uc, 0, sizeof *uc);
-    to[REG_R15] = saved[0];
-    to[REG_R14] = saved[1];
-    to[REG_R13] = saved[2];
-    to[REG_R12] = saved[3];
-    to[REG_RBX] = saved[4];
-    to[REG_RBP] = saved[5];
-    to[REG_RIP] = saved[6];
-    to[REG_RSP] = (greg_t)(saved + 7);
+    to[REG_RBP] = saved[0];
+    to[REG_RIP] = saved[1];
+    to[REG_RSP] = (greg_t)(saved + 2);
 }
 
 /* A register by its DWARF number, which is libunwind's too; 0 for those that a switch does not save. */
@@ -37,6 +32,6 @@ static inline void mni_ctx_set(ucontext_t *uc, uintptr_t pc, uintptr_t sp) {
 }
 
 enum { MNI_CTX_SP = 7, MNI_CTX_PC = 16 }; /* their numbers */
-enum { MNI_CTX_BYTES = 56 };             /* that lie at a parked context's stack pointer */
+enum { MNI_CTX_BYTES = 16 };            /* that lie at a parked context's stack pointer */
 
 #endif

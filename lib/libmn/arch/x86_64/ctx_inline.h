@@ -9,6 +9,8 @@
  *
  * The frame that is saved is that of ctx.S.  It is written below the stack pointer, which does not move before the switch:
  * the library is compiled without a red zone, and the kernel leaves these 128 bytes alone when it delivers a signal.
+ * All registers but rbp change over the switch, and the compiler is told so: it saves what it needs, once, where the function
+ * saves its caller's registers anyway.  Saved by the switch, they were stored and loaded twice: 0.9 ns of 10.
  *
  * Unwind information.  Up to the first load, that of the function around it is true.  Then registers are the one thread's
  * and the other's by turns; from here on rsi, which does not change, says where all of them are, as if the other thread
@@ -20,60 +22,52 @@
 
 #define MNI_CTX_CONTINUE                                                                                     \
     ".cfi_remember_state\n\t"                                                                                \
-    ".cfi_def_cfa rsi, 56\n\t"                                                                               \
+    ".cfi_def_cfa rsi, 16\n\t"                                                                               \
     ".cfi_offset rip, -8\n\t"                                                                                \
     ".cfi_offset rbp, -16\n\t"                                                                               \
-    ".cfi_offset rbx, -24\n\t"                                                                               \
-    ".cfi_offset r12, -32\n\t"                                                                               \
-    ".cfi_offset r13, -40\n\t"                                                                               \
-    ".cfi_offset r14, -48\n\t"                                                                               \
-    ".cfi_offset r15, -56\n\t"                                                                               \
-    "movq 0(%%rsi), %%r15\n\t"                                                                               \
-    "movq 8(%%rsi), %%r14\n\t"                                                                               \
-    "movq 16(%%rsi), %%r13\n\t"                                                                              \
-    "movq 24(%%rsi), %%r12\n\t"                                                                              \
-    "movq 32(%%rsi), %%rbx\n\t"                                                                              \
-    "movq 40(%%rsi), %%rbp\n\t"                                                                              \
-    "movq 48(%%rsi), %%rax\n\t"                                                                              \
-    "leaq 56(%%rsi), %%rsp\n\t"                                                                              \
+    ".cfi_same_value rbx\n\t"                                                                                \
+    ".cfi_same_value r12\n\t"                                                                                \
+    ".cfi_same_value r13\n\t"                                                                                \
+    ".cfi_same_value r14\n\t"                                                                                \
+    ".cfi_same_value r15\n\t"                                                                                \
+    "movq 0(%%rsi), %%rbp\n\t"                                                                               \
+    "movq 8(%%rsi), %%rax\n\t"                                                                               \
+    "leaq 16(%%rsi), %%rsp\n\t"                                                                              \
     "jmp *%%rax\n\t"                                                                                         \
     ".cfi_restore_state\n\t"                                                                                 \
     "nop\n"
 
 /* The caller's frame, below its stack, to be continued at 1; its place to *rdi. */
-#define MNI_CTX_SAVE                                                                                      \
-    "leaq -56(%%rsp), %%rdx\n\t"                                                                         \
-    "movq %%r15, 0(%%rdx)\n\t"                                                                           \
-    "movq %%r14, 8(%%rdx)\n\t"                                                                           \
-    "movq %%r13, 16(%%rdx)\n\t"                                                                          \
-    "movq %%r12, 24(%%rdx)\n\t"                                                                          \
-    "movq %%rbx, 32(%%rdx)\n\t"                                                                          \
-    "movq %%rbp, 40(%%rdx)\n\t"                                                                          \
-    "leaq 1f(%%rip), %%rax\n\t"                                                                          \
-    "movq %%rax, 48(%%rdx)\n\t"                                                                          \
-    "movq %%rdx, (%%rdi)\n\t"                                                                           
+#define MNI_CTX_SAVE                                                                                         \
+    "leaq -16(%%rsp), %%rdx\n\t"                                                                             \
+    "leaq 1f(%%rip), %%rax\n\t"                                                                              \
+    "movq %%rbp, 0(%%rdx)\n\t"                                                                               \
+    "movq %%rax, 8(%%rdx)\n\t"                                                                               \
+    "movq %%rdx, (%%rdi)\n\t"
+
+/* rbp is not among them: the compiler cannot be told of it where it is the frame pointer. */
+#define MNI_CTX_CLOBBERS                                                                                     \
+    "rax", "rdx", "rbx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm2",       \
+        "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",          \
+        "xmm14", "xmm15", "cc", "memory"
 
 static inline __attribute__((always_inline)) void mni_ctx_switch_inline(void **save, void *to) {
     __asm__ volatile(MNI_CTX_SAVE MNI_CTX_CONTINUE "1:"
                      : "+D"(save), "+S"(to)
                      :
-                     : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
-                       "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc",
-                       "memory");
+                     : "rcx", MNI_CTX_CLOBBERS);
 }
 
 /* Saves the caller's context and starts a new one on the stack that ends at top: as mni_ctx_make and a switch to it. */
 static inline __attribute__((always_inline)) void mni_ctx_start_inline(void **save, void *top, void (*entry)(void)) {
     __asm__ volatile(MNI_CTX_SAVE
-                     "movq %%rcx, %%rbx\n\t"
-                     "xorl %%ebp, %%ebp\n\t"
+                     "movq %%rcx, %%rbp\n\t"
                      "movq %%rsi, %%rsp\n\t"
                      "jmp mni_ctx_entry\n"
                      "1:"
                      : "+D"(save), "+S"(top), "+c"(entry)
                      :
-                     : "rax", "rdx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
-                       "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc", "memory");
+                     : MNI_CTX_CLOBBERS);
 }
 
 _Noreturn static inline __attribute__((always_inline)) void mni_ctx_jump_inline(void *to) {
