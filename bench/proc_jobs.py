@@ -69,7 +69,7 @@ PROC_JOBS = [
     ProcJob("link_cascade_1m", "an exit goes through 1,000,000 links", "links", unit="s", bars=both(0.5, 0.5),
             as_peer=("link_cascade", "link_cascade_1m"), **MANY),
     ProcJob("supervisor_restart", "from the end of a supervised process to the next one's first line", "supervisor", unit="us",
-            bars=both(2, 2), **SHORT),
+            bars=both(2, 2), seconds=0, **SHORT),
     ProcJob("call_timeout", "memory that 1,000,000 calls leave behind that time out", "call_timeout",
             quick_args=["--count", "100000"], unit="KiB", bars=both(256, 256), **dict(MANY, rounds=1)),
     savina("ping_pong", "Savina: round trips of a message between two"),

@@ -58,6 +58,15 @@ double job_share(const struct job_count *counts, int n) {
     return sum ? (double)least * n / (double)sum : 0;
 }
 
+unsigned long job_handoffs(void) {
+    struct mn_stats_cpu s[64];
+    unsigned long sum = 0;
+    int n = mn_stats(s, 64, sizeof *s);
+    for (int i = 0; i < n && i < 64; i++)
+        sum += s[i].handoffs;
+    return sum;
+}
+
 /* The counts and the time; taken again if it took long (see bench.c). */
 static uint64_t picture(const struct job_watch *w, unsigned long *to) {
     for (int attempt = 0;; attempt++) {

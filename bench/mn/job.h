@@ -38,6 +38,9 @@ static inline void job_count(struct job_count *c) {
 unsigned long job_sum(const struct job_count *counts, int n);
 double job_share(const struct job_count *counts, int n);
 
+/* How often a cpu has been handed to another LWP since the runtime started. */
+unsigned long job_handoffs(void);
+
 /*
  * Watches n counts that run: some warm-up, then windows of `span` seconds, as many as make up `seconds` (at
  * least one); then raises *stop.  Starts at once, on a kernel thread; job_watched() waits for its end, in a

@@ -42,7 +42,8 @@ static int job(void *arg) {
         most = counts[i].n > most ? counts[i].n : most;
     }
     job_watched(&watch);
-    verify(mn_workers() > 1 || most - least <= 2, "turns were left out: %lu to %lu yields a thread", least,
+    /* A thread whose LWP was preempted for long, outside the runtime, may have lost the cpu to the others. */
+    verify(mn_workers() > 1 || job_handoffs() > 0 || most - least <= 2, "turns were left out: %lu to %lu yields a thread", least,
            most);
     char name[32];
     snprintf(name, sizeof name, "yield_%d", threads);

@@ -189,6 +189,7 @@ static void give_unborn(struct mni_worker *w, int lwps) {
 }
 
 static void *lwp_main(void *arg) {
+    pthread_setname_np(pthread_self(), "mn-worker");
     lwp_timer_slack(1); /* who sleeps here sleeps until a deadline */
     loop(arg);
     struct mni_worker *w = arg;

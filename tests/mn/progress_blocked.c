@@ -103,6 +103,24 @@ static void computing(int hogs) {
     ok(all && ticks == 20 && now() - begin < PATIENCE_S * 1000000000l, "a thread with timers goes on beside %d loops", hogs);
 }
 
+/* ---- starting others, until one of them has run */
+
+static void *runs(void *arg) {
+    __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+    return arg;
+}
+
+static void starting(void) {
+    int64_t end = now() + PATIENCE_S * 1000000000l;
+    bool all = true;
+    stop = 0;
+    while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE) && now() < end) {
+        mn_thread t;
+        all &= mn_go(&t, runs, NULL) == 0 && mn_detach(t) == 0;
+    }
+    ok(all && stop, "who only starts threads does not hold them up for ever");
+}
+
 /* ---- computing until another has been woken by a descriptor */
 
 static int fds[2];
@@ -154,6 +172,7 @@ static int test(void *arg) {
     blocked();
     computing(1);
     computing(4);
+    starting();
     descriptor();
     alone();
     return 0;
