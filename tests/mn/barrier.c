@@ -68,7 +68,7 @@ static void test(void) {
     begun = 0;
     start(&r[0], waits, NULL);
     until(&begun, 1);
-    nap_ms(3);
+    until_waits(&r[0]);
     is(mn_barrier_destroy(&b), -EBUSY, "%s: destroy with a thread waiting", k);
     is(mn_barrier_wait(&b), MN_BARRIER_SERIAL, "%s: who timed out was not counted", k);
     finish(&r[0]);

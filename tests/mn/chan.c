@@ -97,13 +97,13 @@ static void test_rendezvous(void) {
     is(mn_chan_try_send(ch, &v), -EAGAIN, "%s: rendezvous: nobody receives", kind_name[kind]);
     is(mn_chan_try_recv(ch, &v), -EAGAIN, "nobody sends");
     start(&r, recv_one, ch);
-    nap_ms(30);
+    until_waits(&r);
     is(mn_chan_destroy(ch), -EBUSY, "a channel that is waited for cannot be destroyed");
     while (mn_chan_try_send(ch, &v) == -EAGAIN)
         nap_ms(1);
     is((long)finish(&r), 7, "a waiting receiver gets it");
     start(&r, send_one, ch);
-    nap_ms(3);
+    until_waits(&r);
     is((long)mn_chan_len(ch), 0, "what a waiting sender sends is not in the channel");
     v = 0;
     is(mn_chan_recv(ch, &v), 0, "a waiting sender is taken from");
@@ -168,7 +168,8 @@ static void test_close(void) {
             mn_chan_send(ch, &v);
         for (int i = 0; i < WAITERS; i++)
             start(&r[i], sending ? send_one : recv_one, ch);
-        nap_ms(5);
+        for (int i = 0; i < WAITERS; i++)
+            until_waits(&r[i]);
         mn_chan_close(ch);
         int good = 0;
         for (int i = 0; i < WAITERS; i++)
@@ -198,11 +199,12 @@ static void test_none_is_left(void) {
     work = new(8, 32), taken = new(8, WORKERS), go_on = new(8, 0);
     for (int i = 0; i < WORKERS; i++)
         start(&r[i], take_one, NULL);
-    nap_ms(5);
+    for (int i = 0; i < WORKERS; i++)
+        until_waits(&r[i]);
     for (uint64_t v = 0; v < WORKERS; v++)
         mn_chan_send(work, &v);
     int got = 0;
-    for (uint64_t v; got < WORKERS && mn_chan_recv_until(taken, &v, after_ms(5000)) == 0;)
+    for (uint64_t v; got < WORKERS && mn_chan_recv_until(taken, &v, after_ms(30000)) == 0;)
         got++;
     is(got, WORKERS, "%s: each waiting receiver gets one, though those before it do not come back",
        kind_name[kind]);
@@ -234,11 +236,12 @@ static void test_no_slot_is_left(void) {
         mn_chan_send(work, &v);
     for (int i = 0; i < WORKERS; i++)
         start(&r[i], put_one, NULL);
-    nap_ms(5);
+    for (int i = 0; i < WORKERS; i++)
+        until_waits(&r[i]);
     for (int i = 0; i < WORKERS; i++)
         mn_chan_recv(work, &v);
     int put = 0;
-    while (put < WORKERS && mn_chan_recv_until(taken, &v, after_ms(5000)) == 0)
+    while (put < WORKERS && mn_chan_recv_until(taken, &v, after_ms(30000)) == 0)
         put++;
     is(put, WORKERS, "%s: each waiting sender gets a slot, though those before it do not come back",
        kind_name[kind]);
@@ -340,7 +343,7 @@ static int test_cancel(void *arg) {
         never = new(8, 0), work = new(8, 4);
         mn_thread t;
         mn_go(&t, cancelled, (void *)sending);
-        nap_ms(2);
+        until_thread_waits(t);
         mn_cancel(t);
         mn_join(t, NULL);
         is(results[0], -ECANCELED, "a %s that waits is cancelled", sending ? "sender" : "receiver");

@@ -42,7 +42,7 @@ static void test(void) {
     for (int i = 0; i < 5; i++)
         start(&r[i], waits, NULL);
     until(&begun, 5);
-    nap_ms(3);
+    until_waits(&r[0]);
     is(mn_event_destroy(&e), -EBUSY, "%s: destroy with threads waiting", k);
     is(get(&gone), 0, "%s: they wait", k);
     ok(!mn_event_set(&e), "%s: set", k);

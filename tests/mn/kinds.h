@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "tap.h"
@@ -26,7 +27,7 @@ struct runner {
     pthread_t lwp;
     void *(*fn)(void *);
     void *arg, *result;
-    int ended;
+    int tid, ended; /* of the LWP */
 };
 
 static inline int64_t now(void) {
@@ -46,6 +47,7 @@ static inline void nap_ms(int ms) {
 
 static void *runner_lwp(void *arg) {
     struct runner *r = arg;
+    __atomic_store_n(&r->tid, (int)syscall(SYS_gettid), __ATOMIC_RELEASE);
     r->result = r->fn(r->arg);
     __atomic_store_n(&r->ended, 1, __ATOMIC_RELEASE);
     return NULL;
@@ -55,7 +57,7 @@ static inline void start(struct runner *r, void *(*fn)(void *), void *arg) {
     r->green = kind == GREEN || (kind == MIXED && __atomic_fetch_add(&started, 1, __ATOMIC_RELAXED) % 2);
     r->fn = fn;
     r->arg = arg;
-    r->ended = 0;
+    r->tid = r->ended = 0;
     if (r->green ? mn_go(&r->thread, fn, arg) < 0 : pthread_create(&r->lwp, NULL, runner_lwp, r) != 0)
         abort();
 }
@@ -71,6 +73,54 @@ static inline void *finish(struct runner *r) {
         nap_ms(1);
     pthread_join(r->lwp, NULL);
     return r->result;
+}
+
+/* Whether a green thread waits: a dump says so. */
+static inline bool thread_waits(mn_thread t) {
+    static char text[1 << 16];
+    char handle[40];
+    FILE *f = tmpfile();
+    if (!f || mn_dump(fileno(f)) < 0)
+        abort();
+    rewind(f);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    snprintf(handle, sizeof handle, " [0x%llx]", (unsigned long long)t);
+    char *line = strstr(text, handle), *end = line ? strchr(line, '\n') : NULL;
+    if (end)
+        *end = '\0';
+    return line && strstr(line, ": waits: ");
+}
+
+/* What an LWP sleeps for in the kernel, NULL: it does not. */
+static inline char *lwp_sleeps(int tid, char text[256]) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", tid);
+    FILE *f = fopen(path, "r");
+    bool got = f && fgets(text, 256, f);
+    if (f)
+        fclose(f);
+    return got && atoi(text) == SYS_futex ? text : NULL;
+}
+
+/* Until the thread waits, whatever for: to be called when it is about to. */
+static inline void until_thread_waits(mn_thread t) {
+    for (int64_t end = after_ms(20000); !thread_waits(t) && now() < end;)
+        nap_ms(1);
+}
+
+/* The same of a runner; a foreign LWP sleeps for the same thing for a while. */
+static inline void until_waits(struct runner *r) {
+    char one[256], two[256];
+    if (r->green) {
+        until_thread_waits(r->thread);
+        return;
+    }
+    for (int64_t end = after_ms(20000); now() < end; nap_ms(1)) {
+        int tid = __atomic_load_n(&r->tid, __ATOMIC_ACQUIRE);
+        if (tid && lwp_sleeps(tid, one) && (nap_ms(3), lwp_sleeps(tid, two)) && strcmp(one, two) == 0)
+            return;
+    }
 }
 
 static int kinds_main(void *arg) {

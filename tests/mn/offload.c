@@ -138,7 +138,8 @@ static int limited(void *arg) {
     ok(late(timed_deadline), "not before");
     mn_go(&t[2], cancellable, &none);
     until(&cancelled_began, 1);
-    nap_ms(5);
+    for (int i = 0; i < 5000 && pool_stats().queued != 1; i++)
+        nap_ms(1);
     is((long)pool_stats().queued, 1, "one is queued");
     mn_cancel(t[2]);
     mn_join(t[2], NULL);

@@ -179,6 +179,8 @@ static void selective(void) {
 
 /* ---- calls */
 
+static struct mn_event late;
+
 static int server(void *arg) {
     (void)arg;
     for (;;) {
@@ -189,7 +191,7 @@ static int server(void *arg) {
         if (m->type == MN_MSG_CALL && m->tag == 1)
             mn_reply(m, m->tag + 1, m->data, m->size);
         if (m->type == MN_MSG_CALL && m->tag == 2) {
-            mn_sleep(3000000);
+            mn_event_wait(&late);
             mn_reply(m, 0, NULL, 0);
         }
         bool end = m->tag == 3;
@@ -257,7 +259,7 @@ static void calls(void) {
     is(mn_call(mn_pid_self(), 1, NULL, 0, NULL), -EDEADLK, "a call of itself");
     is(mn_call_until(quiet, 1, NULL, 0, &reply, mn_after(1000000)), -ETIMEDOUT, "nobody answers");
     is(mn_call_until(pid, 2, NULL, 0, &reply, mn_after(1000000)), -ETIMEDOUT, "an answer that is late");
-    mn_sleep(6000000);
+    mn_event_set(&late);
     is(mn_call(pid, 1, NULL, 0, NULL), 0, "another call");
     is(mn_mailbox_length(), 0, "and no late reply is left");
     mn_ref ref;
@@ -393,10 +395,11 @@ static int kills(void *arg) {
 }
 
 static struct mn_event gate;
+static atomic_int expected; /* messages; one more may come soon */
 static int gated(void *arg) {
     mn_event_wait(&gate);
     struct mn_msg *m;
-    while (mn_receive_until(&m, mn_after(30000000)) == 0) {
+    for (int n = 0; mn_receive_until(&m, mn_after(n < expected ? 50000000000 : 5000000)) == 0; n++) {
         *(uint64_t *)arg = *(uint64_t *)arg * 10 + m->tag;
         mn_msg_free(m);
     }
@@ -423,6 +426,7 @@ static void bounded(void) {
         {MN_MAILBOX_BLOCK, -ETIMEDOUT, 123, "blocks, with a deadline"},
     };
     static uint64_t got;
+    expected = 3;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mn_event_init(&gate);
         mn_ref ref;
@@ -441,6 +445,7 @@ static void bounded(void) {
     }
     mn_event_init(&gate);
     got = 0;
+    expected = 9;
     mn_pid pid, opener;
     struct mn_spawn_attr opt = {.mailbox = 3};
     mn_spawn_opt(&pid, &opt, gated, &got);

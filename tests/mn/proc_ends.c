@@ -23,15 +23,23 @@ static int called, lost, received;
 static void calls(void *arg) {
     (void)arg;
     struct mn_msg *m;
-    called = mn_call_until(server_pid, 7, NULL, 0, NULL, mn_after(5000000000));
-    lost = mn_call_until(server_pid + ((mn_pid)1 << 32), 7, NULL, 0, NULL, mn_after(5000000000));
-    received = mn_receive_until(&m, mn_after(5000000000));
+    called = mn_call_until(server_pid, 7, NULL, 0, NULL, mn_after(50000000000));
+    lost = mn_call_until(server_pid + ((mn_pid)1 << 32), 7, NULL, 0, NULL, mn_after(50000000000));
+    received = mn_receive_until(&m, mn_after(50000000000));
 }
 
 enum { RETURNS, EXITS, IS_KILLED, IS_KILLED_IN_CALL };
+static atomic_int begun;
+
+static void await(int n) {
+    while (begun < n)
+        mn_sleep(100000);
+    mn_sleep(2000000); /* until it waits, most likely */
+}
 
 static int ends(void *arg) {
     mn_defer(calls, NULL);
+    begun = 1;
     switch ((int)(intptr_t)arg) {
     case EXITS: mn_proc_exit(2000);
     case IS_KILLED: mn_sleep(MN_FOREVER); break;
@@ -45,9 +53,10 @@ static void deferred(void) {
     mn_spawn(&server_pid, server, NULL);
     for (int how = RETURNS; how <= IS_KILLED_IN_CALL; how++) {
         called = lost = received = 1;
+        begun = 0;
         mn_pid pid = spawn_watched(ends, (void *)(intptr_t)how, 0);
         if (how >= IS_KILLED) {
-            mn_sleep(2000000);
+            await(1);
             mn_exit_signal(pid, MN_REASON_KILL);
         }
         mn_msg_free(next_msg());
@@ -104,22 +113,25 @@ static int fds[2];
 static int owns(void *arg) {
     (void)arg;
     mn_own_fd(fds[0]);
+    begun++;
     mn_sleep(MN_FOREVER);
     return 0;
 }
 
 static int reads(void *arg) {
     char byte;
-    *(int *)arg = (int)mn_read_until(fds[0], &byte, 1, mn_after(5000000000));
+    begun++;
+    *(int *)arg = (int)mn_read_until(fds[0], &byte, 1, mn_after(50000000000));
     return 0;
 }
 
 static void descriptors(void) {
     int r = 1;
+    begun = 0;
     is(mn_pipe(fds), 0, "a pipe");
     mn_pid owner, reader = spawn_watched(reads, &r, 0);
     mn_spawn(&owner, owns, NULL);
-    mn_sleep(2000000);
+    await(2);
     mn_exit_signal(owner, MN_REASON_KILL);
     ok(comes(MN_MSG_DOWN, reader, MN_REASON_NORMAL), "who reads from it goes on");
     is(r, -EBADF, "and knows that it was closed");
@@ -131,14 +143,14 @@ static void descriptors(void) {
 static int selects(void *arg) {
     (void)arg;
     struct mn_msg *m;
-    int r = mn_receive_match_until(&m, &(struct mn_match){.fields = MN_MATCH_TAG, .tag = 99}, mn_after(5000000000));
+    int r = mn_receive_match_until(&m, &(struct mn_match){.fields = MN_MATCH_TAG, .tag = 99}, mn_after(50000000000));
     return r < 0 ? r : 0;
 }
 
 static int to_itself(void *arg) {
     int *r = arg;
     r[0] = mn_post(mn_pid_self(), 1, NULL, 0);
-    r[1] = mn_post_until(mn_pid_self(), 1, NULL, 0, mn_after(5000000000));
+    r[1] = mn_post_until(mn_pid_self(), 1, NULL, 0, mn_after(50000000000));
     return 0;
 }
 

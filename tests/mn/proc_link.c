@@ -226,8 +226,11 @@ static void shield(void) {
 
 /* ---- links */
 
+static atomic_int has_linked;
+
 static int links_to(void *arg) {
     mn_proc_link(*(mn_pid *)arg);
+    atomic_store(&has_linked, 1);
     return waits(NULL);
 }
 
@@ -236,26 +239,33 @@ static int unlinks_from(void *arg) {
     mn_proc_link(pid);
     mn_proc_link(pid);
     mn_proc_unlink(pid);
+    atomic_store(&has_linked, 1);
     return waits(NULL);
 }
 
+/* Both are monitored; the second has done what it does with the first. */
+static void two(mn_pid *a, mn_pid *b, int (*second)(void *)) {
+    has_linked = 0;
+    *a = spawn_watched(waits, NULL, 0);
+    *b = spawn_watched(second, a, 0);
+    while (!has_linked)
+        mn_sleep(100000);
+}
+
 static void links(void) {
-    mn_pid a = spawn_watched(waits, NULL, 0), b = spawn_watched(links_to, &a, 0);
-    mn_sleep(1000000);
+    mn_pid a, b;
+    two(&a, &b, links_to);
     mn_post(a, 2005, NULL, 0);
     ok(comes(MN_MSG_DOWN, 0, 2005) && comes(MN_MSG_DOWN, 0, 2005), "a linked process ends for the same reason");
-    a = spawn_watched(waits, NULL, 0), b = spawn_watched(links_to, &a, 0);
-    mn_sleep(1000000);
+    two(&a, &b, links_to);
     mn_post(b, 2006, NULL, 0);
     ok(comes(MN_MSG_DOWN, 0, 2006) && comes(MN_MSG_DOWN, 0, 2006), "in both directions");
-    a = spawn_watched(waits, NULL, 0), b = spawn_watched(links_to, &a, 0);
-    mn_sleep(1000000);
+    two(&a, &b, links_to);
     mn_post(a, MN_REASON_NORMAL, NULL, 0);
     ok(comes(MN_MSG_DOWN, a, MN_REASON_NORMAL) && nothing_comes(), "but not for the reason normal");
     mn_post(b, 2007, NULL, 0);
     ok(comes(MN_MSG_DOWN, b, 2007), "it lives on");
-    a = spawn_watched(waits, NULL, 0), b = spawn_watched(unlinks_from, &a, 0);
-    mn_sleep(1000000);
+    two(&a, &b, unlinks_from);
     mn_post(a, 2008, NULL, 0);
     ok(comes(MN_MSG_DOWN, a, 2008) && nothing_comes(), "nor after mn_proc_unlink");
     mn_post(b, 0, NULL, 0);

@@ -36,10 +36,9 @@ static void *writes(void *arg) {
     return NULL;
 }
 
-static void *writes_300ms(void *arg) {
-    (void)arg;
+static void *writes_until(void *arg) {
     set(&begun, 1);
-    result = mn_rwlock_wrlock_until(&l, after_ms(300));
+    set(&result, mn_rwlock_wrlock_until(&l, after_ms(*(int *)arg)));
     return NULL;
 }
 
@@ -82,11 +81,22 @@ static void one(void) {
 
     /* A writer that waits keeps new readers out; when it gives up, they come in. */
     mn_rwlock_rdlock(&l);
-    begun = entered = wrong = 0;
-    start(&a, writes_300ms, NULL);
-    until(&begun, 1);
-    nap_ms(3);
-    is(mn_rwlock_tryrdlock(&l), -EBUSY, "%s: a reader does not pass a writer that waits", k);
+    entered = wrong = 0;
+    int tried = 0;
+    for (int ms = 100; ms < 10000 && tried == 0; ms *= 3) { /* on a busy machine it may have given up before */
+        begun = 0, result = 77;
+        start(&a, writes_until, &ms);
+        until(&begun, 1);
+        until_waits(&a);
+        tried = mn_rwlock_tryrdlock(&l);
+        if (tried == 0) {
+            mn_rwlock_unlock(&l);
+            if (get(&result) == 77)
+                break;
+            finish(&a);
+        }
+    }
+    is(tried, -EBUSY, "%s: a reader does not pass a writer that waits", k);
     start(&b, reads, NULL);
     until(&entered, 1);
     finish(&a);
@@ -95,7 +105,7 @@ static void one(void) {
     begun = 0;
     start(&a, writes, NULL);
     until(&begun, 1);
-    nap_ms(3);
+    until_waits(&a);
     is(entered, 1, "%s: a writer waits for the reader", k);
     mn_rwlock_unlock(&l);
     finish(&a);
@@ -175,7 +185,7 @@ static void starve(bool write) {
     for (int i = 0; i < 3; i++)
         start(&r[i], keeps_on, write ? NULL : &l);
     until(&begun, 3);
-    for (int64_t end = after_ms(5000); got < 20 && now() < end; got++) {
+    for (int64_t end = after_ms(30000); got < 20 && now() < end; got++) {
         if ((write ? mn_rwlock_wrlock(&l) : mn_rwlock_rdlock(&l)) != 0)
             break;
         mn_rwlock_unlock(&l);

@@ -41,7 +41,8 @@ static void one(void) {
     for (int i = 0; i < 3; i++)
         start(&r[i], waits, NULL);
     until(&begun, 3);
-    nap_ms(3);
+    for (int i = 0; i < 3; i++)
+        until_waits(&r[i]);
     is(mn_sem_destroy(&s), -EBUSY, "%s: destroy with threads waiting", k);
     is(mn_sem_post(&s), 0, "%s: post", k);
     until(&taken, 1);

@@ -24,13 +24,13 @@ static inline void until(const int *p, int value) {
         nap_ms(1);
 }
 
-/* Runs fn(arg) as a green thread that is cancelled as soon as it waits: after *begun became 1, and a while. */
+/* Runs fn(arg) as a green thread that is cancelled when it waits, which it is about to do when *begun is 1. */
 static inline void cancel_in(void *(*fn)(void *), void *arg, const int *begun) {
     mn_thread t;
     if (mn_go(&t, fn, arg) < 0)
         abort();
     until(begun, 1);
-    nap_ms(5);
+    until_thread_waits(t);
     mn_cancel(t);
     mn_join(t, NULL);
 }
