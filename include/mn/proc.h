@@ -48,6 +48,11 @@ enum {
     MN_REASON_NOPROC,       /* there was no such process */
     MN_REASON_NOCONNECTION, /* it cannot be reached */
     MN_REASON_SHUTDOWN,     /* asked to by its supervisor; or the runtime ends */
+    MN_REASON_SEGV,         /* a fault of its own code (mn_trap_faults), by signal; the bytes: struct mn_fault */
+    MN_REASON_BUS,
+    MN_REASON_FPE,
+    MN_REASON_ILL,
+    MN_REASON_STACK,        /* its stack was full */
     MN_REASON_USER = 1024,
 };
 
@@ -163,6 +168,46 @@ int mn_trap_exit(bool trap);
 /* The reason of an EXIT or DOWN message. */
 static inline int64_t mn_msg_reason(const struct mn_msg *msg) {
     return (int64_t)msg->tag;
+}
+
+/* ---- faults */
+
+/*
+ * From now on, a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL by an instruction; a full stack) of a process's own code ends that
+ * process alone, with MN_REASON_SEGV or one of those after it.  Its own code is that of the module (the program, a
+ * shared object) in which the address lies, and of others that this function was called for: each function between the fault and
+ * the process's first has to be of these.  Any other fault does what it does without this call: one in a library that is
+ * not named here, though a process has called it; in libmn; in a thread that is no process, or the first one.
+ *
+ * The stack frames are abandoned: neither cleanup attributes nor C++ destructors run.  What was deferred does, and what the
+ * process owns is released; a handler's terminate is not called.  What else the process was in the middle of changing
+ * stays as it is: doc/processes.md says what that asks of its code.
+ *   -EINVAL    there is no module at the address
+ *   -ENOTSUP   no libunwind; a build for a sanitizer; the module has libmn within it
+ *   -ENOMEM
+ * The module is never unloaded again.  A handler of these signals that is installed while the runtime runs has them all.
+ * Contexts: any.
+ */
+int mn_trap_faults(const void *in_module);
+
+enum { MN_FAULT_FRAMES = 16 };
+
+/* The bytes of MN_REASON_SEGV and its like.  Later versions add members at the end. */
+struct mn_fault {
+    int signal;          /* SIGSEGV, ... */
+    int code;            /* siginfo_t's si_code, */
+    const void *address; /* and si_addr */
+    const void *pc;      /* the instruction */
+    uint32_t frames;     /* so many of the innermost return addresses follow; the first is pc */
+    uint32_t reserved;
+    const void *frame[MN_FAULT_FRAMES];
+};
+
+/* What fault an EXIT or DOWN message tells of; NULL: none, or there was no memory for it. */
+static inline const struct mn_fault *mn_msg_fault(const struct mn_msg *msg) {
+    bool fault = (msg->type == MN_MSG_EXIT || msg->type == MN_MSG_DOWN) && mn_msg_reason(msg) >= MN_REASON_SEGV &&
+                 mn_msg_reason(msg) <= MN_REASON_STACK && msg->size >= sizeof(struct mn_fault);
+    return fault ? (const struct mn_fault *)msg->data : NULL;
 }
 
 /* ---- links and monitors */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "bound.h"
+#include "boundary.h"
 #include "call.h"
 #include "exit.h"
 #include "export.h"
@@ -108,36 +109,38 @@ MN_EXPORT int mn_defer(void (*fn)(void *), void *arg) {
     return 0;
 }
 
-static void run_latest(struct mni_thread *t, bool run) {
-    struct mni_defer *d = t->own->defers;
-    void (*fn)(void *) = d->fn;
-    void *arg = d->arg;
+/* There is one. */
+static struct mni_defer take_latest(struct mni_thread *t) {
+    struct mni_defer *d = t->own->defers, copy = *d;
     t->own->defers = d->next;
     free(d);
-    if (run)
-        fn(arg);
+    return copy;
 }
 
-MN_EXPORT int mn_undefer(bool run) {
+MN_EXPORT MNI_THROUGH int mn_undefer(bool run) {
     struct mni_thread *t = running();
     if (!t)
         return -EPERM;
     if (!t->own->defers)
         return -ENOENT;
-    run_latest(t, run);
+    struct mni_defer d = take_latest(t);
+    if (run)
+        d.fn(d.arg);
     return 0;
 }
 
 /* Called outside the runtime, as the thread itself. */
-void mni_thread_cleanup(struct mni_thread *t, void *result) {
+MNI_BOUNDARY void mni_thread_cleanup(struct mni_thread *t, void *result) {
     if (t->own->defers || t->own->scopes || t->own->locals)
         mn_shield(true);
     for (int round = 0; round <= MN_DESTRUCTOR_ROUNDS; round++) {
         while (t->own->defers || t->own->scopes)
-            if (mni_scope_is_next(t))
+            if (mni_scope_is_next(t)) {
                 mn_scope_close(t->own->scopes);
-            else
-                run_latest(t, true);
+            } else {
+                struct mni_defer d = take_latest(t);
+                d.fn(d.arg);
+            }
         if (round == MN_DESTRUCTOR_ROUNDS || !mni_locals_round(t))
             break;
     }

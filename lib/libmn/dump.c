@@ -381,7 +381,7 @@ MN_EXPORT int mn_dump(int fd) {
     mni_peek_prepare();
     mni_copy_begin(&d->copy);
     say(d, "libmn: process %d, %u cpus\n", (int)getpid(), rt->ncpus);
-    if (d->copy.missing)
+    if (!d->copy.space)
         say(d, "no backtraces: libunwind cannot be loaded (package libunwind8)\n");
     for (unsigned i = 0; i < rt->ncpus; i++)
         say_cpu(d, rt->cpus[i]);

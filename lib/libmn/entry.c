@@ -18,6 +18,7 @@
 
 #include "atomic.h"
 #include "bound.h"
+#include "boundary.h"
 #include "current.h"
 #include "panic.h"
 #include "sched.h"
@@ -29,7 +30,7 @@ struct leaving {
 };
 static const _Unwind_Exception_Class ours = 0x4f444f4e41544100; /* "ODONATA" */
 
-_Noreturn static void end(void *result) {
+void mni_exit_abandon(void *result) {
     struct mni_thread *t = mni_current();
     t->own->exceptions[0] = t->own->exceptions[1] = NULL; /* frames that were not unwound may have left something */
     if (t->own->proc)
@@ -49,7 +50,7 @@ _Unwind_Reason_Code mni_entry_personality(int version, _Unwind_Action actions, _
                                           struct _Unwind_Exception *exception, struct _Unwind_Context *context) {
     (void)version, (void)context;
     if (cls == ours) /* all frames above are unwound */
-        end(((struct leaving *)(void *)exception)->result);
+        mni_exit_abandon(((struct leaving *)(void *)exception)->result);
     if (actions & _UA_SEARCH_PHASE) {
         const struct mni_thread *t = mni_current();
         Dl_info info;
@@ -66,7 +67,7 @@ _Unwind_Reason_Code mni_entry_personality(int version, _Unwind_Action actions, _
 }
 
 /* Not instrumented for ThreadSanitizer, which would want a personality routine for itself. */
-__attribute__((noinline, no_sanitize("thread"))) void *mni_call_entry(struct mni_thread *t) {
+MNI_BOUNDARY __attribute__((noinline, no_sanitize("thread"))) void *mni_call_entry(struct mni_thread *t) {
     __asm__ volatile(".cfi_personality 0x1b, mni_entry_personality"); /* 0x1b: pc-relative, four bytes */
     struct leaving room; /* it has to outlive all frames but this one */
     t->own->unwind = &room;
@@ -101,7 +102,7 @@ static _Unwind_Reason_Code stop(int version, _Unwind_Action actions, _Unwind_Exc
                                 struct _Unwind_Exception *exception, struct _Unwind_Context *context, void *result) {
     (void)version, (void)cls, (void)exception, (void)context;
     if (actions & _UA_END_OF_STACK)
-        end(result);
+        mni_exit_abandon(result);
     return _URC_NO_REASON;
 }
 
@@ -116,5 +117,5 @@ void mni_exit_unwind(void *result) {
         unwind(&l->exception, stop, result);
         /* It returns only on an error. */
     }
-    end(result);
+    mni_exit_abandon(result);
 }

@@ -12,6 +12,9 @@ void *mni_call_entry(struct mni_thread *t);
 /* Unwinds the current thread's frames, then ends it. */
 _Noreturn void mni_exit_unwind(void *result);
 
+/* Ends the current thread without unwinding. */
+_Noreturn void mni_exit_abandon(void *result);
+
 /*
  * The calling thread, outside the runtime, has returned: cleans up, wakes who joins it.  Returns the context that the
  * caller is to jump to.

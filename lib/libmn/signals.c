@@ -21,7 +21,7 @@
 #include "fault.h"
 #include "fork.h"
 #include "lock.h"
-#include "overflow.h"
+#include "crash.h"
 #include "progress/report.h"
 #include "stall_signal.h"
 #include "umtx.h"
@@ -37,7 +37,7 @@ void mni_signals_block(sigset_t *old) {
 }
 
 void mni_signals_worker_start(void) {
-    mni_overflow_worker_start();
+    mni_crash_worker_start();
 }
 
 void mni_signals_worker_end(void) {
@@ -49,7 +49,7 @@ void mni_signals_worker_end(void) {
     const struct timespec none = {0, 0};
     while (sigtimedwait(&pipe, NULL, &none) == SIGPIPE)
         continue;
-    mni_overflow_worker_end();
+    mni_crash_worker_end();
 }
 
 static struct {
@@ -116,7 +116,7 @@ void mni_signals_ring(void) {
 }
 
 int mni_signals_start(void) {
-    mni_overflow_start();
+    mni_crash_start();
     a32_store(&self.stop, 0);
     pthread_sigmask(SIG_SETMASK, NULL, &self.mask);
     int r = mni_dump_signal_start(&self.events);
@@ -130,7 +130,7 @@ int mni_signals_start(void) {
 }
 
 void mni_signals_stop(void) {
-    mni_overflow_end();
+    mni_crash_end();
     mni_dump_signal_end();
     if (!self.runs)
         return;

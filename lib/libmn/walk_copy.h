@@ -17,8 +17,7 @@ struct mni_copy {
     char stack[MNI_COPY_MOST];
     uintptr_t low;  /* where the copy begins in the original: a parked context's stack pointer */
     size_t size;    /* of the copy */
-    void *space;    /* libunwind's */
-    bool missing;   /* there is no libunwind */
+    void *space;    /* for walk_read.h; NULL: there is no libunwind */
     const char *page_at[MNI_COPY_PAGES]; /* other memory that the unwinder looks at */
     char page[MNI_COPY_PAGES][MNI_COPY_PAGE];
 };

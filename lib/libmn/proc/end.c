@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "boundary.h"
 #include "current.h"
 #include "exit.h"
 #include "export.h"
@@ -113,7 +114,7 @@ void mni_proc_close(struct mni_cpu *c, struct mni_proc *p, int64_t reason, struc
 
 /* Called outside the runtime, as the thread itself; also for the callback of a handler, whose executor this
  * was. */
-void mni_proc_thread_ends(struct mni_thread *t, void *result) {
+MNI_BOUNDARY void mni_proc_thread_ends(struct mni_thread *t, void *result) {
     (void)result;
     struct mni_proc *p = t->own->proc;
     struct mni_cpu *c = mni_enter();
@@ -141,8 +142,7 @@ void mni_proc_thread_ends(struct mni_thread *t, void *result) {
     mni_leave(c);
 }
 
-/* Leaves the runtime, and the thread's frames. */
-void mni_proc_unwind(struct mni_cpu *c, struct mni_proc *p) {
+static void begin_end(struct mni_cpu *c, struct mni_proc *p) {
     mni_proc_flag(p, MNI_PROC_ENDING, 0);
     if (p->more && p->more->call_ref) {
         mni_call_given_up(c, p); /* now: what was deferred may make another call */
@@ -150,7 +150,17 @@ void mni_proc_unwind(struct mni_cpu *c, struct mni_proc *p) {
     }
     mni_leave(c);
     mn_shield(true); /* destructors and deferred functions may block */
+}
+
+/* Leaves the runtime, and the thread's frames. */
+void mni_proc_unwind(struct mni_cpu *c, struct mni_proc *p) {
+    begin_end(c, p);
     mni_exit_unwind(NULL);
+}
+
+void mni_proc_abandon(struct mni_cpu *c, struct mni_proc *p) {
+    begin_end(c, p);
+    mni_exit_abandon(NULL);
 }
 
 MN_EXPORT void mn_proc_exit_with(int64_t reason, const void *data, size_t size) {

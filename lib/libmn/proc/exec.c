@@ -26,6 +26,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "boundary.h"
 #include "call.h"
 #include "create.h"
 #include "fork.h"
@@ -289,7 +290,7 @@ static void share(struct mni_cpu *c, struct mni_proc_cpu *pc) {
     ((t)->flags |= MNI_EXECUTOR, mni_leave(c), (expression), (c) = mni_enter(),                             \
      (c) ? (void)((t)->flags &= (uint16_t)~MNI_EXECUTOR, mni_locks_end(t)) : (void)0)
 
-static struct mni_cpu *finish(struct mni_cpu *c, struct mni_thread *t, struct mni_proc *p, int r) {
+MNI_BOUNDARY static struct mni_cpu *finish(struct mni_cpu *c, struct mni_thread *t, struct mni_proc *p, int r) {
     const struct mn_handler *h = p->handler;
     if (!(p->flags & MNI_PROC_DOOMED))
         mni_proc_doom(p, r < 0 ? r : MN_REASON_NORMAL, NULL);
@@ -309,7 +310,7 @@ static struct mni_cpu *finish(struct mni_cpu *c, struct mni_thread *t, struct mn
     return c;
 }
 
-static struct mni_cpu *run(struct mni_cpu *c, struct mni_thread *t, struct mni_proc *p) {
+MNI_BOUNDARY static struct mni_cpu *run(struct mni_cpu *c, struct mni_thread *t, struct mni_proc *p) {
     const struct mn_handler *h = p->handler;
     t->own->proc = p;
     p->now = NULL;
@@ -411,7 +412,7 @@ static struct mni_cpu *stop(struct mni_cpu *c, struct mni_thread *t,
     return mni_cpu_self();
 }
 
-static void *executor_main(void *arg) {
+MNI_BOUNDARY static void *executor_main(void *arg) {
     struct mni_proc_cpu *pc = arg;
     struct mni_cpu *c = mni_enter();
     struct mni_thread *t = c->current;

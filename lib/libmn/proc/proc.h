@@ -210,6 +210,8 @@ void mni_proc_close(struct mni_cpu *c, struct mni_proc *p, int64_t reason, struc
 /* A thread's end, outside the runtime, after all that was deferred (defer.c). */
 void mni_proc_thread_ends(struct mni_thread *t, void *result);
 _Noreturn void mni_proc_unwind(struct mni_cpu *c, struct mni_proc *p);
+/* The same, but the frames are left as they are. */
+_Noreturn void mni_proc_abandon(struct mni_cpu *c, struct mni_proc *p);
 
 /* poke.c: inside the runtime. */
 void mni_proc_poke(struct mni_proc *p, mn_pid pid);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "boundary.h"
 #include "call.h"
 #include "create.h"
 #include "export.h"
@@ -133,7 +134,7 @@ static struct mni_proc *make(struct mni_cpu *c, const struct mn_spawn_attr *opt,
 
 /* ---- a thread */
 
-static void *proc_main(void *arg) {
+MNI_BOUNDARY static void *proc_main(void *arg) {
     struct mni_proc *p = arg;
     struct mni_cpu *c = mni_enter();
     struct mni_thread *t = c->current;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boundary.h"
 #include "export.h"
 #include "fault.h"
 
@@ -38,7 +39,7 @@ static void forget_timeout(struct mn_statem_head *h) {
 }
 
 /* Follows what a callback has returned; a state's enter may change it again. */
-static int follow(struct mn_statem_head *h, int r) {
+MNI_THROUGH static int follow(struct mn_statem_head *h, int r) {
     while (r >= MN_TO_FIRST) {
         if ((unsigned)(r - MN_TO_FIRST) >= h->machine->nstates)
             return -EINVAL;
@@ -68,7 +69,7 @@ static int postpone(struct mn_statem_head *h, struct mn_msg *m, bool kept) {
 }
 
 /* kept: the message is ours to release. */
-static int event(struct mn_statem_head *h, struct mn_msg *m, bool kept) {
+MNI_THROUGH static int event(struct mn_statem_head *h, struct mn_msg *m, bool kept) {
     const struct mn_state *s = state_of(h);
     int r = s->event ? s->event(data_of(h), m) : MN_GO_ON;
     if (r == MN_POSTPONE)
@@ -79,7 +80,7 @@ static int event(struct mn_statem_head *h, struct mn_msg *m, bool kept) {
 }
 
 /* After a change: all that were postponed, once. */
-static int again(struct mn_statem_head *h) {
+MNI_THROUGH static int again(struct mn_statem_head *h) {
     int r = MN_GO_ON;
     while (r == MN_GO_ON && h->changed && h->late) {
         struct mn_statem_late *l = h->late;
@@ -103,7 +104,7 @@ static int again(struct mn_statem_head *h) {
     return r;
 }
 
-MN_EXPORT int mn_statem_init(void *state) {
+MN_EXPORT MNI_THROUGH int mn_statem_init(void *state) {
     struct mn_statem_head *h = state;
     h->late_end = &h->late;
     int r = mn_put(KEY, h);
@@ -114,7 +115,7 @@ MN_EXPORT int mn_statem_init(void *state) {
     return r;
 }
 
-MN_EXPORT int mn_statem_message(void *state, struct mn_msg *m) {
+MN_EXPORT MNI_THROUGH int mn_statem_message(void *state, struct mn_msg *m) {
     struct mn_statem_head *h = state;
     int r;
     if (m->type != MN_MSG_TIMEOUT || m->tag != KEY) {
@@ -129,7 +130,7 @@ MN_EXPORT int mn_statem_message(void *state, struct mn_msg *m) {
     return r == MN_GO_ON ? again(h) : r;
 }
 
-MN_EXPORT void mn_statem_terminate(void *state, int64_t reason) {
+MN_EXPORT MNI_THROUGH void mn_statem_terminate(void *state, int64_t reason) {
     struct mn_statem_head *h = state;
     forget_timeout(h);
     if (h->machine->terminate)

@@ -1,0 +1,255 @@
+/*
+ * Faults that are not a process's own affair: the program dies of them, or its handler is called, as without traps; and the
+ * report says of which process it was, and why.
+ */
+#include <errno.h>
+#include <mn.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "tap.h"
+
+static char *volatile nowhere = (char *)24;
+static volatile int zero;
+static volatile size_t eight = 8;
+static bool trap = true;
+
+static __attribute__((noinline)) int null_deref(void) {
+    *nowhere = 1;
+    return zero;
+}
+static int compare(const void *a, const void *b) {
+    (void)a;
+    return null_deref() + *(const char *)b;
+}
+static int once_body(void *arg) {
+    (void)arg;
+    return null_deref();
+}
+static void on_signal(int sig) {
+    (void)sig;
+    null_deref();
+}
+
+/* ---- in processes */
+
+static int in_memcpy(void *arg) {
+    (void)arg;
+    char bytes[64] = "";
+    memcpy(nowhere, bytes, eight * 8);
+    return bytes[zero];
+}
+static int in_qsort(void *arg) {
+    (void)arg;
+    char bytes[] = "fault";
+    qsort(bytes, 5, 1, compare);
+    return bytes[zero];
+}
+static int in_once(void *arg) {
+    static struct mn_once once;
+    return mn_once_run(&once, once_body, arg) + zero;
+}
+static int in_runtime(void *arg) {
+    (void)arg;
+    return mn_post(mn_pid_self(), 1, nowhere, 64) + zero;
+}
+static int in_handler(void *arg) {
+    (void)arg;
+    signal(SIGTRAP, on_signal);
+    raise(SIGTRAP);
+    return zero;
+}
+static int aborts(void *arg) {
+    (void)arg;
+    abort();
+}
+static int sent(void *arg) {
+    (void)arg;
+    raise(SIGSEGV);
+    return zero;
+}
+static int divides(void *arg) {
+    (void)arg;
+    __builtin_trap();
+}
+static int plain(void *arg) {
+    (void)arg;
+    return null_deref() + zero;
+}
+/* Where it was called from is overwritten, and what lies above: it returns to nowhere. */
+static __attribute__((noinline)) int overwrite(size_t words, uintptr_t with) {
+    volatile uintptr_t *frame = __builtin_frame_address(0);
+    for (size_t i = 0; i < words; i++)
+        frame[i] = with;
+    return zero;
+}
+static int smashed_zero(void *arg) {
+    (void)arg;
+    return overwrite(12, 0) + zero;
+}
+static int smashed(void *arg) {
+    (void)arg;
+    return overwrite(12, 0x5555) + zero;
+}
+/* With all that the runtime has there. */
+static int smashed_all(void *arg) {
+    (void)arg;
+    return overwrite(200, (uintptr_t)&trap) + zero;
+}
+/* A chain of frames that leads out of the stack. */
+static int no_stack(void *arg) {
+    (void)arg;
+#ifdef __x86_64__
+    __asm__ volatile("movq $4096, %%rsp; movq $4096, %%rbp; movq (%%rbp), %%rax" : : : "memory");
+#endif
+    return null_deref();
+}
+
+/* ---- in others */
+
+static void *green(void *arg) {
+    (void)arg;
+    null_deref();
+    return NULL;
+}
+static void blocking(void *arg) {
+    green(arg);
+}
+
+static int spawn(int (*fn)(void *)) {
+    mn_ref ref;
+    const struct mn_spawn_attr opt = {.name = "crasher", .flags = MN_SPAWN_MONITOR, .monitor = &ref};
+    struct mn_msg *m;
+    mn_attach();
+    mn_spawn_opt(NULL, &opt, fn, NULL);
+    mn_receive(&m);
+    return 50; /* it was trapped */
+}
+static int first_itself(void *arg) {
+    mn_attach();
+    return plain(arg);
+}
+static int a_thread(void *arg) {
+    mn_thread t;
+    mn_go(&t, green, arg);
+    mn_join(t, NULL);
+    return 50;
+}
+static int a_bound_thread(void *arg) {
+    const struct mn_attr attr = {.flags = MN_BOUND};
+    mn_thread t;
+    mn_go_attr(&t, &attr, green, arg);
+    mn_join(t, NULL);
+    return 50;
+}
+static int a_foreign_lwp(void *arg) {
+    pthread_t t;
+    pthread_create(&t, NULL, green, arg);
+    mn_park("the end");
+    return 50;
+}
+static int a_blocking_call(void *arg) {
+    return mn_block_call(blocking, arg) + 50;
+}
+
+static int (*entry)(void *);
+static int main_fn(void *arg) {
+    (void)arg;
+    return spawn(entry);
+}
+
+/* ---- children */
+
+static volatile sig_atomic_t caught;
+static void leave(int sig, siginfo_t *info, void *context) {
+    (void)context;
+    _exit(info->si_code > 0 && (sig == SIGSEGV || sig == SIGILL) ? 42 : 98);
+}
+
+static void dies(void) {
+    const int all[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    for (int i = 0; i < 4; i++)
+        signal(all[i], SIG_DFL); /* a sanitizer has one of its own */
+}
+static void handles(void) {
+    struct sigaction a = {.sa_sigaction = leave, .sa_flags = SA_SIGINFO};
+    sigaction(SIGSEGV, &a, NULL);
+    sigaction(SIGILL, &a, NULL);
+}
+
+static char text[65536];
+
+/* How it ends: a signal, or 1000 and an exit status.  What it wrote is in text. */
+static int run(void (*prepare)(void), int (*first)(void *), int (*in_process)(void *)) {
+    int fds[2], status;
+    if (pipe(fds) != 0)
+        exit(1);
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        dup2(fds[1], 2);
+        alarm(60);
+        entry = in_process;
+        prepare();
+        if (trap && mn_trap_faults(&trap) < 0)
+            _exit(97);
+        _exit(mn_run(first, NULL, NULL));
+    }
+    close(fds[1]);
+    size_t got = 0;
+    ssize_t n;
+    while (got < sizeof text - 1 && (n = read(fds[0], text + got, sizeof text - 1 - got)) > 0)
+        got += (size_t)n;
+    text[got] = 0;
+    close(fds[0]);
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 1000 + WEXITSTATUS(status);
+}
+
+static void in_process(int (*fn)(void *), int sig, const char *why, const char *what) {
+    is(run(dies, main_fn, fn), sig, "the program dies: %s", what);
+    if (!ok(why ? strstr(text, "\"crasher\"") && strstr(text, why) : text[0] == 0, why ? "and says: %s" : "and says nothing", why))
+        fprintf(stderr, "# %s\n", text);
+}
+
+static void elsewhere(int (*fn)(void *), const char *what) {
+    is(run(dies, fn, NULL), SIGSEGV, "the program dies: %s", what);
+}
+
+int main(void) {
+    if (mn_trap_faults(&trap) == -ENOTSUP) {
+        skip("no libunwind, or a sanitizer that reports faults itself");
+        return done();
+    }
+    is(run(dies, main_fn, plain), 1050, "a process's own fault");
+    is((long)strlen(text), 0, "is not the program's");
+    in_process(in_memcpy, SIGSEGV, "is not a process's code", "in the libc");
+    in_process(in_qsort, SIGSEGV, "is not a process's code", "called by the libc");
+    ok(strstr(text, "libc") != NULL, "and names it");
+    ok(strstr(text, "#0 ") != NULL, "with a backtrace");
+    in_process(in_once, SIGSEGV, "libmn", "called by libmn, which holds something");
+    in_process(in_runtime, SIGSEGV, "the runtime is at work", "inside libmn");
+    in_process(in_handler, SIGSEGV, "is not a process's code", "in a handler of a signal");
+    in_process(aborts, SIGABRT, NULL, "by abort");
+    in_process(sent, SIGSEGV, NULL, "by a signal that was sent");
+    in_process(smashed_zero, SIGSEGV, "", "its return address is zero");
+    in_process(smashed, SIGSEGV, "", "its frames are overwritten");
+    is(run(dies, main_fn, smashed_all), SIGSEGV, "the program dies: its whole stack is overwritten");
+#ifdef __x86_64__
+    is(run(dies, main_fn, no_stack), SIGSEGV, "the program dies: it has left its stack");
+#endif
+    elsewhere(first_itself, "its first thread");
+    elsewhere(a_thread, "a thread that is no process");
+    elsewhere(a_bound_thread, "a bound thread");
+    elsewhere(a_foreign_lwp, "an LWP of its own");
+    elsewhere(a_blocking_call, "a call on an LWP of the pool");
+    is(run(handles, main_fn, in_memcpy), 1042, "its handler is called");
+    is(run(handles, main_fn, divides), 1050, "not for a process's own fault");
+    is(run(handles, a_thread, NULL), 1042, "but for a thread's");
+    return done();
+}
