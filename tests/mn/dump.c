@@ -105,7 +105,14 @@ static int states(void *arg) {
     t[5] = named("same", dump_locks, NULL, 0);
     while (up < 6)
         mn_park_until("nap", mn_after(1000000));
-    mn_park_until("nap", mn_after(20000000));
+    static const char *const names[] = {"locks", "waits", "joins", "parks", "bound", "same"};
+    for (int waiting = 0, tries = 0; waiting < 6 && tries < 1000; tries++) {
+        mn_park_until("nap", mn_after(20000000));
+        dump();
+        waiting = 0;
+        for (int i = 0; i < 6; i++)
+            waiting += strstr(about(names[i]), ": waits: ") != NULL;
+    }
     char *gone = strdup("a name that goes");
     t[6] = named("ends", nothing, NULL, 0);
     while (mn_threads() > 7)
@@ -216,10 +223,10 @@ static int wrong_backtraces(int *all) {
 
 static void *dumps(void *arg) {
     int bad = 0, wrong = 0, *n = arg;
-    while (!stop) {
+    do {
         bad += dump() < 1;
         wrong += wrong_backtraces(n);
-    }
+    } while (!stop);
     is(bad, 0, "dumps of threads that run");
     is(wrong, 0, "each backtrace ends in its thread's function");
     return NULL;
@@ -268,7 +275,7 @@ static void own_handler(int n) {
 }
 static int with_handler(void *arg) {
     kill(getpid(), SIGQUIT);
-    for (int i = 0; i < 1000 && !own; i++)
+    for (int i = 0; i < 10000 && !own; i++)
         mn_park_until("nap", mn_after(1000000));
     is(own, SIGQUIT, "the program's own handler is left alone");
     return arg != NULL;

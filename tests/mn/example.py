@@ -39,8 +39,12 @@ class Server:
         line = self.process.stdout.readline()
         self.port = int(re.fullmatch(r"listening on port (\d+)\n", line)[1])
 
-    def connect(self):
-        s = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+    def connect(self, receive_buffer=0):
+        s = socket.socket()
+        s.settimeout(100)
+        if receive_buffer:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        s.connect(("127.0.0.1", self.port))
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s
 

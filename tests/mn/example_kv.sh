@@ -12,7 +12,7 @@ import time
 from example import Server, done, equal, ok
 
 SESSIONS = 2000
-SECONDS = 3.0
+SECONDS, PUTS, PATIENCE = 3.0, 20, 40.0  # of each client: at least so long, and so many
 directory = tempfile.TemporaryDirectory()
 journal = os.path.join(directory.name, "journal")
 
@@ -76,12 +76,17 @@ class Client(threading.Thread):
         self.socket.close()
 
     def run(self):
-        end = time.time() + SECONDS
+        began = time.time()
         n = 0
-        while time.time() < end:
+
+        def goes_on():
+            passed = time.time() - began
+            return passed < SECONDS or (self.puts < PUTS and passed < PATIENCE)
+
+        while goes_on():
             self.connect()
             try:
-                while time.time() < end:
+                while goes_on():
                     where = (self.random.randrange(SESSIONS), f"k{self.number}-{self.random.randrange(3)}")
                     n += 1
                     self.put(where, f"{self.number}.{n}")

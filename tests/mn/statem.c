@@ -1,28 +1,15 @@
 /* State machines: a turnstile with timeouts and postponed messages; ends; bad input. */
 #include <errno.h>
-#include <mn.h>
 #include <mn/statem.h>
-#include <stdatomic.h>
-#include <string.h>
 
-#include "tap.h"
+#include "trace.h"
 
-enum { MS = 1000000 };
 enum { LOCKED, OPEN, BROKEN };
 enum { COIN = 1, PUSH, ASK, TIMED_COIN, BREAK, STOP, FAIL, NOWHERE, SLOW };
 
 struct data {
     int coins, pushes;
 };
-
-static char trace[256];
-static atomic_int traced;
-
-static void note(char c) {
-    int at = atomic_fetch_add(&traced, 1);
-    if (at < (int)sizeof trace - 1)
-        trace[at] = c;
-}
 
 static int any(struct mn_msg *m) {
     if (m->type == MN_MSG_CALL) {
@@ -104,11 +91,8 @@ static int state_of(mn_pid pid) {
 }
 
 static void comes_to(const char *want) {
-    for (int i = 0; i < 5000 && strcmp(trace, want) != 0; i++)
-        mn_sleep(MS);
-    ok(strcmp(trace, want) == 0, "%s: it went %s", want, trace);
-    memset(trace, 0, sizeof trace);
-    traced = 0;
+    await_trace(is_seen, want);
+    forget_trace();
 }
 
 static void post(mn_pid pid, uint64_t tag) {
@@ -153,10 +137,12 @@ static void basics(void) {
     comes_to("ct"); /* a timeout that changes nothing */
     post(pid, SLOW);
     post(pid, COIN);
+    for (int i = 0; i < 20000 && !strchr(seen(), 'O'); i++)
+        mn_sleep(MS);
     mn_sleep(5 * MS);
-    ok(strncmp(trace, "c", 1) == 0 && strchr(trace, 'O'), "a change of state takes a timeout back: %s", trace);
-    memset(trace, 0, sizeof trace);
-    traced = 0;
+    const char *opens = strchr(seen(), 'O');
+    ok(opens && !opens[1], "a change of state takes a timeout back: %s", seen());
+    forget_trace();
     post(pid, STOP);
     comes_to(".");
 }
@@ -197,7 +183,7 @@ static int all(void *arg) {
     ends();
     is(mn_spawn_statem(NULL, NULL, NULL, 0, NULL), -EINVAL, "no machine");
     is(mn_spawn_statem(NULL, &turnstile, NULL, 4, NULL), -EINVAL, "no bytes");
-    is(mn_spawn_statem(NULL, &turnstile, trace, sizeof trace, NULL), -EINVAL, "too many");
+    is(mn_spawn_statem(NULL, &turnstile, "many bytes, as there are here", 29, NULL), -EINVAL, "too many");
     is(mn_spawn_statem(NULL, &(struct mn_statem){MN_STATEM_HANDLER(8), states, 0, NULL}, NULL, 0, NULL), -EINVAL, "no states");
     is(mn_state_now(), -EPERM, "no machine here");
     is(mn_state_timeout(MN_FOREVER), -EPERM, "nor timeouts");

@@ -1,49 +1,18 @@
 /* Supervisors: order of start and stop, strategies, kinds of restart, storms, shutdown, dynamic children, trees, bad input. */
 #include <errno.h>
-#include <mn.h>
 #include <mn/proc.h>
 #include <mn/sup.h>
-#include <stdatomic.h>
-#include <string.h>
 
-#include "tap.h"
+#include "trace.h"
 
-enum { MS = 1000000 };
-
-/* What happened, as letters: 'a' starts, 'A' ends. */
-static _Atomic char trace[4096];
-static atomic_int traced;
+/* Of the trace: 'a' starts, 'A' ends. */
 static atomic_int starts[26];
 static _Atomic mn_pid pids[26];
-
-static void note(char c) {
-    int at = atomic_fetch_add(&traced, 1);
-    if (at < (int)sizeof trace - 1)
-        trace[at] = c;
-}
-
-static void forget_trace(void) {
-    for (size_t i = 0; i < sizeof trace; i++)
-        trace[i] = 0;
-    traced = 0;
-}
 
 static void forget(void) {
     forget_trace();
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
         starts[i] = 0;
-}
-
-/* The first thread's. */
-static const char *seen(void) {
-    static char copy[sizeof trace];
-    for (size_t i = 0; i < sizeof trace; i++)
-        copy[i] = trace[i];
-    return copy;
-}
-
-static bool is_seen(const char *want) {
-    return strcmp(seen(), want) == 0;
 }
 
 static void end_note(void *arg) {
@@ -73,8 +42,8 @@ static void wait_starts(char who, int n) {
 
 /* Children that start one after the other may say so in any order; ends are in order. */
 static bool went(const char *want) {
-    char sorted[sizeof trace];
-    memcpy(sorted, seen(), sizeof trace);
+    char sorted[TRACE_MOST];
+    strcpy(sorted, seen());
     for (char *p = sorted; *p; p++)
         for (char *q = p; q > sorted && q[0] >= 'a' && q[-1] > q[0]; q--) {
             char c = q[0];
@@ -85,9 +54,7 @@ static bool went(const char *want) {
 }
 
 static void wait_trace(const char *want) {
-    for (int i = 0; i < 5000 && !went(want); i++)
-        mn_sleep(MS);
-    ok(went(want), "%s: it went %s", want, seen());
+    await_trace(went, want);
 }
 
 #define WORKER(name, letter) {.id = name, .fn = worker, .arg = (void *)(intptr_t)(letter)}
