@@ -17,7 +17,9 @@ extern "C" {
 #endif
 
 struct mn_chan;
+struct mn_event;
 struct mn_future;
+struct mn_sem;
 
 #define MN_CHAN_UNBOUNDED ((size_t)-1)
 
@@ -87,6 +89,10 @@ enum mn_case_kind {
     MN_CASE_SEND,     /* the channel can be sent to: *data was sent; error -EPIPE: it is closed, -ENOMEM */
     MN_CASE_RECV,     /* the channel can be received from: into *data; error -EPIPE: it is closed and empty */
     MN_CASE_FUTURE,   /* the future has its value, for *(void **)data unless data is NULL; error: it failed */
+    MN_CASE_EVENT,    /* the event is set; that stays as it is */
+    MN_CASE_SEM,      /* the semaphore has a unit, which was taken */
+    MN_CASE_READABLE, /* the descriptor can be read from, or its end or an error is there; error -EBADF: it is not open, */
+    MN_CASE_WRITABLE, /* or was closed by mn_close.  It can be written to, or has an error; nothing was read or written */
 };
 
 struct mn_case {
@@ -95,17 +101,23 @@ struct mn_case {
     union {
         struct mn_chan *channel;
         struct mn_future *future;
+        struct mn_event *event;
+        struct mn_sem *sem;
+        int fd;
     };
     void *data; /* what a send sends is not changed */
 };
 
 /*
  * Waits until one of n cases can happen, makes it happen, and returns its index; no other case has any effect.
- * If several can, each of them is as likely.  One channel may stand in several cases.
+ * If several can, each of them is as likely.  One object may stand in several cases.  What a case names has to be there
+ * until the call returns.
  *   -ETIMEDOUT  at the deadline none could (with one that has passed, such as 0: none can at this moment)
  *   -ECANCELED  see mn/cancel.h
  *   -ENOMEM     no memory for that many cases (it is kept: a thread that selects again needs no more)
- *   -EINVAL     n is negative or above 1 << 24; a kind that does not exist; a NULL channel or future; data is
+ *   -EMFILE, -ENFILE, -ENOSPC   what is needed to wait for descriptors cannot be had
+ *   -EPERM      a descriptor is of a kind that cannot be waited for
+ *   -EINVAL     n is negative or above 1 << 24; a kind that does not exist; an object that is NULL; data is
  *               NULL and elements have a size
  * With no cases, or only MN_CASE_NONE, it waits for the deadline.  Contexts: any.
  */

@@ -446,9 +446,8 @@ MN_EXPORT int mn_chan_close(struct mn_chan *ch) {
         mni_chan_flag(ch, MNI_CHAN_CLOSED, 0);
         while (ch->flags & MNI_CHAN_RECEIVERS && ch->count > 0)
             give_first(ch, &woken);
-        for (struct mni_waiter *w; (w = mni_queue_take(&ch->receivers)) || (w = mni_queue_take(&ch->senders));)
-            if (mni_claim_waiter(w, MNI_WOKEN_CLOSED))
-                mni_queue_append(&woken, w);
+        mni_claim_all_waiters(&ch->receivers, MNI_WOKEN_CLOSED, &woken);
+        mni_claim_all_waiters(&ch->senders, MNI_WOKEN_CLOSED, &woken);
         mni_chan_flag(ch, 0, MNI_CHAN_RECEIVERS | MNI_CHAN_SENDERS);
     }
     mni_lock_drop(&ch->lock);

@@ -42,6 +42,12 @@ static inline struct mni_cpu *mni_cpu_self(void) {
     return mni_worker_self()->cpu;
 }
 
+/* The same, or NULL: it is not a green thread. */
+static inline struct mni_cpu *mni_cpu_here(void) {
+    const struct mni_worker *w = mni_worker_self();
+    return w ? w->cpu : NULL;
+}
+
 /* NULL: the caller is not a green thread. */
 static inline struct mni_cpu *mni_enter(void) {
     struct mni_worker *w = mni_worker_self();

@@ -8,9 +8,10 @@
 #include <mn/event.h>
 
 #include "export.h"
+#include "select.h"
 #include "waiters.h"
 
-enum { QUEUE = 1, SET = 2 };
+enum { QUEUE = MNI_QUEUE, SET = 2 };
 
 MN_EXPORT void mn_event_init(struct mn_event *e) {
     *e = (struct mn_event)MN_EVENT_INIT;
@@ -40,7 +41,7 @@ static bool set(struct mn_event *e) {
             continue;
         }
         mni_lock_take(mni_lock_in(e));
-        mni_claim_all(mni_queue_in(&e->queue), &out);
+        mni_claim_all_waiters(mni_queue_in(&e->queue), MNI_WOKEN_DONE, &out);
         mni_bits(&e->word, QUEUE, 0);
         mni_lock_drop(mni_lock_in(e));
     }
@@ -90,6 +91,7 @@ static int wait_until(struct mn_event *e, int64_t deadline) {
         if (mni_cas32(&e->word, word, word | QUEUE)) /* full; pairs with set: it sees QUEUE, or we SET */
             break;
     }
+    w->tag = 0;
     mni_queue_append(q, w);
     int r = mni_wait("event", e, lock, deadline);
     if (r >= 0)

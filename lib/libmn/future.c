@@ -65,9 +65,7 @@ static int settle(struct mn_future *f, void *value, int error) {
     f->value = value;
     f->error = error;
     a32_store_release(&f->settled, 1); /* release: pairs with mni_future_settled */
-    for (struct mni_waiter *w; (w = mni_queue_take(&f->waiters));)
-        if (mni_claim_waiter(w, MNI_WOKEN_DONE))
-            mni_queue_append(&woken, w);
+    mni_claim_all_waiters(&f->waiters, MNI_WOKEN_DONE, &woken);
     mni_lock_drop(&f->lock);
     for (struct mni_waiter *w; (w = mni_queue_take(&woken));)
         mni_wake(w->parker);

@@ -1,5 +1,5 @@
 /*
- * select: waiting for several channels and futures at once.
+ * select: waiting for several channels, futures, events, semaphores and descriptors at once.
  *
  * Guarantee.  Exactly one case happens, or none and the result says so; a case that is ready all the time is
  * not passed over for ever; "none was ready" is true of one moment.
@@ -8,7 +8,7 @@
  * those after it.  Most selects end here, with one lock taken. Second pass: the locks of all objects are taken,
  * each once, in the order of their addresses; so two selects cannot wait for each other.  All cases are tried
  * again, and only if none can happen, which is then true of all at the same time, a waiter is queued in each.
- * select.h says how the locks are then exchanged for one.
+ * Third: the thread waits, as many.c has it.
  *
  * A waker of any of the objects claims the thread with the index of its case; the claim decides between
  * several, as between waker and deadline (wait.h), and only who claimed copies an element.  Awake, the select
@@ -19,10 +19,20 @@
  *         sender of A: lock A, take the waiter out, lock the select, claim (WAITING -> CLAIMED), copy, wake
  *         sender of B: lock B, take the waiter out, lock the select, the claim fails: next waiter, or buffer
  *     B's waiter is then in no queue, which the select sees under B's lock.
+ *
+ * A waker that comes between the second pass and the third claims nothing: it leaves the select out and notes
+ * that, and the select begins again with the second pass.
+ *
+ * Descriptors.  Whether one is ready is no state of ours, but poll(2)'s answer, and the runtime hears of changes
+ * only (io/poll.c).  So they come first in each pass: poll(2) is asked for all; if none is ready, their waiters
+ * are queued, before any lock of an object is taken, since that makes system calls; an event that comes from then on is
+ * noted, whether the select waits or not, and has it begin again.  With descriptors "none was ready" is true of
+ * the objects at one moment, and of the descriptors at another just before it.  Without a runtime nobody hears of
+ * changes: then they are looked at again every millisecond.
  */
 #include <errno.h>
 #include <mn/chan.h>
-#include <mn/future.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -32,87 +42,18 @@
 #include "clock.h"
 #include "export.h"
 #include "fault.h"
-#include "future.h"
+#include "io/poll.h"
+#include "io/poller.h"
 #include "select.h"
+#include "select_case.h"
 #include "thread.h"
 
 enum {
     MOST_CASES = 1 << 24,
     KEEP_CASES = 256, /* records for more are freed after use */
     FIRST_CASES = 8,
+    LOOK_NS = 1000000, /* at descriptors, without a runtime */
 };
-
-static struct mni_olock *lock_of(const struct mn_case *c) {
-    return c->kind == MN_CASE_NONE     ? NULL
-           : c->kind == MN_CASE_FUTURE ? &c->future->lock
-                                       : &c->channel->lock;
-}
-
-static bool valid(const struct mn_case *c) {
-    switch (c->kind) {
-    case MN_CASE_NONE:
-        return true;
-    case MN_CASE_SEND:
-    case MN_CASE_RECV:
-        return c->channel && (c->data || c->channel->size == 0);
-    case MN_CASE_FUTURE:
-        return c->future != NULL;
-    }
-    return false;
-}
-
-/* Without a lock. */
-static bool looks_ready(const struct mn_case *c) {
-    return c->kind == MN_CASE_NONE     ? false
-           : c->kind == MN_CASE_FUTURE ? mni_future_settled(c->future)
-                                       : mni_chan_ready(c->channel, c->kind == MN_CASE_SEND);
-}
-
-static void take_future(struct mn_case *c) {
-    c->error = c->future->error;
-    if (c->error == 0 && c->data)
-        *(void **)c->data = c->future->value;
-}
-
-/* With its object's lock held: enum mni_chan_try. */
-static int try_locked(struct mn_case *c, struct mni_queue *woken) {
-    int r;
-    switch (c->kind) {
-    case MN_CASE_SEND:
-        r = mni_chan_try_send_locked(c->channel, c->data, woken);
-        break;
-    case MN_CASE_RECV:
-        r = mni_chan_try_recv_locked(c->channel, c->data, true, woken);
-        break;
-    case MN_CASE_FUTURE:
-        if (!mni_future_settled(c->future))
-            return MNI_CHAN_NOT_NOW;
-        take_future(c);
-        return MNI_CHAN_DONE;
-    default:
-        return MNI_CHAN_NOT_NOW;
-    }
-    if (r == MNI_CHAN_DONE || r < 0)
-        c->error = r < 0 ? r : 0;
-    return r < 0 ? MNI_CHAN_DONE : r;
-}
-
-/* The same without it.  An unbounded channel that cannot grow has happened, with an error. */
-static bool try_case(struct mn_case *c) {
-    struct mni_olock *lock = lock_of(c);
-    for (;;) {
-        struct mni_queue woken = {0};
-        mni_lock_take(lock);
-        int r = try_locked(c, &woken);
-        mni_lock_drop(lock);
-        mni_chan_wake(&woken);
-        if (r != MNI_CHAN_NO_ROOM)
-            return r == MNI_CHAN_DONE;
-        c->error = mni_chan_more_room(c->channel);
-        if (c->error < 0)
-            return true;
-    }
-}
 
 /* Different on each LWP, and never kept across a switch. */
 static __attribute__((noinline)) uint32_t some_number(void) {
@@ -128,23 +69,6 @@ static __attribute__((noinline)) uint32_t some_number(void) {
 
 static uint32_t below(uint32_t n) {
     return (uint32_t)((uint64_t)some_number() * n >> 32);
-}
-
-/* The first pass: the index, or -1. */
-static int try_each(struct mn_case *cases, int n) {
-    uint32_t ready = 0;
-    int choice = 0;
-    for (int i = 0; i < n; i++)
-        if (looks_ready(&cases[i]) && (ready++ == 0 || below(ready) == 0))
-            choice = i;
-    for (int k = 0; k < n && ready > 0; k++) {
-        int i = choice + k < n ? choice + k : choice + k - n;
-        if (!looks_ready(&cases[i]))
-            continue;
-        if (try_case(&cases[i]))
-            return i;
-    }
-    return -1;
 }
 
 /*
@@ -199,7 +123,8 @@ static struct mni_select *records(uint32_t n) {
         free(s);
         return NULL;
     }
-    free(old);
+    if (old)
+        mni_select_release(old);
     memset(s, 0, sizeof *s + room * sizeof s->cases[0]);
     s->room = room;
     s->order = (uint32_t *)(void *)&s->cases[room];
@@ -207,12 +132,59 @@ static struct mni_select *records(uint32_t n) {
 }
 
 void mni_select_release(struct mni_select *s) {
+    free(s->polled);
     free(s);
+}
+
+/* Notes the cases' descriptors: 0 or a negative errno. */
+static int note_descriptors(struct mni_select *s, const struct mn_case *cases, uint32_t n, uint32_t count) {
+    if (s->fd_room < count) {
+        struct mni_polled *p = fault("malloc") ? NULL : malloc(count * (sizeof *p + sizeof *s->fds));
+        if (!p)
+            return -ENOMEM;
+        free(s->polled);
+        s->polled = p;
+        s->fds = (struct pollfd *)(void *)(p + count);
+        s->fd_room = count;
+    }
+    s->nfds = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (mni_case_is_fd(&cases[i])) {
+            s->fds[s->nfds] = (struct pollfd){.fd = cases[i].fd, .events = cases[i].kind == MN_CASE_READABLE ? POLLIN : POLLOUT};
+            s->cases[i].place = s->nfds++;
+        }
+    return mni_polled_begin(s->fds, s->nfds, s->polled);
 }
 
 static void give_back(struct mni_select *s) {
     if (s->room > KEEP_CASES && set_own(NULL))
         mni_select_release(s);
+}
+
+/* Whether it may happen, without a lock. */
+static bool looks_ready(const struct mni_select *s, const struct mn_case *c, uint32_t i) {
+    return mni_case_is_fd(c) ? s->fds[s->cases[i].place].revents != 0 : mni_case_ready(c);
+}
+
+/* The first pass: the index, or -1. */
+static int try_each(const struct mni_select *s, struct mn_case *cases, int n) {
+    uint32_t ready = 0;
+    int choice = 0;
+    for (int i = 0; i < n; i++)
+        if (looks_ready(s, &cases[i], (uint32_t)i) && (ready++ == 0 || below(ready) == 0))
+            choice = i;
+    for (int k = 0; k < n && ready > 0; k++) {
+        int i = choice + k < n ? choice + k : choice + k - n;
+        if (!looks_ready(s, &cases[i], (uint32_t)i))
+            continue;
+        if (mni_case_is_fd(&cases[i])) {
+            cases[i].error = s->fds[s->cases[i].place].revents & POLLNVAL ? -EBADF : 0;
+            return i;
+        }
+        if (mni_case_try(&cases[i]))
+            return i;
+    }
+    return -1;
 }
 
 static int by_lock(const void *a, const void *b, void *arg) {
@@ -222,10 +194,10 @@ static int by_lock(const void *a, const void *b, void *arg) {
     return x < y ? -1 : x > y;
 }
 
-/* Notes the cases' locks and sorts them by address; those of MN_CASE_NONE are NULL and come first. */
+/* Notes the cases' locks and sorts them by address; those that have none are NULL and come first. */
 static void sort(struct mni_select *s, const struct mn_case *cases, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
-        s->cases[i].lock = lock_of(&cases[i]);
+        s->cases[i].lock = mni_case_lock(&cases[i]);
         s->order[i] = i;
     }
     if (n > 16) {
@@ -257,87 +229,124 @@ static void lock_drop(struct mni_olock *l) {
     mni_lock_drop(l);
 }
 
-static void queue(struct mn_case *c, struct mni_waiter *w) {
-    if (c->kind == MN_CASE_FUTURE)
-        mni_queue_append(&c->future->waiters, w);
-    else if (c->kind != MN_CASE_NONE)
-        mni_chan_queue(c->channel, w, c->kind == MN_CASE_SEND);
+static bool passed(int64_t deadline) {
+    return deadline != MN_FOREVER && (deadline <= 0 || deadline <= (int64_t)clock_now_ns());
 }
 
-static void unqueue(struct mn_case *c, struct mni_waiter *w) {
-    if (c->kind == MN_CASE_NONE)
-        return;
-    mni_lock_take(lock_of(c));
-    if (c->kind != MN_CASE_FUTURE)
-        mni_chan_unqueue(c->channel, w, c->kind == MN_CASE_SEND);
-    else if (mni_queued(w))
-        mni_queue_remove(&c->future->waiters, w);
-    mni_lock_drop(lock_of(c));
-}
-
-/* What happened in the case that a waker chose. */
-static void finish(struct mn_case *c, int woken) {
-    c->error = woken == MNI_WOKEN_CLOSED ? -EPIPE : 0;
-    if (c->kind == MN_CASE_FUTURE)
-        take_future(c);
-    else if (woken == MNI_WOKEN_COMING)
-        mni_chan_arrive(c->channel, c->kind == MN_CASE_SEND);
-}
-
-/* The second pass: the index, or an error. */
-static int wait_for_one(struct mn_case *cases, uint32_t n, int64_t deadline) {
-    bool poll = deadline != MN_FOREVER && (deadline <= 0 || deadline <= (int64_t)clock_now_ns());
-    struct mni_select *s = records(n);
-    if (!s)
-        return -ENOMEM;
-    sort(s, cases, n);
-    uint32_t start = n > 0 ? below(n) : 0;
-again:;
+/*
+ * The second pass: enum mni_chan_try, and the index of the case.  NOT_NOW: none can happen at this moment; with wait, waiters are
+ * queued in all objects.
+ */
+static int try_all(struct mni_select *s, struct mn_case *cases, uint32_t n, bool wait, uint32_t *index) {
     struct mni_queue woken = {0};
-    int happened = -1, r = MNI_CHAN_NOT_NOW;
+    uint32_t start = n > 0 ? below(n) : 0;
+    int r = MNI_CHAN_NOT_NOW;
     for_locks(s, n, lock_take);
+    for (uint32_t i = 0; i < n; i++)
+        mni_case_mark(&cases[i]);
     for (uint32_t k = 0; k < n && r == MNI_CHAN_NOT_NOW; k++) {
-        happened = (int)((start + k) % n);
-        r = try_locked(&cases[happened], &woken);
+        *index = (start + k) % n;
+        r = mni_case_try_locked(&cases[*index], &woken);
     }
-    if (r != MNI_CHAN_NOT_NOW || poll) {
-        for_locks(s, n, lock_drop);
-        mni_chan_wake(&woken);
-        if (r == MNI_CHAN_NO_ROOM && (cases[happened].error = mni_chan_more_room(cases[happened].channel)) == 0)
-            goto again;
-        give_back(s);
-        return r == MNI_CHAN_NOT_NOW ? -ETIMEDOUT : happened;
-    }
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n && wait && r == MNI_CHAN_NOT_NOW; i++) {
         struct mni_waiter *w = &s->cases[i].waiter;
         w->parker = mni_parker_self();
         w->data = cases[i].data;
         w->tag = mni_select_tag(i);
-        queue(&cases[i], w);
+        mni_case_queue(&cases[i], w);
     }
-    mni_lock_take(&s->lock);
+    for (uint32_t i = 0; i < n; i++)
+        mni_case_unmark(&cases[i]);
     for_locks(s, n, lock_drop);
-    r = mni_wait("select", s, &s->lock, deadline);
-    happened = r >= 0 ? r >> MNI_WOKEN_BITS : -1;
+    mni_chan_wake(&woken);
+    return r;
+}
+
+/* The third: the caller is queued everywhere.  The index of its case, MNI_WOKEN_AGAIN in *woken, or a negative errno. */
+static int wait_for_one(struct mni_select *s, struct mn_case *cases, uint32_t n, int64_t deadline) {
+    if (s->nfds)
+        mni_poller_waits(mni_cpu_here());
+    int r = mni_many_wait(&s->many, s->nfds ? "select with descriptors" : "select", s, deadline);
+    if (s->nfds)
+        mni_poller_waited(mni_cpu_here());
+    const bool chosen = r >= 0 && r != MNI_WOKEN_AGAIN;
+    const int happened = chosen ? r >> MNI_WOKEN_BITS : -1;
     for (uint32_t i = 0; i < n; i++)
         if ((int)i != happened)
-            unqueue(&cases[i], &s->cases[i].waiter);
-    if (r >= 0)
-        finish(&cases[happened], r & MNI_WOKEN_MASK);
+            mni_case_leave(&cases[i], &s->cases[i].waiter);
+    if (chosen)
+        mni_case_finish(&cases[happened], r & MNI_WOKEN_MASK);
+    return chosen ? happened : r < 0 ? r : -EAGAIN;
+}
+
+/* What the second pass found out: the index; -EAGAIN: everything is to be looked at again; or an error. */
+static int conclude(struct mni_select *s, struct mn_case *cases, uint32_t n, bool wait, int64_t deadline) {
+    uint32_t index = 0;
+    switch (try_all(s, cases, n, wait, &index)) {
+    case MNI_CHAN_DONE:
+        return (int)index;
+    case MNI_CHAN_NO_ROOM:
+        cases[index].error = mni_chan_more_room(cases[index].channel);
+        return cases[index].error == 0 ? -EAGAIN : (int)index;
+    default:
+        return wait ? wait_for_one(s, cases, n, deadline) : -ETIMEDOUT;
+    }
+}
+
+/* Second and third pass: as above. */
+static int try_and_wait(struct mni_select *s, struct mn_case *cases, uint32_t n, int64_t deadline) {
+    const bool wait = !passed(deadline);
+    s->many.fired = false;
+    if (!s->nfds || !wait)
+        return conclude(s, cases, n, wait, deadline);
+    int r = mni_poller_open();
+    if (r < 0)
+        return r;
+    if (r > 0) { /* no runtime */
+        const int64_t next = (int64_t)clock_now_ns() + LOOK_NS;
+        r = conclude(s, cases, n, true, next < deadline ? next : deadline);
+        return r == -ETIMEDOUT ? -EAGAIN : r;
+    }
+    r = mni_polled_queue(s->fds, s->nfds, s->polled, &s->many);
+    r = r == 0 ? conclude(s, cases, n, true, deadline) : r > 0 ? -EAGAIN : r;
+    mni_polled_leave(s->nfds, s->polled);
+    return r;
+}
+
+/* fds: cases of descriptors. */
+static int select_inside(struct mn_case *cases, uint32_t n, uint32_t fds, int64_t deadline) {
+    int r;
+    if (!fds && (r = try_each(NULL, cases, (int)n)) >= 0)
+        return r;
+    struct mni_select *s = records(n);
+    if (!s)
+        return -ENOMEM;
+    s->nfds = 0;
+    r = fds ? note_descriptors(s, cases, n, fds) : 0;
+    sort(s, cases, n);
+    while (r == 0) {
+        if (fds && (r = mni_polled_look(s->fds, s->nfds, s->polled)) < 0)
+            break;
+        if ((r = try_each(s, cases, (int)n)) < 0 && (r = try_and_wait(s, cases, n, deadline)) == -EAGAIN)
+            r = 0;
+        else
+            break;
+    }
     give_back(s);
-    return r >= 0 ? happened : r;
+    return r;
 }
 
 MN_EXPORT int mn_select(struct mn_case *cases, int n, int64_t deadline) {
     if (n < 0 || n > MOST_CASES || (n > 0 && !cases))
         return -EINVAL;
-    for (int i = 0; i < n; i++)
-        if (!valid(&cases[i]))
+    uint32_t fds = 0;
+    for (int i = 0; i < n; i++) {
+        if (!mni_case_valid(&cases[i]))
             return -EINVAL;
+        fds += mni_case_is_fd(&cases[i]);
+    }
     struct mni_cpu *cpu = mni_call_begin();
-    int r = mni_call_cancelled(cpu) ? -ECANCELED : try_each(cases, n);
-    if (r == -1)
-        r = wait_for_one(cases, (uint32_t)n, deadline);
+    int r = mni_call_cancelled(cpu) ? -ECANCELED : select_inside(cases, (uint32_t)n, fds, deadline);
     mni_call_end_moved(cpu);
     return r;
 }

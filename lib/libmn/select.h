@@ -1,11 +1,8 @@
 /*
  * select: how an object's waker claims a waiter that may be one of several of a select.
  *
- * mni_claim counts on the waiter having left its stack: a waiter's lock, dropped by mni_wait on the next stack,
- * keeps wakers away until then.  A select waits on several objects and mni_wait drops one lock.  So a select
- * has a lock of its own: it takes it after the objects' locks, drops those, and has mni_wait drop this one; and
- * who claims one of its waiters, holding that object's lock, takes it too.  Order: objects by address, then the
- * select's.
+ * A select stands in the queues of several objects, so it waits as many.h has it: who comes before it waits leaves it out,
+ * and it looks again.  Order of locks: objects by address, then the select's.
  *
  * The records live in heap memory that belongs to the thread, so a waker may touch them as long as it holds the
  * lock of an object in whose queue it found them: the select does not end before it has taken that lock again.
@@ -17,17 +14,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "many.h"
 #include "olock.h"
 #include "wait.h"
 
 /*
- * What mni_wait returns to a waiter of a channel or future: one of these, and the index of a select's case
+ * What mni_wait returns to a waiter of an object that can be selected: one of these, and the index of a select's case
  * above it.
  */
 enum {
     MNI_WOKEN_DONE = 0,
     MNI_WOKEN_COMING = 1, /* done, and it is to call mni_chan_arrive */
     MNI_WOKEN_CLOSED = 2, /* the channel was closed */
+    /* MNI_WOKEN_AGAIN = 3: of a select, see many.h */
     MNI_WOKEN_BITS = 2,
     MNI_WOKEN_MASK = 3,
 };
@@ -35,18 +34,23 @@ enum {
 /* One case of a select that waits. */
 struct mni_select_case {
     struct mni_waiter waiter; /* tag: mni_select_tag */
-    struct mni_olock *lock;   /* its object's; NULL: MN_CASE_NONE */
+    struct mni_olock *lock;   /* its object's; NULL: it has none */
+    uint32_t place;           /* in fds, of a descriptor */
 };
 
 /* The records of a select: a thread has at most one, and keeps it. */
 struct mni_select {
-    struct mni_olock lock;
+    struct mni_many many;
     uint32_t room;   /* in cases and order */
+    uint32_t nfds;   /* cases of descriptors */
+    uint32_t fd_room;
+    struct mni_polled *polled; /* [fd_room]; in one piece of memory with fds */
+    struct pollfd *fds;
     uint32_t *order; /* indices of the cases, by address of lock */
     struct mni_select_case cases[];
 };
 
-/* waiter.tag: 0 for a plain waiter. */
+/* waiter.tag: 0 for a plain waiter, whose object stores that. */
 static inline uint64_t mni_select_tag(uint32_t index) {
     return (uint64_t)index << 1 | 1;
 }
@@ -61,10 +65,19 @@ static inline bool mni_claim_waiter(struct mni_waiter *w, int woken) {
     uint32_t index = mni_waiter_case(w);
     struct mni_select_case *first = (struct mni_select_case *)(void *)w - index;
     struct mni_select *s = (struct mni_select *)(void *)((char *)first - offsetof(struct mni_select, cases));
-    mni_lock_take(&s->lock);
-    bool claimed = mni_claim(w->parker, (int)(index << MNI_WOKEN_BITS) | woken);
-    mni_lock_drop(&s->lock);
-    return claimed;
+    return mni_many_claim(&s->many, w->parker, (int)(index << MNI_WOKEN_BITS) | woken);
+}
+
+/* mni_claim_first and mni_claim_all (waiters.h) for such waiters. */
+static inline struct mni_waiter *mni_claim_first_waiter(struct mni_queue *q, int woken) {
+    struct mni_waiter *w;
+    while ((w = mni_queue_take(q)) && !mni_claim_waiter(w, woken))
+        continue;
+    return w;
+}
+static inline void mni_claim_all_waiters(struct mni_queue *q, int woken, struct mni_queue *to) {
+    for (struct mni_waiter *w; (w = mni_claim_first_waiter(q, woken));)
+        mni_queue_append(to, w);
 }
 
 /* Frees a thread's records, at its end. */

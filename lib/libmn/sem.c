@@ -11,9 +11,10 @@
 #include <mn/sem.h>
 
 #include "export.h"
+#include "select_case.h"
 #include "waiters.h"
 
-enum { QUEUE = 1, UNIT = 2 };
+enum { QUEUE = MNI_QUEUE, UNIT = 2 };
 
 MN_EXPORT int mn_sem_init(struct mn_sem *s, uint32_t value) {
     if (value > MN_SEM_MAX)
@@ -31,7 +32,7 @@ MN_EXPORT int mn_sem_destroy(struct mn_sem *s) {
     return r;
 }
 
-static bool take(struct mn_sem *s) {
+bool mni_sem_take(struct mn_sem *s) {
     for (;;) {
         uint32_t word = a32_load(&s->word); /* relaxed: the compare-and-swap checks it */
         if (word < UNIT)
@@ -47,7 +48,7 @@ static int wait_slow(struct mn_sem *s, int64_t deadline) {
     struct mni_waiter *w = mni_waiter_self();
     mni_lock_take(lock);
     for (;;) {
-        if (take(s)) {
+        if (mni_sem_take(s)) {
             mni_lock_drop(lock);
             return 0;
         }
@@ -55,6 +56,7 @@ static int wait_slow(struct mn_sem *s, int64_t deadline) {
         if (a32_load(&s->word) == QUEUE || mni_cas32(&s->word, 0, QUEUE))
             break;
     }
+    w->tag = 0;
     mni_queue_append(q, w);
     int r = mni_wait("semaphore", s, lock, deadline);
     if (r >= 0)
@@ -72,7 +74,7 @@ MN_EXPORT int mn_sem_wait_until(struct mn_sem *s, int64_t deadline) {
     struct mni_cpu *cpu = mni_begin_blocking();
     if (mni_cancelled_self())
         r = -ECANCELED;
-    else if (!take(s))
+    else if (!mni_sem_take(s))
         r = wait_slow(s, deadline);
     mni_end_blocking(cpu);
     return r;
@@ -84,7 +86,7 @@ MN_EXPORT int mn_sem_wait(struct mn_sem *s) {
 
 MN_EXPORT int mn_sem_trywait(struct mn_sem *s) {
     struct mni_cpu *cpu = mni_call_begin();
-    int r = take(s) ? 0 : -EAGAIN;
+    int r = mni_sem_take(s) ? 0 : -EAGAIN;
     mni_call_end_here(cpu);
     return r;
 }
@@ -101,7 +103,7 @@ static int post(struct mn_sem *s) {
             continue;
         }
         mni_lock_take(mni_lock_in(s));
-        struct mni_waiter *w = mni_claim_first(mni_queue_in(&s->queue));
+        struct mni_waiter *w = mni_claim_first_waiter(mni_queue_in(&s->queue), MNI_WOKEN_DONE);
         if (mni_queue_empty(mni_queue_in(&s->queue)))
             mni_bits(&s->word, QUEUE, 0);
         mni_lock_drop(mni_lock_in(s));

@@ -51,6 +51,9 @@ static inline void mni_end_blocking(const struct mni_cpu *cpu) {
     }
 }
 
+/* QUEUE, in the words of those whose waiters may be a select's: events and semaphores. */
+enum { MNI_QUEUE = 1 };
+
 /* The lock and a queue of a public object. */
 #define mni_lock_in(object) ((struct mni_olock *)(void *)&(object)->lock)
 #define mni_queue_in(waiters) ((struct mni_queue *)(void *)(waiters))

@@ -109,14 +109,7 @@ static uint64_t key(const struct mni_fd *f, int fd) {
 
 /* Under the entry's lock. */
 static bool claim(struct mni_waiter *w, int result) {
-    struct mni_many *m = w->data;
-    if (!m)
-        return mni_claim(w->parker, result);
-    mni_lock_take(&m->lock);
-    m->fired = true;
-    bool r = mni_claim(w->parker, 0);
-    mni_lock_drop(&m->lock);
-    return r;
+    return w->data ? mni_many_claim(w->data, w->parker, MNI_WOKEN_AGAIN) : mni_claim(w->parker, result);
 }
 
 /* Under the lock: all who wait leave with the result; they are in `out` then. */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "atomic.h"
+#include "many.h"
 #include "pollset.h"
 #include "wait.h"
 
@@ -76,14 +77,7 @@ static inline void mni_fd_pass_on(struct mni_fd *f, unsigned direction) {
 }
 
 /*
- * One who waits for several descriptors, or for both directions of one.  It has two waiters for each, whose data is the
- * address of this, and whose parker is its own.
- */
-struct mni_many {
-    struct mni_olock lock; /* taken under an entry's */
-    bool fired;            /* one of them had an event: guarded by the lock */
-};
-/*
+ * One who waits for several things (many.h) has two waiters for each descriptor, whose data is the address of its mni_many.
  * 0: the waiters are queued, for MNI_READY_* or, if that is 0, for errors; 1: it has changed since its words were read;
  * or a negative errno.  Both inside the runtime.
  */

@@ -5,9 +5,7 @@
  * something changes, so the words of all are read first, then poll(2) is asked; if nothing is ready, waiters are queued wherever no
  * event has come since, and one that has come means asking again.
  *
- * The waiter stands in several queues at once, so no single lock can keep events away until it waits.  Its own lock does that
- * part: an event that finds it in a queue takes that lock, notes that it fired, and claims the waiter if it waits already;
- * the waiter takes it, and waits only if nothing fired.  It has left all queues before it goes on.
+ * That the waiter stands in several queues at once is what many.c is for.  It has left all before it goes on.
  *
  * Those who poll take nothing away, so an event that wakes one wakes the next in the queue as well.
  */
@@ -36,12 +34,6 @@
 
 enum { FEW = 4, WANTS_READ = POLLIN | POLLRDNORM | POLLRDBAND, WANTS_WRITE = POLLOUT | POLLWRNORM | POLLWRBAND };
 
-struct one {
-    struct mni_fd *fd; /* NULL: none */
-    uint32_t generation, seen[2];
-    struct mni_waiter waiter[2];
-};
-
 /* poll(2), until the deadline; the number of those ready, 0: none. */
 static int poll_lwp(struct pollfd *p, nfds_t n, int64_t deadline) {
     for (;;) {
@@ -64,91 +56,77 @@ int mni_fd_look(int fd, unsigned what) {
     return r == 0 ? 1 : r == -ETIMEDOUT ? 0 : r;
 }
 
-static void after_many(struct mni_cpu *c, struct mni_thread *t) {
-    struct mni_many *m = t->waiter.data;
-    mni_lock_take(&m->lock);
-    bool on = mni_begin_wait(c, t) && m->fired && mni_claim(&t->park, 0);
-    mni_lock_drop(&m->lock);
-    if (on)
-        mni_ready(c, t);
-}
-
-/* Until something has fired. */
-static int wait_many(struct mni_many *m, const void *on, int64_t deadline) {
-    struct mni_worker *w = mni_worker_self();
-    int r;
-    if (w) {
-        w->cpu->current->waiter.data = m;
-        mni_poller_waits(w->cpu);
-        r = mni_wait_after(w->cpu, "poll", on, deadline, after_many);
-        mni_poller_waited(mni_cpu_self());
-    } else {
-        mni_poller_waits(NULL);
-        mni_lock_take(&m->lock);
-        if (m->fired) {
-            mni_lock_drop(&m->lock);
-            r = 0;
-        } else {
-            r = mni_wait("poll", on, &m->lock, deadline);
-        }
-        mni_poller_waited(NULL);
-    }
-    /* The lock may be dropped late, by the stack that we left. */
-    mni_lock_take(&m->lock);
-    mni_lock_drop(&m->lock);
-    return r;
-}
-
 static unsigned ready_bits(short events) {
     return (events & WANTS_READ ? MNI_READY_READ : 0) | (events & WANTS_WRITE ? MNI_READY_WRITE : 0) |
            (events & POLLPRI ? MNI_READY_URGENT : 0) | (events & POLLRDHUP ? MNI_READY_END : 0);
 }
 
-/* One pass: nothing was ready.  0: look again. */
-static int pass(struct pollfd *p, nfds_t n, struct one *ones, int64_t deadline) {
-    struct mni_many m = {.fired = false};
-    struct mni_parker *self = mni_parker_self();
-    nfds_t queued = 0;
-    int r = 0;
-    for (; queued < n && r == 0; queued++) {
-        struct one *o = &ones[queued];
-        if (!o->fd)
-            continue;
-        memset(o->waiter, 0, sizeof o->waiter);
-        for (int d = MNI_READ; d <= MNI_WRITE; d++) {
-            o->waiter[d].parker = self;
-            o->waiter[d].data = &m;
-        }
-        r = mni_fd_begin_many(o->fd, p[queued].fd, o->generation, o->seen, o->waiter, ready_bits(p[queued].events));
-    }
-    if (r == 0)
-        r = wait_many(&m, ones[0].fd, deadline);
-    for (nfds_t i = 0; i < queued; i++)
-        if (ones[i].fd)
-            mni_fd_end_many(ones[i].fd, ones[i].waiter);
-    return r < 0 ? r : 0;
-}
-
-static int poll_many(struct pollfd *p, nfds_t n, struct one *ones, int64_t deadline) {
+int mni_polled_begin(const struct pollfd *p, nfds_t n, struct mni_polled *ones) {
     int r;
     for (nfds_t i = 0; i < n; i++) {
-        struct one *o = &ones[i];
+        struct mni_polled *o = &ones[i];
         o->fd = p[i].fd < 0 ? NULL : mni_fd_get(p[i].fd, &r);
         if (!o->fd && p[i].fd >= 0)
             return r;
         if (o->fd)
             o->generation = a32_load_acquire(&o->fd->generation); /* acquire; pairs with the lock of who changed it */
     }
+    return 0;
+}
+
+int mni_polled_look(struct pollfd *p, nfds_t n, struct mni_polled *ones) {
+    for (nfds_t i = 0; i < n; i++)
+        for (int d = MNI_READ; ones[i].fd && d <= MNI_WRITE; d++)
+            ones[i].seen[d] = a32_load_acquire(&ones[i].fd->word[d]); /* acquire; pairs with add_event */
+    int ready = poll_lwp(p, n, 0);
+    for (nfds_t i = 0; i < n; i++)
+        if (ones[i].fd && a32_load_acquire(&ones[i].fd->generation) != ones[i].generation) {
+            ready += ready >= 0 && !p[i].revents;
+            p[i].revents = POLLNVAL; /* also when the number is in use again */
+        }
+    return ready;
+}
+
+int mni_polled_queue(const struct pollfd *p, nfds_t n, struct mni_polled *ones, struct mni_many *m) {
+    struct mni_parker *self = mni_parker_self();
+    int r = 0;
+    for (nfds_t i = 0; i < n; i++) {
+        memset(ones[i].waiter, 0, sizeof ones[i].waiter);
+        for (int d = MNI_READ; d <= MNI_WRITE; d++) {
+            ones[i].waiter[d].parker = self;
+            ones[i].waiter[d].data = m;
+        }
+        if (r == 0 && ones[i].fd)
+            r = mni_fd_begin_many(ones[i].fd, p[i].fd, ones[i].generation, ones[i].seen, ones[i].waiter, ready_bits(p[i].events));
+    }
+    return r;
+}
+
+void mni_polled_leave(nfds_t n, struct mni_polled *ones) {
+    for (nfds_t i = 0; i < n; i++)
+        if (ones[i].fd)
+            mni_fd_end_many(ones[i].fd, ones[i].waiter);
+}
+
+/* One pass: nothing was ready.  0: look again. */
+static int pass(struct pollfd *p, nfds_t n, struct mni_polled *ones, int64_t deadline) {
+    struct mni_many m = {.fired = false};
+    int r = mni_polled_queue(p, n, ones, &m);
+    if (r == 0) {
+        mni_poller_waits(mni_cpu_here());
+        r = mni_many_wait(&m, "poll", ones[0].fd, deadline);
+        mni_poller_waited(mni_cpu_here());
+    }
+    mni_polled_leave(n, ones);
+    return r < 0 ? r : 0;
+}
+
+static int poll_many(struct pollfd *p, nfds_t n, struct mni_polled *ones, int64_t deadline) {
+    int r = mni_polled_begin(p, n, ones);
+    if (r < 0)
+        return r;
     for (;;) {
-        for (nfds_t i = 0; i < n; i++)
-            for (int d = MNI_READ; ones[i].fd && d <= MNI_WRITE; d++)
-                ones[i].seen[d] = a32_load_acquire(&ones[i].fd->word[d]); /* acquire; pairs with add_event */
-        int ready = poll_lwp(p, n, 0);
-        for (nfds_t i = 0; i < n; i++)
-            if (ones[i].fd && a32_load_acquire(&ones[i].fd->generation) != ones[i].generation) {
-                ready += ready >= 0 && !p[i].revents;
-                p[i].revents = POLLNVAL; /* also when the number is in use again */
-            }
+        int ready = mni_polled_look(p, n, ones);
         if (ready)
             return ready;
         if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
@@ -162,7 +140,7 @@ static int poll_many(struct pollfd *p, nfds_t n, struct one *ones, int64_t deadl
 
 /* Inside the runtime. */
 static int poll_inside(struct pollfd *p, nfds_t n, int64_t deadline) {
-    struct one few[FEW], *ones = few;
+    struct mni_polled few[FEW], *ones = few;
     if (n > FEW && !(ones = fault("malloc") ? NULL : malloc(n * sizeof *ones)))
         return -ENOMEM;
     int r = n ? poll_many(p, n, ones, deadline) : mni_wait("poll", NULL, NULL, deadline);

@@ -7,7 +7,10 @@
 #ifndef MNI_IO_POLL_H
 #define MNI_IO_POLL_H
 
+#include <poll.h>
 #include <stdint.h>
+
+#include "many.h"
 
 enum { MNI_POLL_READ = 1, MNI_POLL_WRITE = 2 };
 
@@ -22,6 +25,25 @@ enum { MNI_POLL_READ = 1, MNI_POLL_WRITE = 2 };
  *   -ENOMEM, -EMFILE, -ENFILE   there is nothing to wait with
  */
 int mni_poll_wait(int fd, unsigned what, int64_t deadline);
+
+/*
+ * Several descriptors, for one who waits for other things as well.  Each pollfd has one of these; those with a negative fd
+ * are nothing.  Inside the runtime, all of them.
+ *
+ *     begin; look: so many are ready, as with poll(2); none: queue, wait (mni_many_wait), leave, look again
+ */
+struct mni_polled {
+    struct mni_fd *fd;
+    uint32_t generation, seen[2];
+    struct mni_waiter waiter[2];
+};
+/* 0; -ENOMEM, -EBADF. */
+int mni_polled_begin(const struct pollfd *p, nfds_t n, struct mni_polled *ones);
+/* How many are ready; POLLNVAL also for one that was closed since `begin`. */
+int mni_polled_look(struct pollfd *p, nfds_t n, struct mni_polled *ones);
+/* There is a set (mni_poller_open).  0: queued; 1: look again; or a negative errno.  leave follows in any case. */
+int mni_polled_queue(const struct pollfd *p, nfds_t n, struct mni_polled *ones, struct mni_many *m);
+void mni_polled_leave(nfds_t n, struct mni_polled *ones);
 
 /* How many threads and LWPs wait for descriptors at this moment. */
 uint32_t mni_poll_waiters(void);
