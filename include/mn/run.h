@@ -54,7 +54,8 @@ int mn_run(int (*main_fn)(void *arg), void *arg, const struct mn_config *config)
 int mn_start(const struct mn_config *config);
 
 /*
- * Requests cancellation of every thread, waits for them to end, and ends the runtime.
+ * Requests cancellation of every thread, waits for them to end, and ends the runtime.  A process that is still there after
+ * 100 ms ends at its next call that can block, unless it is shielded.
  *   -ETIMEDOUT  some thread still runs at the deadline: the runtime goes on, without it being stopped
  *   -EPERM      there is no runtime, or it was started by mn_run
  *   -EDEADLK    called by a green thread

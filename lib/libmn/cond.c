@@ -71,6 +71,7 @@ static int wait_until(struct mn_cond *c, struct mn_mutex *m, int64_t deadline) {
     count(c, -1);
     mni_lock_drop(lock);
     int back = mni_mutex_take_back(m, self, false);
+    mni_cancelled_self(); /* that may have begun another slice */
     return back < 0 ? back : r;
 }
 

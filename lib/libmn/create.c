@@ -197,7 +197,7 @@ int mni_create_first(void *(*fn)(void *), void *arg) {
     prepare(t, &plain, fn, arg, 0, class, true);
     t->name = "main";
     t->flags |= MNI_MAIN | MNI_UNTIDY;
-    c->count.spawns++;
+    mni_count(c, spawns, 1);
     aptr_store(&c->hot, t); /* relaxed: thieves may look already */
     return 0;
 }

@@ -83,50 +83,72 @@ MN_EXPORT bool mn_shield(bool shielded) {
     return was;
 }
 
-/* The calling thread; its list of deferred functions is its own. */
-static struct mni_thread *running(void) {
-    struct mni_cpu *c = mni_enter();
-    struct mni_thread *t = c ? c->current : mni_bound_self();
-    if (c)
-        mni_leave(c);
-    return t;
+/*
+ * The caller's list of deferred functions: the thread's own, or, in a callback, that of the handler, which lives on when it
+ * returns.  NULL: no memory for that.  add: the list is to become longer.
+ */
+static struct mni_defer **list_of(struct mni_cpu *c, struct mni_thread *t, bool add) {
+    struct mni_proc *p = t->own->proc;
+    if (__builtin_expect(p && p->flags & MNI_PROC_HANDLER, 0)) {
+        struct mni_more *more = add ? mni_more(c, p) : p->more;
+        return more ? &more->defers : NULL;
+    }
+    if (add)
+        t->flags |= MNI_UNTIDY;
+    return &t->own->defers;
 }
 
 MN_EXPORT int mn_defer(void (*fn)(void *), void *arg) {
     if (!fn)
         return -EINVAL;
-    struct mni_thread *t = running();
-    if (!t)
-        return -EPERM;
-    struct mni_defer *d = fault("malloc") ? NULL : malloc(sizeof *d);
-    if (!d)
-        return -ENOMEM;
-    d->fn = fn;
-    d->arg = arg;
-    d->next = t->own->defers;
-    t->own->defers = d;
-    mni_untidy(t);
-    return 0;
+    struct mni_cpu *c = mni_enter();
+    struct mni_thread *t = c ? c->current : mni_bound_self();
+    int r = -EPERM;
+    if (t) {
+        struct mni_defer **list = list_of(c, t, true);
+        struct mni_defer *d = !list || fault("malloc") ? NULL : malloc(sizeof *d);
+        r = d ? 0 : -ENOMEM;
+        if (d) {
+            *d = (struct mni_defer){.next = *list, .fn = fn, .arg = arg};
+            *list = d;
+        }
+    }
+    if (c)
+        mni_leave(c);
+    return r;
 }
 
 /* There is one. */
-static struct mni_defer take_latest(struct mni_thread *t) {
-    struct mni_defer *d = t->own->defers, copy = *d;
-    t->own->defers = d->next;
+static struct mni_defer take_latest(struct mni_defer **list) {
+    struct mni_defer *d = *list, copy = *d;
+    *list = d->next;
     free(d);
     return copy;
 }
 
 MN_EXPORT MNI_THROUGH int mn_undefer(bool run) {
-    struct mni_thread *t = running();
+    struct mni_cpu *c = mni_enter();
+    struct mni_thread *t = c ? c->current : mni_bound_self();
+    struct mni_defer **list = t ? list_of(c, t, false) : NULL;
+    if (c)
+        mni_leave(c);
     if (!t)
         return -EPERM;
-    if (!t->own->defers)
+    if (!list || !*list)
         return -ENOENT;
-    struct mni_defer d = take_latest(t);
+    struct mni_defer d = take_latest(list);
     if (run)
         d.fn(d.arg);
     return 0;
+}
+
+MNI_BOUNDARY void mni_handler_deferred(struct mni_proc *p) {
+    bool was = mn_shield(true);
+    while (p->more->defers) {
+        struct mni_defer d = take_latest(&p->more->defers);
+        d.fn(d.arg);
+    }
+    mn_shield(was);
 }
 
 /* Called outside the runtime, as the thread itself. */
@@ -138,7 +160,7 @@ MNI_BOUNDARY void mni_thread_cleanup(struct mni_thread *t, void *result) {
             if (mni_scope_is_next(t)) {
                 mn_scope_close(t->own->scopes);
             } else {
-                struct mni_defer d = take_latest(t);
+                struct mni_defer d = take_latest(&t->own->defers);
                 d.fn(d.arg);
             }
         if (round == MN_DESTRUCTOR_ROUNDS || !mni_locals_round(t))

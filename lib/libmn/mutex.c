@@ -450,7 +450,7 @@ static inline bool cancelled(const struct mni_parker *self) {
 
 int mni_mutex_lock_until(struct mn_mutex *m, const struct mni_parker *self, int64_t deadline) {
     uint32_t base = base_of(m);
-    if (cancelled(self))
+    if (cancelled(self) && mni_cancelled_self())
         return -ECANCELED;
     if (!mni_mutex_try(m, base, self)) {
         if (mni_mutex_mine(m, self))

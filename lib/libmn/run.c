@@ -240,15 +240,20 @@ static bool cancel(struct mni_thread *t, void *arg) {
     return true;
 }
 
+/* Processes that have been told to end are made to, like by an exit signal, when they are still there after so long. */
+enum { LATE_NS = 100000000 };
+
 /* Requests that all threads but the caller end, and waits for it.  Short naps: their ends are not announced. */
 static int drain(struct mni_thread *self, int64_t deadline) {
     struct drain d = {self};
-    int64_t nap = 20000;
+    int64_t nap = 20000, late = (int64_t)clock_now_ns() + LATE_NS;
     a32_swap_full(&mni_rt->ending, 1);
     while (mni_alive() > (self ? 1 : 0)) {
         mni_table_each(cancel, &d);
-        mni_procs_drain();
         int64_t now = (int64_t)clock_now_ns();
+        mni_procs_drain(now >= late);
+        if (now >= late)
+            late = now + LATE_NS;
         if (now >= deadline) {
             a32_store(&mni_rt->ending, 0);
             return -ETIMEDOUT;

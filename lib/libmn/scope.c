@@ -197,7 +197,7 @@ MN_EXPORT int mn_scope_wait_until(struct mn_scope *s, int64_t deadline) {
         return r;
     struct mni_cpu *c = mni_call_begin();
     r = mni_cancelled_self() ? -ECANCELED : s->error;
-    mni_call_end_here(c);
+    mni_call_end(c);
     return r;
 }
 
@@ -218,9 +218,10 @@ MN_EXPORT int mn_scope_close(struct mn_scope *s) {
             *p = s->outer;
             break;
         }
-    mni_call_end_here(c);
     int r = s->error;
     free(s);
+    mni_cancelled_self(); /* the end of the call looks */
+    mni_call_end(c);
     return r;
 }
 

@@ -79,7 +79,12 @@ struct mni_waiter *mni_waiter_self(void) {
 }
 
 bool mni_cancelled_self(void) {
-    return (a32_load(&mni_parker_self()->claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL;
+    if (__builtin_expect((a32_load(&mni_parker_self()->claim) & (MNI_CANCEL | MNI_SHIELD)) != MNI_CANCEL, 1))
+        return false;
+    struct mni_worker *w = mni_worker_self();
+    if (w)
+        w->cpu->budget = 0; /* as mni_block does it */
+    return true;
 }
 
 bool mni_shield_self(bool shielded) {

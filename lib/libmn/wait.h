@@ -127,7 +127,10 @@ static inline bool mni_claim_wait(struct mni_parker *parker, uint32_t seq, int r
 /* Makes a claimed waiter run.  Not with an object's lock held.  Any caller. */
 void mni_wake(struct mni_parker *parker);
 
-/* Whether a cancellation of the caller is to be seen: what a blocking call that need not block looks at first. */
+/*
+ * Whether a cancellation of the caller is to be seen: what a blocking call that need not block looks at first.  If so, the end
+ * of the call finds the slice used up, and looks whether the caller is a process that does not come back from it.
+ */
 bool mni_cancelled_self(void);
 
 static inline bool mni_queued(const struct mni_waiter *w) {

@@ -43,6 +43,13 @@ static inline void await_end(mn_pid pid) {
         mn_sleep(50000);
 }
 
+/* Until a process that is a thread waits for that, as dumps call it, or has ended. */
+static inline void until_waits(mn_pid pid, const char *what) {
+    struct mn_proc_state st;
+    while (mn_proc_info(pid, &st) == 0 && !(st.waits && strcmp(st.waits, what) == 0))
+        mn_sleep(50000);
+}
+
 /* Starts fn, monitored. */
 static inline mn_pid spawn_watched(int (*fn)(void *), void *arg, unsigned flags) {
     static mn_ref ref;

@@ -106,6 +106,71 @@ static void handlers(void) {
     }
 }
 
+/* ---- what callbacks defer */
+
+static char ran[20];
+
+static void runs(void *arg) {
+    strncat(ran, arg, 1);
+    mn_sleep(1000); /* it may block, and a call is answered */
+    if (*(char *)arg == 'x')
+        mn_proc_exit(2003);
+}
+
+static void terminates(void *state, int64_t reason) {
+    (void)state, (void)reason;
+    strcat(ran, "t");
+}
+
+enum { AND_GOES_ON, AND_STOPS, AND_EXITS, AND_BLOCKS, AND_UNDEFERS };
+
+static int defers(void *state, struct mn_msg *m) {
+    (void)state;
+    static char names[] = "abcdx";
+    int failed = 0;
+    for (int i = 0; i < 3; i++)
+        failed += mn_defer(runs, &names[i]) != 0;
+    switch (m->tag) {
+    case AND_GOES_ON: return failed;
+    case AND_EXITS: mn_proc_exit(2001);
+    case AND_BLOCKS: mn_sleep(3000000); return MN_GO_ON;
+    case AND_UNDEFERS: failed += mn_undefer(true) + mn_undefer(false) + mn_undefer(false); return mn_undefer(true) == -ENOENT && !failed ? MN_STOP : -EIO;
+    default: mn_defer(runs, &names[4]); return MN_STOP;
+    }
+}
+
+static void callbacks(void) {
+    static const struct mn_handler h = {.handle_message = defers, .terminate = terminates};
+    static const struct {
+        const char *messages, *runs;
+        int64_t reason;
+    } cases[] = {{"01", "txcbacba", MN_REASON_NORMAL}, {"02", "tcbacba", 2001}, {"03", "cbacba", MN_REASON_KILLED}, {"4", "ct", MN_REASON_NORMAL}};
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mn_pid pid, other;
+        mn_ref ref;
+        ran[0] = 0;
+        mn_spawn_handler(&pid, &h, NULL, 0, NULL);
+        mn_spawn_handler(&other, &h, NULL, 0, NULL);
+        mn_monitor(pid, &ref);
+        mn_post(other, AND_GOES_ON, NULL, 0);
+        for (const char *s = cases[i].messages; *s; s++)
+            mn_post(pid, (uint64_t)(*s - '0'), NULL, 0);
+        if (cases[i].reason == MN_REASON_KILLED) {
+            struct mn_proc_state st;
+            while (mn_proc_info(pid, &st) == 0 && st.received < 2)
+                mn_yield();
+            mn_exit_signal(pid, MN_REASON_KILL);
+        }
+        ok(comes(MN_MSG_DOWN, pid, cases[i].reason), "a handler whose callbacks defer functions ends");
+        ok(strcmp(ran, cases[i].runs) == 0, "they run then: %s", ran);
+        ran[0] = 0;
+        mn_monitor(other, &ref);
+        mn_exit_signal(other, 2004);
+        ok(comes(MN_MSG_DOWN, other, 2004), "another");
+        ok(strcmp(ran, "tcba") == 0, "has its own: %s", ran);
+    }
+}
+
 /* ---- descriptors */
 
 static int fds[2];
@@ -136,6 +201,46 @@ static void descriptors(void) {
     ok(comes(MN_MSG_DOWN, reader, MN_REASON_NORMAL), "who reads from it goes on");
     is(r, -EBADF, "and knows that it was closed");
     mn_close(fds[1]);
+}
+
+static int closes(void *arg) {
+    int *fd = arg;
+    mn_own_fd(fd[0]);
+    mn_own_fd(fd[0]);
+    mn_own_fd(fd[1]);
+    if (fd[2])
+        mn_close(fd[0]);
+    struct mn_msg *m;
+    return mn_receive(&m);
+}
+
+static void reused(void) {
+    for (int by_owner = 0; by_owner < 2; by_owner++) {
+        int fd[3], other[2];
+        mn_pipe(fd);
+        fd[2] = by_owner;
+        mn_pid owner = spawn_watched(closes, fd, 0);
+        until_waits(owner, "message");
+        if (!by_owner)
+            mn_close(fd[0]);
+        mn_pipe(other);
+        is(other[0], fd[0], "a number is used again");
+        mn_exit_signal(owner, MN_REASON_KILL);
+        ok(comes(MN_MSG_DOWN, owner, MN_REASON_KILLED), "its former owner ends");
+        is(mn_write(other[1], "x", 1), 1, "and does not close it");
+        is(mn_write(fd[1], "x", 1), -EBADF, "but the other one");
+        mn_close(other[0]);
+        mn_close(other[1]);
+    }
+    int fd[2];
+    mn_pipe(fd);
+    is(mn_own_fd(fd[0]), 0, "mn_own_fd");
+    is(mn_adopt(fd[0]), 0, "before mn_adopt");
+    is(mn_disown_fd(fd[0]), 0, "mn_disown_fd after it");
+    is(mn_disown_fd(fd[0]), -EBADF, "once");
+    is(mn_own_fd(-1), -EBADF, "mn_own_fd of what is none");
+    mn_close(fd[0]);
+    mn_close(fd[1]);
 }
 
 /* ---- mailboxes */
@@ -250,7 +355,9 @@ static int all(void *arg) {
     mn_attach();
     deferred();
     handlers();
+    callbacks();
     descriptors();
+    reused();
     mailboxes();
     senders();
     supervisors();

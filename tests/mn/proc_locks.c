@@ -67,7 +67,7 @@ static void ends(void) {
     for (int way = 0; way < WAYS; way++) {
         mn_pid pid = spawn_watched(holds, (void *)(intptr_t)way, 0);
         if (way >= KILLED) {
-            mn_sleep(2000000);
+            until_waits(pid, way == WAITS_FOR_IT ? "condition" : "sleep");
             mn_exit_signal(pid, way == SIGNALLED ? 2000 : MN_REASON_KILL);
         }
         mn_msg_free(next_msg()); /* DOWN: then they are free */
@@ -129,7 +129,9 @@ static void callbacks(void) {
         mn_monitor(pid, &ref);
         mn_post(pid, (uint64_t)way, NULL, 0);
         if (way == KILLED) {
-            mn_sleep(1000000);
+            struct mn_proc_state st;
+            while (mn_proc_info(pid, &st) == 0 && st.received == 0)
+                mn_yield();
             mn_exit_signal(pid, MN_REASON_KILL);
         }
         if (way == SIGNALLED) {
@@ -163,7 +165,7 @@ static void callbacks(void) {
 /* ---- those who wait */
 
 static int results[8], order;
-static atomic_int waiting;
+static atomic_int waiting, held;
 
 static int waits(void *arg) {
     int i = (int)(intptr_t)arg;
@@ -179,6 +181,7 @@ static int waits(void *arg) {
 
 static int await_waiters(void *arg) {
     mn_mutex_lock(&m);
+    atomic_store(&held, 1);
     while (atomic_load(&waiting) < 8)
         mn_yield();
     mn_sleep(2000000);
@@ -198,8 +201,10 @@ static void queues(void) {
     for (int good = 1; good >= 0; good--) {
         order = good;
         atomic_store(&waiting, 0);
+        atomic_store(&held, 0);
         mn_pid holder = spawn_watched(await_waiters, good ? &order : NULL, 0);
-        mn_sleep(1000000);
+        while (!atomic_load(&held))
+            mn_yield();
         for (intptr_t i = 0; i < 8; i++)
             spawn_watched(waits, (void *)i, 0);
         if (good) {
@@ -242,7 +247,10 @@ static int again;
 
 static int waits_for_signal(void *arg) {
     mn_mutex_lock(&m);
-    *(int *)arg = mn_cond_wait_until(&cond, &m, mn_after(again ? 3000000 : 50000000000));
+    atomic_store(&held, 1);
+    do
+        *(int *)arg = mn_cond_wait_until(&cond, &m, mn_after(again ? 1000000 : 50000000000));
+    while (again && *(int *)arg == -ETIMEDOUT);
     if (*(int *)arg == -EOWNERDEAD)
         mn_mutex_consistent(&m);
     mn_mutex_unlock(&m);
@@ -261,8 +269,12 @@ static int signals(void *arg) {
 static void conditions(void) {
     for (again = 0; again < 2; again++) {
         int r = 1;
-        spawn_watched(waits_for_signal, &r, 0);
-        mn_sleep(1000000);
+        atomic_store(&held, 0);
+        mn_pid pid = spawn_watched(waits_for_signal, &r, 0);
+        while (!atomic_load(&held))
+            mn_yield();
+        if (!again)
+            until_waits(pid, "condition");
         spawn_watched(signals, again ? &r : NULL, 0);
         mn_msg_free(next_msg());
         mn_msg_free(next_msg());
@@ -286,7 +298,7 @@ static int defers(void *arg) {
 static void others(void) {
     int r = 1;
     mn_pid pid = spawn_watched(defers, &r, 0);
-    mn_sleep(1000000);
+    until_waits(pid, "sleep");
     mn_exit_signal(pid, MN_REASON_KILL);
     mn_msg_free(next_msg());
     is(r, 0, "what was deferred still unlocks");

@@ -15,6 +15,7 @@
 #include "fault.h"
 #include "io.h"
 #include "kqueue/kq.h"
+#include "proc/own.h"
 #include "sys.h"
 
 /*
@@ -113,6 +114,8 @@ MN_EXPORT int mn_adopt(int fd) {
         return r;
     struct mni_cpu *c = mni_call_begin();
     r = mni_fd_made(fd, (unsigned)kind);
+    if (r == 0)
+        mni_own_adopted(c, fd);
     mni_call_end_here(c);
     return r;
 }
@@ -122,6 +125,7 @@ MN_EXPORT int mn_close(int fd) {
     if (!f && !mni_kq_is(fd))
         return (int)sys(SYS_close, fd);
     struct mni_cpu *c = mni_call_begin();
+    mni_own_closing(c, fd);
     if (mni_kq_is(fd)) {
         int closed = mni_kq_close(fd);
         if (closed != -EBADF || !f) {

@@ -72,6 +72,14 @@ static size_t room(const char *s) {
     return s ? strlen(s) + 1 : 0;
 }
 
+/* What needs nobody to be asked does not block; but a thread that was cancelled is told so there, too. */
+static int at_once(void) {
+    struct mni_cpu *cpu;
+    int r = mni_offload_begin(&cpu);
+    mni_call_end(cpu);
+    return r;
+}
+
 /* ---- addresses of a name */
 
 struct addresses {
@@ -115,8 +123,9 @@ static bool known(const char *host, const char *service, const struct addrinfo *
 
 MN_EXPORT int mn_getaddrinfo_until(const char *host, const char *service, const struct addrinfo *hints,
                                    struct addrinfo **result, int64_t deadline) {
+    int r;
     if (known(host, service, hints))
-        return look_up(host, service, hints, result);
+        return (r = at_once()) < 0 ? r : look_up(host, service, hints, result);
     struct addresses *a = fault("malloc") ? NULL : calloc(1, sizeof *a + room(host) + room(service));
     if (!a)
         return -ENOMEM;
@@ -127,7 +136,7 @@ MN_EXPORT int mn_getaddrinfo_until(const char *host, const char *service, const 
     a->has_hints = hints != NULL;
     if (hints)
         a->hints = *hints;
-    int r = call(&a->job, deadline);
+    r = call(&a->job, deadline);
     if (r < 0)
         return r;
     r = a->result;
@@ -176,12 +185,13 @@ static void drop_name(struct mni_job *job) {
 MN_EXPORT int mn_getnameinfo_until(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size,
                                    char *service, socklen_t service_size, int flags, int64_t deadline) {
     const int numbers = NI_NUMERICHOST | NI_NUMERICSERV;
+    int r;
     if (!host)
         host_size = 0;
     if (!service)
         service_size = 0;
     if ((flags & numbers) == numbers || !address || length > sizeof(struct sockaddr_storage))
-        return name_of(address, length, host, host_size, service, service_size, flags);
+        return (r = at_once()) < 0 ? r : name_of(address, length, host, host_size, service, service_size, flags);
     struct name *n = fault("malloc") ? NULL : calloc(1, sizeof *n + host_size + service_size);
     if (!n)
         return -ENOMEM;
@@ -193,7 +203,7 @@ MN_EXPORT int mn_getnameinfo_until(const struct sockaddr *address, socklen_t len
     n->service = service_size ? n->text + host_size : NULL;
     n->service_size = service_size;
     n->flags = flags;
-    int r = call(&n->job, deadline);
+    r = call(&n->job, deadline);
     if (r < 0)
         return r;
     r = n->result;

@@ -131,6 +131,14 @@ MNI_BOUNDARY void mni_proc_thread_ends(struct mni_thread *t, void *result) {
             return;
         mni_locks_end(t);
     }
+    if (p->flags & MNI_PROC_HANDLER && mni_handler_defers(p)) {
+        mni_leave(c);
+        mni_handler_deferred(p);
+        c = mni_enter();
+        if (!c)
+            return;
+        mni_locks_end(t);
+    }
     t->own->proc = NULL;
     if (p->flags & MNI_PROC_HANDLER) {
         mni_executor_ends(c, p);

@@ -297,10 +297,15 @@ MNI_BOUNDARY static struct mni_cpu *finish(struct mni_cpu *c, struct mni_thread 
     mni_proc_flag(p, MNI_PROC_ENDING, 0);
     struct mn_bin *detail;
     int64_t reason = mni_proc_reason(p, &detail);
+    p->now = NULL;
     if (h->terminate && !(p->flags & (MNI_PROC_KILLED | MNI_PROC_INIT))) {
-        p->now = NULL;
         mni_proc_flag(p, MNI_PROC_KILLED, 0); /* once (end.c) */
         CALL_BACK(c, t, h->terminate(p->state, reason));
+        if (!c)
+            return NULL;
+    }
+    if (__builtin_expect(mni_handler_defers(p), 0)) {
+        CALL_BACK(c, t, mni_handler_deferred(p));
         if (!c)
             return NULL;
     }
@@ -463,22 +468,28 @@ MNI_BOUNDARY static void *executor_main(void *arg) {
 
 /* ---- the runtime ends */
 
+struct shut {
+    struct mni_cpu *c;
+    bool late;
+};
+
 static bool shut(struct mni_proc *p, void *arg) {
-    struct mni_cpu *c = arg;
-    uint32_t generation = a32_load(&p->generation);
-    if (a32_load(&p->flags) & MNI_PROC_HANDLER) {
-        struct mni_msg *m = mni_signal_make(mni_part(c), MNI_K_SHUTDOWN, 0, 0);
+    const struct shut *s = arg;
+    uint32_t generation = a32_load(&p->generation), flags = a32_load(&p->flags);
+    if (flags & MNI_PROC_HANDLER || (s->late && !(flags & MNI_PROC_CALLER))) {
+        struct mni_msg *m = mni_signal_make(mni_part(s->c), MNI_K_SHUTDOWN, 0, 0);
         if (m)
-            mni_signal_send(c, (uint64_t)generation << 32 | (p->index + 1), m);
+            mni_signal_send(s->c, (uint64_t)generation << 32 | (p->index + 1), m);
     }
     return true;
 }
 
-void mni_procs_drain(void) {
+void mni_procs_drain(bool late) {
     struct mni_cpu *c = mni_call_begin();
-    if (mni_handlers_alive(mni_rt)) {
-        mni_procs_each(shut, c);
-    } else {
+    bool handlers = mni_handlers_alive(mni_rt);
+    if (handlers || late)
+        mni_procs_each(shut, &(struct shut){c, late});
+    if (!handlers) {
         for (unsigned i = 0; i < mni_rt->ncpus; i++)
             if (asleep(mni_rt->cpus[i]->proc))
                 mni_inbox_push(mni_rt->cpus[i], mni_rt->cpus[i]->proc->executor);

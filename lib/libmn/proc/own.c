@@ -47,8 +47,8 @@ struct mni_dict {
 
 struct fds {
     struct mni_hook hook;
-    struct fds *next; /* of the process */
     int fd;
+    uint32_t generation; /* of the number's use (io/fd.h): once it is closed, the number is another's */
 };
 
 /* ---- memory */
@@ -122,16 +122,46 @@ MN_EXPORT void mn_free(void *memory) {
 static void close_fd(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook) {
     (void)c, (void)p;
     struct fds *o = (struct fds *)(void *)hook;
-    struct mni_fd *f = mni_fd_find(o->fd);
-    /* As mn_close, so that who waits for it learns of it; but inside the runtime. */
-    if (!mni_kq_is(o->fd) || (mni_kq_close(o->fd) == -EBADF && f)) {
-        if (f)
-            mni_fd_closing(f, o->fd);
+    struct mni_fd *f = mni_fd_find(o->fd); /* it was asked for when it became owned */
+    /* As mn_close, so that who waits for it learns of it; but inside the runtime.  Acquire: pairs with the lock of who
+     * changed it. */
+    if (a32_load_acquire(&f->generation) == o->generation &&
+        (!mni_kq_is(o->fd) || mni_kq_close(o->fd) == -EBADF)) {
+        mni_fd_closing(f, o->fd);
         sys(SYS_close, o->fd, 0, 0, 0, 0, 0);
-        if (f)
-            mni_fd_closed(f);
+        mni_fd_closed(f);
     }
     free(o);
+}
+
+/* The process's entry; NULL: it does not own it. */
+static struct fds *find_fd(const struct mni_proc *p, int fd) {
+    for (struct mni_hook *h = p->more ? p->more->hooks : NULL; h; h = h->next)
+        if (h->fn == close_fd && ((struct fds *)(void *)h)->fd == fd)
+            return (struct fds *)(void *)h;
+    return NULL;
+}
+
+static bool disown(struct mni_proc *p, int fd) {
+    struct fds *o = find_fd(p, fd);
+    if (o) {
+        mni_hook_drop(&o->hook);
+        free(o);
+    }
+    return o;
+}
+
+void mni_own_closing(struct mni_cpu *c, int fd) {
+    struct mni_proc *p = c ? mni_proc_self(c) : NULL;
+    if (p)
+        disown(p, fd);
+}
+
+void mni_own_adopted(struct mni_cpu *c, int fd) {
+    const struct mni_proc *p = c ? mni_proc_self(c) : NULL;
+    struct fds *o = p ? find_fd(p, fd) : NULL;
+    if (o)
+        o->generation = a32_load_acquire(&mni_fd_find(fd)->generation);
 }
 
 MN_EXPORT int mn_own_fd(int fd) {
@@ -142,13 +172,19 @@ MN_EXPORT int mn_own_fd(int fd) {
     if (!p)
         return -EPERM;
     struct mni_more *more = mni_more(c, p);
-    struct fds *f = !more || fault("malloc") ? NULL : malloc(sizeof *f);
-    if (f) {
-        *f = (struct fds){.hook.fn = close_fd, .fd = fd};
-        mni_proc_at_end(p, &f->hook);
+    int r = -ENOMEM;
+    struct mni_fd *f = more ? mni_fd_get(fd, &r) : NULL;
+    struct fds *o = !f || find_fd(p, fd) || fault("malloc") ? NULL : malloc(sizeof *o);
+    if (o) {
+        *o = (struct fds){.hook.fn = close_fd, .fd = fd};
+        mni_proc_at_end(p, &o->hook);
+    }
+    if (f && (o = find_fd(p, fd))) {
+        o->generation = a32_load_acquire(&f->generation);
+        r = 0;
     }
     mni_leave(c);
-    return f ? 0 : -ENOMEM;
+    return r;
 }
 
 MN_EXPORT int mn_disown_fd(int fd) {
@@ -156,14 +192,7 @@ MN_EXPORT int mn_disown_fd(int fd) {
     struct mni_proc *p = mni_proc_begin(&c);
     if (!p)
         return -EPERM;
-    int r = -EBADF;
-    for (struct mni_hook *h = p->more ? p->more->hooks : NULL; h && r < 0; h = h->next)
-        if (h->fn == close_fd && ((struct fds *)(void *)h)->fd == fd) {
-            mni_hook_drop(h);
-            free(h);
-            r = 0;
-            break;
-        }
+    int r = disown(p, fd) ? 0 : -EBADF;
     mni_leave(c);
     return r;
 }

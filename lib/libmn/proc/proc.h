@@ -65,6 +65,7 @@ struct mni_more {
     mn_pid call_peer;
     struct mni_msg *held;  /* received, and not released yet */
     struct mni_hook *hooks;
+    struct mni_defer *defers; /* a handler's; a thread has its own */
     struct mni_rel **index; /* of rels, once there are many; index_mask + 1 chains */
     uint32_t index_mask;
     uint16_t classed;      /* the size class of this */
@@ -213,6 +214,12 @@ _Noreturn void mni_proc_unwind(struct mni_cpu *c, struct mni_proc *p);
 /* The same, but the frames are left as they are. */
 _Noreturn void mni_proc_abandon(struct mni_cpu *c, struct mni_proc *p);
 
+/* defer.c: runs what a handler's callbacks have deferred.  There is a `more`.  Outside the runtime, as its executor. */
+void mni_handler_deferred(struct mni_proc *p);
+static inline bool mni_handler_defers(const struct mni_proc *p) {
+    return p->more && p->more->defers;
+}
+
 /* poke.c: inside the runtime. */
 void mni_proc_poke(struct mni_proc *p, mn_pid pid);
 void mni_proc_unpoke(struct mni_thread *t);
@@ -226,8 +233,9 @@ void mni_timeout_off(struct mni_cpu *c, struct mni_proc *p); /* a handler's, whi
 
 /* exec.c: a handler is ready: it was idle and got a signal.  c == NULL: any LWP. */
 void mni_handler_ready(struct mni_cpu *c, struct mni_proc *p);
-/* The runtime ends: every handler is told; executors end when none is left.  Called again and again. */
-void mni_procs_drain(void);
+/* The runtime ends: every handler is told, and, late, every process; executors end when no handler is left.  Called again and
+ * again, after all threads have been cancelled. */
+void mni_procs_drain(bool late);
 
 /* Memory of the caller's cpu, or of a foreign LWP. */
 static inline struct mni_proc_cpu *mni_part(struct mni_cpu *c) {
