@@ -11,7 +11,7 @@
 
 #include "tap.h"
 
-enum { BLOCKED = 10, PATIENCE_S = 20 };
+enum { BLOCKED = 10, PATIENCE_S = 40 };
 
 static int64_t now(void) {
     struct timespec t;

@@ -65,7 +65,8 @@ static struct mn_mutex a, b;
 static uint32_t locked;
 
 static void both(void) {
-    for (locked++; locked < 2;)
+    __atomic_add_fetch(&locked, 1, __ATOMIC_ACQ_REL);
+    while (__atomic_load_n(&locked, __ATOMIC_ACQUIRE) < 2)
         mn_yield();
 }
 
