@@ -6,7 +6,13 @@
  */
 /* Programs that have this directory in their path, for mn/sys/event.h, find it as <errno.h>. */
 #pragma GCC system_header
+#ifndef MN_ERRNO_WITHIN /* nothing may be next to <mn/errno.h>: /usr/include is the last directory */
+#define MN_ERRNO_WITHIN
+#include <errno.h>
+#undef MN_ERRNO_WITHIN
+#else
 #include_next <errno.h>
+#endif
 
 #ifndef MN_ERRNO_H
 #define MN_ERRNO_H

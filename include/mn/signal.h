@@ -12,7 +12,13 @@
  */
 /* Programs that have this directory in their path, for mn/sys/event.h, find it as <signal.h>. */
 #pragma GCC system_header
+#ifndef MN_SIGNAL_WITHIN /* nothing may be next to <mn/signal.h>: /usr/include is the last directory */
+#define MN_SIGNAL_WITHIN
+#include <signal.h>
+#undef MN_SIGNAL_WITHIN
+#else
 #include_next <signal.h>
+#endif
 
 #ifndef MN_SIGNAL_H
 #define MN_SIGNAL_H

@@ -1,7 +1,13 @@
 /* mn/time.h: time, sleep, periodic ticks. */
 /* Programs that have this directory in their path, for mn/sys/event.h, find it as <time.h>. */
 #pragma GCC system_header
+#ifndef MN_TIME_WITHIN /* nothing may be next to <mn/time.h>: /usr/include is the last directory */
+#define MN_TIME_WITHIN
+#include <time.h>
+#undef MN_TIME_WITHIN
+#else
 #include_next <time.h>
+#endif
 
 #ifndef MN_TIME_H
 #define MN_TIME_H

@@ -27,4 +27,21 @@ while read -r h; do
     grep -q 'extern "C"' "$h"
     try "$base: C linkage for C++" test $? = 0
 done <"$tmp/headers"
+
+# Installed in /usr: the directory of the headers is the last that is searched, and has the libc's beside ours.  With and without
+# the path that programs for <sys/event.h> have.
+printf '#include <mn.h>\n#include <mn/signal.h>\n#include <mn/sys/event.h>\nint unused = EINTR + SIGINT + (int)sizeof(struct timespec);\nint *used(void) { return &errno; }\n' >"$tmp/usr.c"
+printf '#include <sys/event.h>\n#include <errno.h>\n#include <signal.h>\n#include <time.h>\nint unused = EINTR + SIGINT + (int)sizeof(struct timespec);\n' >"$tmp/bsd.c"
+if command -v gcc >/dev/null && [ -e /usr/include/stdio.h ]; then
+    mkdir "$tmp/include"
+    ln -s /usr/include/* "$ODONATA_SRC"/include/* "$tmp/include"
+    arch=/usr/include/$(gcc -print-multiarch)
+    system="-nostdinc -isystem $(gcc -print-file-name=include) -isystem $arch -isystem $tmp/include -std=gnu11 -fsyntax-only"
+    # shellcheck disable=SC2086
+    try "headers in the last directory" gcc $system "$tmp/usr.c"
+    # shellcheck disable=SC2086
+    try "and with mn in the path" gcc $system -I"$tmp/include/mn" "$tmp/usr.c"
+    # shellcheck disable=SC2086
+    try "and as programs for <sys/event.h> see them" gcc $system -I"$tmp/include/mn" "$tmp/bsd.c"
+fi
 finish
