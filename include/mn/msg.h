@@ -19,7 +19,7 @@ extern "C" {
 /* A process.  Never reused while it could be mistaken for another; 0 is no process. */
 typedef uint64_t mn_pid;
 
-/* A call, a monitor or a timer.  Never the same twice while the runtime runs; 0 is none. */
+/* A call, a monitor, a timer or an alias.  Never the same twice while the runtime runs; 0 is none. */
 typedef uint64_t mn_ref;
 
 enum mn_msg_type {
@@ -37,7 +37,7 @@ enum mn_msg_type {
 struct mn_msg {
     mn_pid from;      /* who sent it; 0: no process */
     uint64_t tag;     /* EXIT and DOWN: the reason's code, see mn_msg_reason */
-    mn_ref ref;       /* of a call, reply, monitor or timer; otherwise 0 */
+    mn_ref ref;       /* of a call, reply, monitor, timer or alias; otherwise 0 */
     const void *data; /* 8-byte aligned; NULL if there are none (EXIT and DOWN: the bytes of the reason) */
     uint32_t size;    /* of data, in bytes */
     uint16_t type;    /* enum mn_msg_type */

@@ -273,6 +273,24 @@ static inline int mn_cast(mn_pid pid, uint64_t tag, const void *data, size_t siz
  */
 int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size, mn_ref *ref);
 
+/* ---- aliases */
+
+/*
+ * A reference by which others can send to the caller, who gives it to them together with its pid, until it takes it back.
+ * Messages that come later are dropped, as those to a process that has ended; those that are in the mailbox stay.
+ * MN_ALIAS_ONCE: the first message that comes takes it back.
+ *   mn_alias     -ENOMEM; -EINVAL: unknown flags; -EPERM: the caller is no process
+ *   mn_unalias   -ENOENT: it is none of the caller's (any more); -EPERM
+ * Contexts: green.
+ */
+enum { MN_ALIAS_ONCE = 1 };
+int mn_alias(mn_ref *alias, unsigned flags);
+int mn_unalias(mn_ref alias);
+
+/* As mn_post and mn_post_until, by an alias of the process; the message's ref is the alias.  0 also if that is none any more. */
+int mn_post_alias(mn_pid to, mn_ref alias, uint64_t tag, const void *data, size_t size);
+int mn_post_alias_until(mn_pid to, mn_ref alias, uint64_t tag, const void *data, size_t size, int64_t deadline);
+
 /* ---- timers */
 
 /*
@@ -327,7 +345,7 @@ struct mn_proc_state {
     const struct mn_handler *handler; /* NULL: a thread */
     uint64_t received;   /* messages that it has taken out of its mailbox */
     uint32_t mailbox;    /* messages that it has looked at and not taken */
-    uint32_t relations;  /* links and monitors, from and to it */
+    uint32_t relations;  /* links and monitors, from and to it, and aliases */
     enum mn_priority priority;
     bool traps_exit;
 };

@@ -45,6 +45,10 @@ int mn_post_name(const char *name, uint64_t tag, const void *data, size_t size);
 int mn_call_name(const char *name, uint64_t tag, const void *data, size_t size, struct mn_msg **reply, int64_t deadline);
 int mn_monitor_name(const char *name, mn_ref *ref);
 
+/* Of a DOWN message: by which name the process was monitored, as long as the message is there.  NULL: by none; another message.
+ * Contexts: any. */
+const char *mn_msg_name(const struct mn_msg *msg);
+
 /* ---- groups: a group exists as long as it has members, or somebody watches it */
 
 /*

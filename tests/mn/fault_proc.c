@@ -112,6 +112,14 @@ static void once(bool handlers) {
     for (int i = 0; i < 30; i += 2)
         if (more[i])
             mn_demonitor(more[i], true);
+    mn_ref alias;
+    if (works("mn_alias", mn_alias(&alias, MN_ALIAS_ONCE)))
+        works("mn_post_alias", mn_post_alias(self, alias, 1, bytes, 100));
+    mn_ref named[2];
+    if (works("mn_register", mn_register("one", pid)))
+        for (int i = 0; i < 2; i++)
+            if (works("mn_monitor_name", mn_monitor_name("one", &named[i])) && i)
+                mn_demonitor(named[i], true);
     if (works("mn_proc_unlink", mn_proc_unlink(pid)))
         works("mn_proc_link", mn_proc_link(pid));
     mn_pid other;

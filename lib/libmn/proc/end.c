@@ -38,6 +38,11 @@ static void tell(struct mni_cpu *c, mn_pid self, struct mni_rel *r, int64_t reas
     struct mni_msg *m = mni_as_msg(r);
     mn_pid peer = r->peer;
     bool unlinking = r->bits & MNI_REL_UNLINKING;
+    if (r->kind == MNI_R_ALIAS) {
+        mni_block_give(c->proc, 0, r);
+        return;
+    }
+    mni_rel_unname(r);
     m->bits = 0;
     m->pub.from = self;
     m->pub.tag = (uint64_t)reason;

@@ -85,7 +85,7 @@ MN_EXPORT int mn_proc_unlink(mn_pid pid) {
     return r;
 }
 
-MN_EXPORT int mn_monitor(mn_pid pid, mn_ref *ref) {
+int mni_monitor(mn_pid pid, struct mn_bin *name, mn_ref *ref) {
     struct mni_cpu *c;
     struct mni_proc *p = mni_proc_begin(&c);
     if (!p)
@@ -95,6 +95,8 @@ MN_EXPORT int mn_monitor(mn_pid pid, mn_ref *ref) {
     struct mni_msg *m = mni_signal_make(c->proc, MNI_K_MONITOR, mni_pid(p), number);
     struct mni_msg *own = m ? mni_signal_make(c->proc, MNI_R_WATCH, pid, number) : NULL;
     if (own) {
+        own->bits = name ? MNI_REL_NAMED : 0;
+        own->pub.tag = (uint64_t)(uintptr_t)name;
         mni_rel_add(p, mni_as_rel(own));
         if (p->more) {
             p->more->mark = p->tail;
@@ -109,6 +111,10 @@ MN_EXPORT int mn_monitor(mn_pid pid, mn_ref *ref) {
     }
     leave(c, p);
     return r;
+}
+
+MN_EXPORT int mn_monitor(mn_pid pid, mn_ref *ref) {
+    return mni_monitor(pid, NULL, ref);
 }
 
 /* Removes what has come for a reference. */
@@ -133,6 +139,7 @@ MN_EXPORT int mn_demonitor(mn_ref ref, bool flush) {
         r = 0;
         mn_pid peer = half->peer;
         mni_rel_remove(p, half);
+        mni_rel_unname(half);
         struct mni_msg *m = mni_as_msg(half);
         m->kind = MNI_K_DEMONITOR;
         m->bits = 0;

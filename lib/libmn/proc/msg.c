@@ -176,8 +176,14 @@ struct mni_msg *mni_msg_make_big(struct mni_proc_cpu *pc, size_t size) {
 }
 
 void mni_msg_free_slow(struct mni_proc_cpu *pc, struct mni_msg *m) {
-    if (m->bits & MNI_MSG_BIN)
+    if (m->bits & MNI_MSG_NAMED) {
+        struct mni_named *n = m->extra[0];
+        mn_bin_drop(n->bin);
+        mn_bin_drop(n->name);
+        mni_block_give(pc, 0, n);
+    } else if (m->bits & MNI_MSG_BIN) {
         mn_bin_drop(m->extra[0]);
+    }
     if (m->bits & MNI_MSG_REF && m->extra[0])
         ((void (*)(void *))(void (*)(void))(uintptr_t)m->extra[0])((void *)(uintptr_t)m->pub.data);
     if (m->class == MNI_CLASS_FIXED)

@@ -34,6 +34,7 @@ enum {
 enum mni_kind {
     MNI_K_MSG = 0,    /* for the mailbox */
     MNI_K_REPLY,      /* for the mailbox, if somebody still waits for it */
+    MNI_K_ALIASED,    /* for the mailbox, if the alias is still one: ref */
     MNI_K_EXIT,       /* from, tag: the reason */
     MNI_K_LINK_EXIT,  /* the linked process from has ended */
     MNI_K_LINK,       /* from */
@@ -48,6 +49,7 @@ enum mni_kind {
     MNI_R_LINK,       /* peer */
     MNI_R_WATCH,      /* the owner monitors peer: ref */
     MNI_R_WATCHED,    /* peer monitors the owner: ref */
+    MNI_R_ALIAS,      /* a reference by which others may send to the owner: ref */
 };
 
 enum {
@@ -56,6 +58,9 @@ enum {
     MNI_REL_UNLINKING = 4, /* ref: which unlinking is to be acknowledged */
     MNI_REL_ALIAS = 8,     /* a reply with the ref is welcome */
     MNI_MSG_COUNTED = 16,  /* in a mailbox with a bound */
+    MNI_MSG_NAMED = 32,    /* extra is a struct mni_named, which has the binary, if there is one */
+    MNI_REL_NAMED = 64,    /* a monitor by name: tag is the binary that holds it */
+    MNI_REL_ONCE = 128,    /* an alias that goes with its first message */
 };
 
 struct mni_msg {
@@ -66,6 +71,11 @@ struct mni_msg {
     uint16_t bits;
     struct mn_msg pub;
     void *extra[];       /* and what is copied along */
+};
+
+/* A DOWN of a monitor by name: the half of the monitor, reused. */
+struct mni_named {
+    struct mn_bin *bin, *name;
 };
 
 struct mni_rel {
@@ -217,7 +227,7 @@ static inline struct mni_msg *mni_msg_make(struct mni_proc_cpu *pc, enum mni_kin
 void mni_msg_free_slow(struct mni_proc_cpu *pc, struct mni_msg *m);
 
 static inline void mni_msg_free(struct mni_proc_cpu *pc, struct mni_msg *m) {
-    if (__builtin_expect((m->bits & (MNI_MSG_REF | MNI_MSG_BIN)) != 0 || m->class >= MNI_MSG_CLASSES, 0))
+    if (__builtin_expect((m->bits & (MNI_MSG_REF | MNI_MSG_BIN | MNI_MSG_NAMED)) != 0 || m->class >= MNI_MSG_CLASSES, 0))
         mni_msg_free_slow(pc, m);
     else
         mni_block_give(pc, m->class, m);

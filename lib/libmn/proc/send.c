@@ -75,7 +75,8 @@ static inline int finish(struct mni_cpu *c, struct mni_proc *p, mn_pid to, struc
     return r;
 }
 
-static inline int post(mn_pid to, uint64_t tag, const void *data, size_t size, int64_t deadline) {
+static inline __attribute__((always_inline)) int post(mn_pid to, enum mni_kind kind, mn_ref ref, uint64_t tag, const void *data,
+                                                      size_t size, int64_t deadline) {
     if (__builtin_expect(size > UINT32_MAX, 0))
         return -EMSGSIZE;
     struct mni_cpu *c;
@@ -86,15 +87,23 @@ static inline int post(mn_pid to, uint64_t tag, const void *data, size_t size, i
         post_end(c);
         return r;
     }
-    return finish(c, p, to, mni_msg_make(mni_part(c), MNI_K_MSG, mni_pid_self(c), tag, 0, data, size), bits);
+    return finish(c, p, to, mni_msg_make(mni_part(c), kind, mni_pid_self(c), tag, ref, data, size), bits);
 }
 
 MN_EXPORT int mn_post(mn_pid to, uint64_t tag, const void *data, size_t size) {
-    return post(to, tag, data, size, MN_FOREVER);
+    return post(to, MNI_K_MSG, 0, tag, data, size, MN_FOREVER);
 }
 
 MN_EXPORT int mn_post_until(mn_pid to, uint64_t tag, const void *data, size_t size, int64_t deadline) {
-    return post(to, tag, data, size, deadline);
+    return post(to, MNI_K_MSG, 0, tag, data, size, deadline);
+}
+
+MN_EXPORT int mn_post_alias(mn_pid to, mn_ref alias, uint64_t tag, const void *data, size_t size) {
+    return post(to, MNI_K_ALIASED, alias, tag, data, size, MN_FOREVER);
+}
+
+MN_EXPORT int mn_post_alias_until(mn_pid to, mn_ref alias, uint64_t tag, const void *data, size_t size, int64_t deadline) {
+    return post(to, MNI_K_ALIASED, alias, tag, data, size, deadline);
 }
 
 /* A caller who is killed while it waits does not come back to release what it wanted to send. */

@@ -30,6 +30,8 @@
  */
 #include "proc/signal.h"
 
+#include <string.h>
+
 #include "panic.h"
 #include "proc/down.h"
 #include "proc/limit.h"
@@ -158,6 +160,14 @@ static void keep(struct mni_proc *p, struct mni_msg *m, enum mni_kind kind) {
     mni_rel_add(p, mni_as_rel(m));
 }
 
+/* The half of a monitor by name goes along with its DOWN. */
+static void keep_name(struct mni_proc *p, struct mni_msg *m, struct mni_rel *r) {
+    struct mni_named n = {detail_of(m), (struct mn_bin *)(uintptr_t)r->tag};
+    mni_rel_remove(p, r);
+    m->extra[0] = memcpy(r, &n, sizeof n);
+    m->bits |= MNI_MSG_NAMED;
+}
+
 void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
     struct mni_rel *r;
     switch ((enum mni_kind)m->kind) {
@@ -191,6 +201,18 @@ void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
         }
         mni_mailbox_append(p, m);
         return;
+    case MNI_K_ALIASED:
+        r = p->flags & MNI_PROC_ENDING ? NULL : mni_rel_find(p, MNI_R_ALIAS, m->pub.ref);
+        if (r) {
+            if (r->bits & MNI_REL_ONCE)
+                forget(c, p, r);
+            m->kind = MNI_K_MSG;
+            mni_mailbox_append(p, m);
+            return;
+        }
+        if (m->bits & MNI_MSG_COUNTED)
+            mni_limit_left(c, p, m);
+        break;
     case MNI_K_LINK_EXIT:
         r = mni_rel_find(p, MNI_R_LINK, m->pub.from);
         if (!r)
@@ -239,7 +261,10 @@ void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
         r = mni_rel_find(p, MNI_R_WATCH, m->pub.ref);
         if (!r)
             break;
-        forget(c, p, r);
+        if (__builtin_expect(r->bits & MNI_REL_NAMED, 0))
+            keep_name(p, m, r);
+        else
+            forget(c, p, r);
         become_message(p, m, MN_MSG_DOWN);
         return;
     case MNI_K_SHUTDOWN:
@@ -258,7 +283,7 @@ void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
 }
 
 void mni_signal_stale(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
-    if (m->bits & MNI_MSG_COUNTED && m->kind == MNI_K_MSG)
+    if (m->bits & MNI_MSG_COUNTED && (m->kind == MNI_K_MSG || m->kind == MNI_K_ALIASED))
         mni_limit_left(c, p, m);
     mni_signal_bounce(c, (uint64_t)m->generation << 32 | (p->index + 1), m);
 }

@@ -11,6 +11,15 @@ void mni_rel_add(struct mni_proc *p, struct mni_rel *r);
 void mni_rel_remove(struct mni_proc *p, struct mni_rel *r);
 struct mni_rel *mni_rel_find(struct mni_proc *p, enum mni_kind kind, uint64_t key);
 
+/* Before the half of a monitor by name becomes something else. */
+static inline void mni_rel_unname(struct mni_rel *r) {
+    if (__builtin_expect(r->bits & MNI_REL_NAMED, 0))
+        mn_bin_drop((struct mn_bin *)(uintptr_t)r->tag);
+}
+
+/* link.c: mn_monitor; name: NULL, or what the DOWN message shows, then the monitor's. */
+int mni_monitor(mn_pid pid, struct mn_bin *name, mn_ref *ref);
+
 /* ---- signal.c */
 
 /* Pushes a chain of signals, the newest first; the word that was there: MNI_OUTER_CLOSED, nothing was pushed. */

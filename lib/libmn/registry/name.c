@@ -135,5 +135,20 @@ MN_EXPORT int mn_call_name(const char *name, uint64_t tag, const void *data, siz
 }
 
 MN_EXPORT int mn_monitor_name(const char *name, mn_ref *ref) {
-    return mn_monitor(mn_whereis(name), ref);
+    mn_pid pid = mn_whereis(name);
+    struct mn_bin *shown = NULL;
+    if (mni_name_valid(name) && mn_bin_make(&shown, name, strlen(name) + 1) < 0)
+        return -ENOMEM;
+    int r = mni_monitor(pid, shown, ref);
+    if (r < 0)
+        mn_bin_drop(shown);
+    return r;
+}
+
+MN_EXPORT const char *mn_msg_name(const struct mn_msg *msg) {
+    const struct mni_msg *m = mni_msg_of(msg);
+    if (!(m->bits & MNI_MSG_NAMED))
+        return NULL;
+    const struct mni_named *n = m->extra[0];
+    return (const char *)n->name->bytes;
 }
