@@ -307,15 +307,27 @@ static inline bool hand_over(struct mn_chan *ch, void *element, struct mni_cpu *
     return true;
 }
 
-/* wait_for_other for a green thread, without a deadline. */
+/* wait_for_other for a green thread, without a deadline, and the end of the call. */
 static inline __attribute__((always_inline)) int block(struct mn_chan *ch, void *element, struct mni_cpu *cpu,
                                                        bool send) {
     struct mni_thread *t = cpu->current;
     t->waiter.data = element;
     t->waiter.tag = 0;
     mni_chan_queue(ch, &t->waiter, send);
+    mni_ctx_leaves(__builtin_return_address(0));
     int r = mni_block_on(cpu, t, send ? sending : receiving, ch, &ch->lock);
-    return __builtin_expect(r == MNI_WOKEN_DONE, 1) ? 0 : waited(ch, &t->waiter, r, send);
+    if (__builtin_expect(r != MNI_WOKEN_DONE, 0))
+        r = waited(ch, &t->waiter, r, send);
+    mni_leave_slice(mni_cpu_self());
+    return r;
+}
+
+/* Each by itself: calls that need not wait save no registers. */
+static MNI_CTX_RETURNS int block_send(struct mn_chan *ch, void *element, struct mni_cpu *cpu) {
+    return block(ch, element, cpu, true);
+}
+static MNI_CTX_RETURNS int block_recv(struct mn_chan *ch, void *element, struct mni_cpu *cpu) {
+    return block(ch, element, cpu, false);
 }
 
 static inline __attribute__((always_inline)) int send_element(struct mn_chan *ch, const void *element,
@@ -340,9 +352,8 @@ static inline __attribute__((always_inline)) int send_element(struct mn_chan *ch
             return 0;
         }
         if (!others && deadline == MN_FOREVER && cpu && ch->count >= ch->capacity)
-            r = block(ch, from, cpu, true);
-        else
-            r = send_slow(ch, element, deadline);
+            return block_send(ch, from, cpu);
+        r = send_slow(ch, element, deadline);
     }
     mni_call_end_moved(cpu);
     return r;
@@ -369,9 +380,8 @@ static inline __attribute__((always_inline)) int recv_element(struct mn_chan *ch
         }
         if (ch->count == 0 && !(ch->flags & (MNI_CHAN_CLOSED | MNI_CHAN_SENDERS)) && deadline == MN_FOREVER &&
             cpu)
-            r = block(ch, element, cpu, false);
-        else
-            r = recv_slow(ch, element, deadline);
+            return block_recv(ch, element, cpu);
+        r = recv_slow(ch, element, deadline);
     }
     mni_call_end_moved(cpu);
     return r;

@@ -69,11 +69,12 @@ void mni_chan_advance_take(struct mn_chan *ch);
 int mni_chan_more_room(struct mn_chan *ch);
 
 static inline void mni_chan_copy(const struct mn_chan *ch, void *to, const void *from) {
-    /* The sizes that most channels have, without a call. */
-    switch (ch->size) {
-    case 8:
+    if (__builtin_expect(ch->size == 8, 1)) {
         memcpy(to, from, 8);
-        break;
+        return;
+    }
+    /* Other sizes that many channels have, without a call. */
+    switch (ch->size) {
     case 0:
         break;
     case 4:

@@ -13,17 +13,6 @@
 #include "scope.h"
 #include "table.h"
 
-/* Where every green thread begins. */
-void mni_thread_main(void) {
-    struct mni_cpu *c = mni_arrive(0);
-    struct mni_thread *t = c->current;
-    mni_leave(c);
-    void *result = mni_call_entry(t);
-    if (__builtin_expect(!mni_worker_self(), 0))
-        mni_orphan_end(t->flags & MNI_MAIN ? (int)(intptr_t)result : 0);
-    mni_jump(mni_thread_end(t, result));
-}
-
 static const struct mn_attr plain;
 
 static int check(const struct mn_attr *a, void *(*fn)(void *)) {
@@ -72,10 +61,8 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
     if (out)
         *out = mni_thread_handle(t);
     t->stack = a->flags & MN_BOUND ? NULL : mni_stack_take_shared(t->stack_class);
-    if (t->stack) {
-        mni_stack_own(t->stack, t->stack_class, t);
-        mni_fiber_begin(&t->fiber, t->stack, mni_stack_bytes(t->stack_class));
-    }
+    if (t->stack)
+        mni_stack_attached(t);
     if (!t->stack && !(a->flags & MN_BOUND))
         r = -ENOMEM;
     else if (a->scope)
@@ -99,6 +86,15 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
     if (!(a->flags & MN_BOUND))
         mni_ready_remote(t);
     return 0;
+}
+
+/* Child first.  By itself: the switch makes its function save all registers. */
+static __attribute__((noinline)) struct mni_cpu *start_child(struct mni_cpu *c, struct mni_thread *t) {
+    struct mni_thread *parent = c->current;
+    a8_store(&parent->state, MNI_READY);
+    t->spawner = parent;
+    mni_runq_push_fair(c, parent);
+    return mni_switch(c, parent, t, NULL);
 }
 
 /* On a cpu of the caller's, which may be another one afterwards. */
@@ -132,11 +128,7 @@ static inline __attribute__((always_inline)) int go_here(struct mni_cpu **cpu, m
     if (__builtin_expect(a->flags & MN_CPU, 0) && a->cpu != c->index) {
         mni_inbox_push(mni_rt->cpus[a->cpu], t);
     } else if (a->flags & MN_CHILD_FIRST) {
-        struct mni_thread *parent = c->current;
-        a8_store(&parent->state, MNI_READY);
-        t->spawner = parent;
-        mni_runq_push_fair(c, parent);
-        *cpu = mni_switch(c, parent, t, NULL);
+        *cpu = start_child(c, t);
     } else {
         mni_runq_push_hot(c, t);
         /* Its spawner may not switch for long. */

@@ -60,35 +60,56 @@ static inline struct mni_parker *claim_joiner(struct mni_thread *t) {
 
 /* Also where the end is mn_exit, and all that may block in it: the workers stop with the end of the first thread. */
 static void tidy(struct mni_thread *t, void *result) {
-    mni_thread_cleanup(t, result);
     bool first = t->flags & MNI_MAIN;
+    if (!mni_worker_self()) /* it has forked, and this is the child */
+        mni_orphan_end(first ? (int)(intptr_t)result : 0);
+    mni_thread_cleanup(t, result);
     if (!mni_worker_self()) /* a deferred function forked, and this is the child */
         mni_orphan_end(first ? (int)(intptr_t)result : 0);
     if (first)
         mni_run_main_ended(t, result);
 }
 
-void *mni_thread_end(struct mni_thread *t, void *result) {
+/* The joiner runs next, by the shortest way: false, nothing done, if it might be another's turn. */
+static inline bool joiner_next(struct mni_cpu *c) {
+    /* Relaxed: as in mni_next. */
+    if (c->tick <= 1 || c->budget <= 0 || c->hot || c->others || aptr_load(&c->remote.inbox) || a32_load(&c->remote.want))
+        return false;
+    c->tick--;
+    mni_count(c, wakes, 1);
+    return true;
+}
+
+/* Inline where a thread returns: the function there never does, so it has no registers to save. */
+static inline __attribute__((always_inline)) void *thread_end(struct mni_thread *t, void *result) {
     t->arg = result; /* a deferred function may look at it (future.c) */
     if (__builtin_expect(t->flags & MNI_UNTIDY, 0))
         tidy(t, result);
     struct mni_cpu *c = mni_enter();
+    if (__builtin_expect(!c, 0))
+        mni_orphan_end(0);
     mni_exceptions_ended(t, c->exceptions);
     a8_store(&t->state, MNI_DONE);
     mni_count(c, ends, 1);
     struct mni_parker *joiner = NULL;
+    struct mni_thread *next = NULL;
     c->after = after_end;
     /* Relaxed: one that comes later finds ENDED, or is found by after_end. */
     if (aptr_load(&t->joiner)) {
         joiner = claim_joiner(t);
         if (joiner && local(c, joiner)) {
-            mni_ready(c, (struct mni_thread *)(void *)joiner);
+            next = (struct mni_thread *)(void *)joiner;
             joiner = NULL;
             if (__builtin_expect(keeps_stack(c), 1))
                 c->after = NULL;
+            if (__builtin_expect(t->spawner || !joiner_next(c), 0)) {
+                mni_ready(c, next);
+                next = NULL;
+            }
         }
     }
-    struct mni_thread *next = mni_next_spawner(c, t->spawner);
+    if (!next)
+        next = mni_next_spawner(c, t->spawner);
     c->after_parker = joiner;
     c->after_thread = t;
     if (!next) {
@@ -97,6 +118,18 @@ void *mni_thread_end(struct mni_thread *t, void *result) {
     }
     mni_prepare(c, next);
     return mni_context(c, next);
+}
+
+void *mni_thread_end(struct mni_thread *t, void *result) {
+    return thread_end(t, result);
+}
+
+/* Where every green thread begins. */
+void mni_thread_main(void) {
+    struct mni_cpu *c = mni_arrive(0);
+    struct mni_thread *t = c->current;
+    mni_leave(c);
+    mni_jump(thread_end(t, mni_call_entry(t)));
 }
 
 MN_EXPORT void mn_exit(void *result) {

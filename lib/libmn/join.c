@@ -42,21 +42,22 @@ void mni_join_ended(struct mni_cpu *c, struct mni_thread *t) {
 /*
  * Whether the handle still names the thread, its lock held.  What has an owner who is about to release it is JOINED, and
  * becomes so under the lock; after that the descriptor may be another thread's at any time, without the lock.  So `ended` is
- * read first: a handle that is good after it was not JOINED stays good while the lock is held.
+ * read first: a handle that is good after it was not JOINED stays good while the lock is held.  -ESRCH, or how far it has come.
  */
-static inline bool named(const struct mni_thread *t, mn_thread handle) {
-    bool joined = *(const volatile uint8_t *)&t->ended == MNI_JOINED;
+static inline int named(const struct mni_thread *t, mn_thread handle) {
+    int ended = a8_load(&t->ended);
     fence_acquire();
-    return !joined && a32_load(&t->generation) == (uint32_t)(handle >> 32);
+    return ended != MNI_JOINED && a32_load(&t->generation) == (uint32_t)(handle >> 32) ? ended : -ESRCH;
 }
 
 /* Whether the caller may join it, its lock held: 1 it has ended and is the caller's now; 0 the caller is to wait. */
 static inline int begin(struct mni_thread *t, mn_thread handle, struct mni_parker *self) {
-    if (!named(t, handle))
-        return -ESRCH;
-    if (t->detached || t->joiner)
+    int ended = named(t, handle);
+    if (__builtin_expect(ended < 0, 0))
+        return ended;
+    if (__builtin_expect(t->detached || t->joiner, 0))
         return -EINVAL;
-    if (t->ended == MNI_ENDED) {
+    if (ended == MNI_ENDED) {
         a8_store(&t->ended, MNI_JOINED);
         return 1;
     }
@@ -148,7 +149,7 @@ MN_EXPORT int mn_detach(mn_thread thread) {
     bool free = false;
     if (t) {
         mni_lock_take(&t->lock);
-        if (!named(t, thread))
+        if (named(t, thread) < 0)
             r = -ESRCH;
         else if (t->detached || t->joiner)
             r = -EINVAL;

@@ -47,6 +47,8 @@ static inline void mni_lock_drop(struct mni_olock *l) {
      * Release: pairs with the taker's.  The light fence, and the load: with the heavy one of who goes to sleep.
      */
     a32_store_release(&l->word, 0);
+    if (__builtin_expect(mni_solo(), 1))
+        return; /* nobody sleeps */
     mni_fence_light();
     struct mni_olock_bed *bed = mni_olock_bed(l);
     if (__builtin_expect(a32_load(&bed->call) != 0, 0))

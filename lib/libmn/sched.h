@@ -76,15 +76,20 @@ static inline void mni_prepare(struct mni_cpu *c, struct mni_thread *to) {
     mni_count(c, switches, 1);
 }
 
+/* It has got its stack. */
+static inline void mni_stack_attached(struct mni_thread *t) {
+    mni_stack_own(t->stack, t->stack_class, t);
+    mni_fiber_begin(&t->fiber, t->stack, mni_stack_bytes(t->stack_class));
+    t->own = (struct mni_own *)mni_stack_top(t->stack, t->stack_class) - 1;
+}
+
 /* Where a thread that never ran begins, on a stack that it gets now, unless its descriptor kept one. */
 void mni_thread_main(void);
 static inline void *mni_first_top(struct mni_cpu *c, struct mni_thread *t) {
     if (__builtin_expect(!t->stack, 0)) {
         t->stack = mni_stack_take(&c->stacks, t->stack_class);
-        mni_stack_own(t->stack, t->stack_class, t);
-        mni_fiber_begin(&t->fiber, t->stack, mni_stack_bytes(t->stack_class));
+        mni_stack_attached(t);
     }
-    t->own = (struct mni_own *)mni_stack_top(t->stack, t->stack_class) - 1;
     *t->own = (struct mni_own){0};
     return t->own;
 }
@@ -148,10 +153,7 @@ static inline void mni_ready(struct mni_cpu *c, struct mni_thread *t) {
 /*
  * The waiter is off its stack: from here on it may be woken.  False: a cancellation had come before, and it is ready again.
  */
-static inline bool mni_begin_wait(struct mni_cpu *c, struct mni_thread *t) {
-    /* Before it can be claimed: the timer runs on this cpu only, and not before we are done. */
-    if (__builtin_expect(c->after_deadline != MN_FOREVER, 0))
-        mni_timer_set(c->timers, &t->timer, c->after_deadline);
+static inline bool mni_begin_wait_untimed(struct mni_cpu *c, struct mni_thread *t) {
     for (;;) {
         uint32_t claim = a32_load(&t->park.claim);
         bool cancelled = (claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL;
@@ -167,12 +169,20 @@ static inline bool mni_begin_wait(struct mni_cpu *c, struct mni_thread *t) {
     }
 }
 
+/* The same of a wait that may have a deadline. */
+static inline bool mni_begin_wait(struct mni_cpu *c, struct mni_thread *t) {
+    /* Before it can be claimed: the timer runs on this cpu only, and not before we are done. */
+    if (__builtin_expect(c->after_deadline != MN_FOREVER, 0))
+        mni_timer_set(c->timers, &t->timer, c->after_deadline);
+    return mni_begin_wait_untimed(c, t);
+}
+
 /*
  * Parks the caller (c->current) until its claim is taken, and returns the result that came with it.  `after` stores WAITING,
- * on the next stack (wait.c, park.c).
+ * on the next stack (wait.c, park.c), untimed if the deadline is none for sure.
  */
-static inline __attribute__((always_inline)) int mni_block(struct mni_cpu *c, struct mni_thread *t, const char *what,
-                                                           const void *on, int64_t deadline,
+static inline __attribute__((always_inline)) int mni_block_as(struct mni_cpu *c, struct mni_thread *t, const char *what,
+                                                           const void *on, bool timed, int64_t deadline,
                                                            void (*after)(struct mni_cpu *, struct mni_thread *)) {
     t->wait_what = what;
     t->wait_on = on;
@@ -183,27 +193,34 @@ static inline __attribute__((always_inline)) int mni_block(struct mni_cpu *c, st
     else if (t->flags & MNI_EXECUTOR)
         mni_executor_blocks(c, t);
     struct mni_thread *next = mni_next(c);
-    c->after_deadline = deadline;
+    if (timed)
+        c->after_deadline = deadline;
     mni_count(c, parks, 1);
     c = mni_switch(c, t, next, after);
     /* Past its slice, so that a process which is to end is found out at the end of the call (mni_resched). */
     if (__builtin_expect(t->park.result == -ECANCELED, 0))
         c->budget = 0;
     /* Also when it has expired: its expiry may still be under way on another cpu, and is not to hit a later wait. */
-    if (__builtin_expect(deadline != MN_FOREVER, 0))
+    if (timed && __builtin_expect(deadline != MN_FOREVER, 0))
         mni_timer_remove(&t->timer);
     /* CLAIMED becomes IDLE, one wait on.  Nobody else changes these bits now; CANCEL may come. */
     mni_add32(&t->park.claim, MNI_CLAIM_SEQ - MNI_CLAIMED);
     return t->park.result;
 }
 
-void mni_after_wait(struct mni_cpu *c, struct mni_thread *t);
+static inline __attribute__((always_inline)) int mni_block(struct mni_cpu *c, struct mni_thread *t, const char *what,
+                                                           const void *on, int64_t deadline,
+                                                           void (*after)(struct mni_cpu *, struct mni_thread *)) {
+    return mni_block_as(c, t, what, on, true, deadline, after);
+}
 
-/* mni_wait for a green thread, without a deadline; inline for where that counts. */
+void mni_after_block(struct mni_cpu *c, struct mni_thread *t);
+
+/* mni_wait for a green thread, without a deadline and with a lock; inline for where that counts. */
 static inline __attribute__((always_inline)) int mni_block_on(struct mni_cpu *c, struct mni_thread *t, const char *what,
                                                               const void *on, struct mni_olock *lock) {
     c->after_lock = lock;
-    return mni_block(c, t, what, on, MN_FOREVER, mni_after_wait);
+    return mni_block_as(c, t, what, on, false, MN_FOREVER, mni_after_block);
 }
 
 /* mni_block, where it need not be fast.  `after` stores WAITING, on the next stack (wait.c, park.c). */

@@ -97,7 +97,7 @@ struct mni_thread {
     uint32_t permit;        /* mn_park and mn_unpark: see park.c */
     bool detached;          /* guarded by lock */
     struct mni_fiber fiber; /* what tools call this thread */
-    struct mni_own *own;
+    struct mni_own *own;    /* good while it has a stack */
     const char *name;
     struct mn_scope *scope;     /* that it belongs to */
     struct list scope_link;     /* in it */

@@ -9,7 +9,13 @@
 #include "sched.h"
 #include "umtx.h"
 
-void mni_after_wait(struct mni_cpu *c, struct mni_thread *t) {
+void mni_after_block(struct mni_cpu *c, struct mni_thread *t) {
+    struct mni_olock *lock = c->after_lock;
+    mni_begin_wait_untimed(c, t);
+    mni_lock_drop(lock);
+}
+
+static void after_wait(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_olock *lock = c->after_lock;
     mni_begin_wait(c, t);
     if (lock)
@@ -51,7 +57,7 @@ int mni_wait(const char *what, const void *on, struct mni_olock *lock, int64_t d
         return mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
     }
     c->after_lock = lock;
-    return mni_block(c, c->current, what, on, deadline, mni_after_wait);
+    return mni_block(c, c->current, what, on, deadline, after_wait);
 }
 
 void mni_wake(struct mni_parker *p) {

@@ -16,4 +16,10 @@ _Noreturn static inline void mni_ctx_jump_inline(void *to) {
     mni_ctx_jump(to);
 }
 
+#define MNI_CTX_RETURNS __attribute__((noinline))
+
+static inline void mni_ctx_leaves(void *back) {
+    (void)back;
+}
+
 #endif

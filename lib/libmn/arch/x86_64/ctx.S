@@ -143,4 +143,33 @@ mni_ctx_entry:
         .cfi_endproc
         .size   mni_ctx_base, . - mni_ctx_base
 
+/* How functions marked MNI_CTX_RETURNS return (ctx_inline.h); the compiler has chosen the name. */
+        .globl  __x86_return_thunk
+        .hidden __x86_return_thunk
+        .type   __x86_return_thunk, @function
+        .p2align 4
+__x86_return_thunk:
+        .cfi_startproc
+        movq    mni_ctx_left@gottpoff(%rip), %rcx
+        movq    %fs:(%rcx), %rcx
+        cmpq    %rcx, (%rsp)
+        jne     1f
+        ret
+1:      popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        .cfi_register rip, rcx
+        jmp     *%rcx
+        .cfi_endproc
+        .size   __x86_return_thunk, . - __x86_return_thunk
+
+        /* Where the thread that was left last would have returned to. */
+        .section .tbss, "awT", @nobits
+        .globl  mni_ctx_left
+        .hidden mni_ctx_left
+        .type   mni_ctx_left, @object
+        .size   mni_ctx_left, 8
+        .p2align 3
+mni_ctx_left:
+        .zero   8
+
         .section .note.GNU-stack, "", @progbits
