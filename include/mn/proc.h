@@ -173,20 +173,21 @@ static inline int64_t mn_msg_reason(const struct mn_msg *msg) {
 /* ---- faults */
 
 /*
- * From now on, a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL by an instruction; a full stack) of a process's own code ends that
- * process alone, with MN_REASON_SEGV or one of those after it.  Its own code is that of the module (the program, a
- * shared object) in which the address lies, and of others that this function was called for: each function between the fault and
- * the process's first has to be of these.  Any other fault does what it does without this call: one in a library that is
- * not named here, though a process has called it; in libmn; in a thread that is no process, or the first one.
+ * From now on, a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL by an instruction; a full stack) of a process's own
+ * code ends that process alone, with MN_REASON_SEGV or one of those after it.  Its own code is that of the
+ * module (the program, a shared object) in which the address lies, and of others that this function was called
+ * for: each function between the fault and the process's first has to be of these.  Any other fault does what
+ * it does without this call: one in a library that is not named here, though a process has called it; in
+ * libmn; in a thread that is no process, or the first one.
  *
- * The stack frames are abandoned: neither cleanup attributes nor C++ destructors run.  What was deferred does, and what the
- * process owns is released; a handler's terminate is not called.  What else the process was in the middle of changing
- * stays as it is: doc/processes.md says what that asks of its code.
+ * The stack frames are abandoned: neither cleanup attributes nor C++ destructors run.  What was deferred does,
+ * and what the process owns is released; a handler's terminate is not called.  What else the process was in
+ * the middle of changing stays as it is: doc/processes.md says what that asks of its code.
  *   -EINVAL    there is no module at the address
  *   -ENOTSUP   no libunwind; a build for a sanitizer; the module has libmn within it
  *   -ENOMEM
- * The module is never unloaded again.  A handler of these signals that is installed while the runtime runs has them all.
- * Contexts: any.
+ * The module is never unloaded again.  A handler of these signals that is installed while the runtime runs has
+ * them all. Contexts: any.
  */
 int mn_trap_faults(const void *in_module);
 

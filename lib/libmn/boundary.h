@@ -1,11 +1,11 @@
 /*
- * boundary: functions of the library whose frames may be abandoned when the program's code below them faults
- * (proc/trap.c).  They are told by their place: each kind is a section of its own.
+ * boundary: functions of the library whose frames may be abandoned when the program's code that they call
+ * faults (proc/trap.c).  They are told by their place: each kind is a section of its own.
  *
- *   BOUNDARY   calls the program's code as the thread's function, or when nothing but the thread's end is left above it:
- *              nothing is held, and nobody looks at the frames above any more.  A walk ends there
- *   THROUGH    is called by the program's code, or by a BOUNDARY, and calls the program's code again, outside the runtime,
- *              with nothing held
+ *   BOUNDARY   calls the program's code as the thread's function, or when nothing but the thread's end is left
+ *              of it: nothing is held, and nobody looks at the frames beyond any more.  A walk ends there
+ *   THROUGH    is called by the program's code, or by a BOUNDARY, and calls the program's code again, outside
+ *              the runtime, with nothing held
  */
 #ifndef MNI_BOUNDARY_H
 #define MNI_BOUNDARY_H

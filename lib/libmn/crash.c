@@ -1,18 +1,19 @@
 /*
  * crash: faults: SIGSEGV and SIGBUS, and where faults of processes are trapped, SIGFPE and SIGILL.
  *
- * The handler runs on an alternate stack, one for each worker's LWP.  A fault of a process may be the end of that process
- * alone (proc/trap.c).  For an overflow of a thread's stack there is a report (crash_report.c).  Then, and for all other faults
- * without a word, what the program had installed before the runtime started is called as the kernel would have called it;
- * where that is the default action, the handler makes it so and returns: the instruction faults again, and a core file
- * shows it.
+ * The handler runs on an alternate stack, one for each worker's LWP.  A fault of a process may be the end of
+ * that process alone (proc/trap.c).  For an overflow of a thread's stack there is a report (crash_report.c).
+ * Then, and for all other faults without a word, what the program had installed before the runtime started is
+ * called as the kernel would have called it; where that is the default action, the handler makes it so and
+ * returns: the instruction faults again, and a core file shows it.
  *
- * A program that installs a handler of its own later has that one, and no reports and no traps.  Such a handler runs on the
- * thread's stack unless it says SA_ONSTACK, and cannot run at all when that is what is full.
+ * A program that installs a handler of its own later has that one, and no reports and no traps.  Such a
+ * handler runs on the thread's stack unless it says SA_ONSTACK, and cannot run at all when that is what is
+ * full.
  *
- * The handler reads what this LWP alone writes: which cpu or detached thread it has (runtime.h).  It takes the loader's
- * lock to name functions; that lock is recursive, so a thread that overflows inside the loader gets through as well.  A
- * fault within the handler ends the process: the signal is blocked by then.
+ * The handler asks which thread this LWP runs (current.c), also if its cpu is being taken from it.  It takes
+ * the loader's lock to name functions; that lock is recursive, so a thread that overflows inside the loader
+ * gets through as well.  A fault within the handler ends the process: the signal is blocked by then.
  */
 #include "crash.h"
 
@@ -24,6 +25,7 @@
 
 #include "atomic.h"
 #include "backtrace.h"
+#include "current.h"
 #include "fault.h"
 #include "proc/trap.h"
 #include "runtime.h"
@@ -31,7 +33,8 @@
 
 enum { ALTERNATE = 128 << 10, SIGNALS = 4, ALWAYS = 2 };
 
-static const int signals[SIGNALS] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL}; /* the first ALWAYS; all, if processes' are trapped */
+/* The first ALWAYS of them; all, if those of processes are trapped. */
+static const int signals[SIGNALS] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 static struct sigaction before[SIGNALS]; /* what was there; written before the handler is */
 static uint32_t trapping;                /* atomic */
 
@@ -78,18 +81,6 @@ static void chain(int sig, siginfo_t *info, void *context) {
         now.sa_handler(sig);
 }
 
-/* The thread that this LWP runs, NULL: none.  Its cpu may be taken from it meanwhile (take.c); it stays its thread. */
-static struct mni_thread *current(const struct mni_worker *w) {
-    struct mni_cpu *c;
-    struct mni_thread *t, *detached;
-    do {
-        c = aptr_load_acquire(&w->cpu);
-        t = c ? aptr_load_acquire(&c->current) : NULL;
-        detached = aptr_load_acquire(&w->detached);
-    } while (!detached && c != aptr_load_acquire(&w->cpu));
-    return detached ? detached : t;
-}
-
 static bool on_alternate(void) {
     const char *here = __builtin_frame_address(0);
     return alternate.stack && here > alternate.stack && here < alternate.end;
@@ -98,8 +89,9 @@ static bool on_alternate(void) {
 static void handle(int sig, siginfo_t *info, void *context) {
     int saved = errno;
     const struct mni_worker *w = mni_worker_self();
-    struct mni_thread *t = info->si_code > 0 && mni_rt && w ? current(w) : NULL;
-    if (t && on_alternate() && a32_load_acquire(&trapping) && mni_trap(t, a32_load(&w->inside), info, context)) {
+    struct mni_thread *t = info->si_code > 0 && mni_rt && w ? mni_current() : NULL;
+    if (t && on_alternate() && a32_load_acquire(&trapping) &&
+        mni_trap(t, a32_load(&w->inside), info, context)) {
         errno = saved;
         return;
     }

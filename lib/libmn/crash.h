@@ -17,11 +17,9 @@ void mni_crash_trap(void);
 void mni_crash_worker_start(void);
 void mni_crash_worker_end(void);
 
-/* crash_report.c, signal safe: whether the address of a fault lies in the guard of the thread's stack, and the report of that. */
+/* crash_report.c, signal safe: whether the address of a fault lies in the guard of the thread's stack, and the
+ * report of that. */
 bool mni_overflowed(const struct mni_thread *t, const void *address);
 void mni_overflow_report(const struct mni_thread *t, const void *address);
-
-/* The caller's backtrace to standard error, without the innermost frames. */
-void mni_crash_backtrace(int skip);
 
 #endif

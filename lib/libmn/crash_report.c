@@ -1,8 +1,9 @@
 /*
  * Saying which thread ran out of stack.
  *
- * A stack that grows into its guard faults.  The handler (crash.c) has the address looked up in the slab; if it lies in the
- * guard of the very slot that this LWP's thread has, the thread's handle, name, entry function and backtrace are written.
+ * A stack that grows into its guard faults.  The handler (crash.c) has the address looked up in the slab; if
+ * it lies in the guard of the very slot that this LWP's thread has, the thread's handle, name, entry function
+ * and backtrace are written.
  */
 #include "crash.h"
 
@@ -21,14 +22,6 @@ static void write_line(const char *line, size_t size, int n) {
         sys(SYS_write, 2, line, (size_t)n < size ? (size_t)n : size - 1);
 }
 
-__attribute__((noinline)) void mni_crash_backtrace(int skip) {
-    void *pcs[FRAMES];
-    int n = backtrace_take(pcs, FRAMES, skip + 1);
-    backtrace_print(2, pcs, n);
-    if (n == FRAMES)
-        write_line("  ...\n", 7, 6);
-}
-
 bool mni_overflowed(const struct mni_thread *t, const void *address) {
     char *slot;
     unsigned class;
@@ -38,15 +31,23 @@ bool mni_overflowed(const struct mni_thread *t, const void *address) {
 
 __attribute__((noinline)) void mni_overflow_report(const struct mni_thread *t, const void *address) {
     char line[600], symbol[300];
+    void *pcs[FRAMES];
     const char *name = t->name;
     int n = snprintf(line, sizeof line,
-                     "odonata: stack overflow: thread %#lx%s%s%s, entry function %s: its stack of %zu KiB is full (%p)\n",
+                     "odonata: stack overflow: thread %#lx%s%s%s, entry function %s: its stack of %zu KiB is "
+                     "full (%p)\n",
                      (unsigned long)mni_thread_handle(t), name ? " \"" : "", name ? name : "", name ? "\"" : "",
-                     mni_symbol((void *)(uintptr_t)t->fn, symbol, sizeof symbol), mni_stack_bytes(t->stack_class) >> 10, address);
+                     mni_symbol((void *)(uintptr_t)t->fn, symbol, sizeof symbol),
+                     mni_stack_bytes(t->stack_class) >> 10, address);
     write_line(line, sizeof line, n);
-    mni_crash_backtrace(3); /* without this function, handle and the kernel's frame */
+    /* Without this function, handle and the kernel's frame. */
+    n = backtrace_take(pcs, FRAMES, 3);
+    backtrace_print(2, pcs, n);
+    if (n == FRAMES)
+        write_line("  ...\n", 7, 6);
     if (t->stack_class < MN_STACK_1M) {
-        static const char hint[] = "  struct mn_attr's member stack, or MN_STACK in the environment, gives a larger one\n";
+        static const char hint[] =
+            "  struct mn_attr's member stack, or MN_STACK in the environment, gives a larger one\n";
         write_line(hint, sizeof hint, (int)sizeof hint - 1);
     }
 }

@@ -1,11 +1,12 @@
 /*
  * walk_read: walking stacks through reads of our own.
  *
- * libunwind's library for other processes has its reads answered by who calls it; the one for its own process makes them,
- * and faults where what it follows makes no sense.  Unwind tables are still found by the latter: both are the same program.
+ * libunwind's library for other processes has its reads answered by who calls it; the one for its own process
+ * makes them, and faults where what it follows makes no sense.  Unwind tables are still found by the latter:
+ * both are the same program.
  *
- * Where an address has no unwind information, libunwind goes on by frame pointers, which may step over frames: who has to
- * know all of them looks at `guessed`.
+ * Where an address has no unwind information, libunwind goes on by frame pointers, which may step over frames:
+ * who has to know all of them looks at `guessed`.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -82,7 +83,8 @@ static bool load(void) {
     *(void **)&unw.init = dlsym(lib, NAME(unw_init_remote));
     *(void **)&unw.step = dlsym(lib, NAME(unw_step));
     *(void **)&unw.get = dlsym(lib, NAME(unw_get_reg));
-    return unw.create && unw.destroy && unw.accessors && unw.local && unw.cache && unw.init && unw.step && unw.get;
+    return unw.create && unw.destroy && unw.accessors && unw.local && unw.cache && unw.init && unw.step &&
+           unw.get;
 }
 
 void *mni_unwind_open(void) {
@@ -120,7 +122,8 @@ void mni_unwind(void *space, struct mni_unwind *u, bool (*visit)(struct mni_unwi
 bool mni_unwind_name(const void *pc, char *name, size_t size, unsigned long *offset) {
     unw_word_t off = 0;
     unw_accessors_t *a = unw.accessors ? unw.accessors(*unw.local) : NULL;
-    if (!a || !a->get_proc_name || a->get_proc_name(*unw.local, (unw_word_t)(uintptr_t)pc, name, size, &off, NULL) < 0)
+    if (!a || !a->get_proc_name ||
+        a->get_proc_name(*unw.local, (unw_word_t)(uintptr_t)pc, name, size, &off, NULL) < 0)
         return false;
     *offset = off;
     return true;

@@ -1,6 +1,6 @@
 /*
- * Faults of processes as their exit reasons: what faults, in which kind of process, what is released and who is told; the
- * others go on.
+ * Faults of processes as their exit reasons: what faults, in which kind of process, what is released and who
+ * is told; the others go on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,45 +23,48 @@ static char *gone; /* a mapping behind the end of its file */
 static int pair[2];
 static atomic_int deferred;
 
+/* UndefinedBehaviourSanitizer would find it first. */
+#define FAULT __attribute__((noinline, no_sanitize("undefined")))
+
 /* ---- what goes wrong: each is the innermost function of a process */
 
-static __attribute__((noinline)) int null_deref(void) {
+static FAULT int null_deref(void) {
     *nowhere = 1;
     return zero;
 }
-static __attribute__((noinline)) int read_noncanonical(void) {
+static FAULT int read_noncanonical(void) {
     return *(volatile int *)((uintptr_t)0xdeadbeef << 32);
 }
-static __attribute__((noinline)) int write_const(void) {
+static FAULT int write_const(void) {
     *(volatile int *)(uintptr_t)&constant = 2;
     return zero;
 }
-static __attribute__((noinline)) int divide(void) {
+static FAULT int divide(void) {
     return 100 / zero;
 }
-static __attribute__((noinline)) int illegal(void) {
+static FAULT int illegal(void) {
     __builtin_trap();
 }
-static __attribute__((noinline)) int behind_file(void) {
+static FAULT int behind_file(void) {
     return *(volatile char *)gone;
 }
-static __attribute__((noinline)) int jump_to_null(void) {
+static FAULT int jump_to_null(void) {
     null_function();
     return zero;
 }
-static __attribute__((noinline)) int jump_wild(void) {
+static FAULT int jump_wild(void) {
     wild_function();
     return zero;
 }
-static __attribute__((noinline)) int recurse(int n) {
+static FAULT int recurse(int n) {
     volatile char frame[200];
     frame[n % 200] = (char)n;
     return n < 0 ? n : recurse(n + 1) + frame[n % 200];
 }
-static __attribute__((noinline)) int overflow(void) {
+static FAULT int overflow(void) {
     return recurse(1);
 }
-static __attribute__((noinline)) int x87(void) {
+static FAULT int x87(void) {
 #ifdef __x86_64__
     /* With something on the x87 stack, its exceptions on, and the direction flag set. */
     const unsigned short control = 0x37b;
@@ -101,7 +104,8 @@ static int64_t reason_of(mn_ref ref, struct mn_fault *fault) {
 
 static int64_t end_of(int (*fn)(void *), void *arg, enum mn_stack stack, struct mn_fault *fault) {
     mn_ref ref;
-    const struct mn_spawn_attr opt = {.name = "crasher", .flags = MN_SPAWN_MONITOR, .monitor = &ref, .stack = stack};
+    const struct mn_spawn_attr opt = {
+        .name = "crasher", .flags = MN_SPAWN_MONITOR, .monitor = &ref, .stack = stack};
     return mn_spawn_opt(NULL, &opt, fn, arg) < 0 ? -1 : reason_of(ref, fault);
 }
 
@@ -142,7 +146,7 @@ static void kinds(void) {
 static void count(void *arg) {
     atomic_fetch_add(&deferred, (int)(intptr_t)arg);
 }
-static void faults_too(void *arg) {
+static FAULT void faults_too(void *arg) {
     atomic_fetch_add(&deferred, 1);
     *(volatile char *)arg = 1;
 }
@@ -194,7 +198,8 @@ static int linked(void *arg) {
 
 static void links(void) {
     struct mn_fault f;
-    is(end_of(linked, of(null_deref), MN_STACK_DEFAULT, &f), MN_REASON_SEGV, "who is linked ends for the same reason");
+    is(end_of(linked, of(null_deref), MN_STACK_DEFAULT, &f), MN_REASON_SEGV,
+       "who is linked ends for the same reason");
     is(f.signal, SIGSEGV, "with what is known of the fault");
     struct mn_spawn_attr opt = {.flags = MN_SPAWN_LINK};
     struct mn_msg *m;
@@ -202,7 +207,8 @@ static void links(void) {
     mn_trap_exit(true);
     mn_spawn_opt(&pid, &opt, run_fault, of(illegal));
     if (ok(mn_receive(&m) == 0, "who traps exits is told")) {
-        ok(m->type == MN_MSG_EXIT && m->from == pid && mn_msg_reason(m) == MN_REASON_ILL && mn_msg_fault(m), "by a message");
+        ok(m->type == MN_MSG_EXIT && m->from == pid && mn_msg_reason(m) == MN_REASON_ILL && mn_msg_fault(m),
+           "by a message");
         mn_msg_free(m);
     }
     mn_trap_exit(false);
@@ -218,11 +224,35 @@ static int elsewhere(void *arg) {
     return run_fault(arg);
 }
 
+/* It computes for so long that its CPU is given to another LWP. */
+static int computes(void *arg) {
+    for (int64_t until = mn_now() + 60000000; mn_now() < until;)
+        continue;
+    for (volatile unsigned i = 0; i < 30000000; i++)
+        continue;
+    return run_fault(arg);
+}
+
+static struct mn_mutex robust;
+static int locks(void *arg) {
+    mn_mutex_lock(&robust);
+    return run_fault(arg);
+}
+
 static void calls(void) {
     mn_pid pid;
     mn_spawn(&pid, serve, of(null_deref));
     is(mn_call(pid, 1, NULL, 0, NULL), -ECONNRESET, "a call of one that faults");
-    is(end_of(elsewhere, of(null_deref), MN_STACK_DEFAULT, NULL), MN_REASON_SEGV, "after it has been elsewhere");
+    is(end_of(elsewhere, of(null_deref), MN_STACK_DEFAULT, NULL), MN_REASON_SEGV,
+       "after it has been elsewhere");
+    mn_pid other;
+    mn_spawn(&other, serve, of(null_deref)); /* somebody has to want the CPU */
+    is(end_of(computes, of(null_deref), MN_STACK_DEFAULT, NULL), MN_REASON_SEGV, "on an LWP without a CPU");
+    mn_exit_signal(other, MN_REASON_KILL);
+    mn_mutex_init_robust(&robust);
+    is(end_of(locks, of(null_deref), MN_STACK_DEFAULT, NULL), MN_REASON_SEGV, "one that holds a mutex");
+    is(mn_mutex_lock(&robust), -EOWNERDEAD, "whose next owner is told");
+    mn_mutex_unlock(&robust);
 }
 
 /* An ordinary thread becomes a process. */
@@ -260,8 +290,13 @@ static void h_terminate_faults(void *state, int64_t reason) {
     null_deref();
     terminated++;
 }
-static const struct mn_handler handler = {.state_size = sizeof(int (*)(void)), .init = h_init, .handle_message = h_message,
-    .handle_call = h_call, .handle_timeout = h_timeout, .terminate = h_terminate, .name = "handler"};
+static const struct mn_handler handler = {.state_size = sizeof(int (*)(void)),
+                                          .init = h_init,
+                                          .handle_message = h_message,
+                                          .handle_call = h_call,
+                                          .handle_timeout = h_timeout,
+                                          .terminate = h_terminate,
+                                          .name = "handler"};
 static int stops(void *state, struct mn_msg *m) {
     (void)state, (void)m;
     return MN_STOP;
@@ -312,17 +347,19 @@ static void handlers(void) {
 
 static void many(void) {
     struct rusage before, after;
-    const int n = (int)(10000 * scale());
+    const int n = (int)(5000 * scale()); /* main does it twice */
     int wrong = 0;
     int (*const faults[])(void) = {null_deref, illegal, jump_to_null};
     for (int i = 0; i < 200; i++)
         end_of(run_fault, of(overflow), MN_STACK_DEFAULT, NULL);
     getrusage(RUSAGE_SELF, &before);
     for (int i = 0; i < n; i++)
-        wrong += end_of(run_fault, of(faults[i % 3]), MN_STACK_DEFAULT, NULL) != (i % 3 == 1 ? MN_REASON_ILL : MN_REASON_SEGV);
+        wrong += end_of(run_fault, of(faults[i % 3]), MN_STACK_DEFAULT, NULL) !=
+                 (i % 3 == 1 ? MN_REASON_ILL : MN_REASON_SEGV);
     getrusage(RUSAGE_SELF, &after);
     is(wrong, 0, "%d processes fault in a row", n);
-    ok(after.ru_maxrss - before.ru_maxrss < 4096, "and leave nothing behind (%ld KiB)", after.ru_maxrss - before.ru_maxrss);
+    long kib = after.ru_maxrss - before.ru_maxrss;
+    ok(kib < 4096, "and leave nothing behind (%ld KiB)", kib);
 }
 
 static atomic_int starts;
@@ -356,7 +393,8 @@ static int first(void *arg) {
     kinds();
     released(null_deref, MN_REASON_SEGV);
     released(overflow, MN_REASON_STACK);
-    is(end_of(normal, NULL, MN_STACK_DEFAULT, NULL), MN_REASON_SEGV, "what was deferred faults after a normal end");
+    is(end_of(normal, NULL, MN_STACK_DEFAULT, NULL), MN_REASON_SEGV,
+       "what was deferred faults after a normal end");
     is(end_of(undefer, NULL, MN_STACK_DEFAULT, NULL), MN_REASON_SEGV, "or in mn_undefer");
     links();
     calls();

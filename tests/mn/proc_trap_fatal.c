@@ -1,6 +1,6 @@
 /*
- * Faults that are not a process's own affair: the program dies of them, or its handler is called, as without traps; and the
- * report says of which process it was, and why.
+ * Faults that are not a process's own affair: the program dies of them, or its handler is called, as without
+ * traps; and the report says of which process it was, and why.
  */
 #include <errno.h>
 #include <mn.h>
@@ -18,7 +18,10 @@ static volatile int zero;
 static volatile size_t eight = 8;
 static bool trap = true;
 
-static __attribute__((noinline)) int null_deref(void) {
+/* UndefinedBehaviourSanitizer would find it first. */
+#define FAULT __attribute__((noinline, no_sanitize("undefined")))
+
+static FAULT int null_deref(void) {
     *nowhere = 1;
     return zero;
 }
@@ -37,7 +40,7 @@ static void on_signal(int sig) {
 
 /* ---- in processes */
 
-static int in_memcpy(void *arg) {
+static FAULT int in_memcpy(void *arg) {
     (void)arg;
     char bytes[64] = "";
     memcpy(nowhere, bytes, eight * 8);
@@ -81,25 +84,39 @@ static int plain(void *arg) {
     return null_deref() + zero;
 }
 /* Where it was called from is overwritten, and what lies above: it returns to nowhere. */
-static __attribute__((noinline)) int overwrite(size_t words, uintptr_t with) {
+static FAULT int overwrite(size_t words, uintptr_t with) {
     volatile uintptr_t *frame = __builtin_frame_address(0);
     for (size_t i = 0; i < words; i++)
         frame[i] = with;
     return zero;
 }
-static int smashed_zero(void *arg) {
+static FAULT int smashed_zero(void *arg) {
     (void)arg;
     return overwrite(12, 0) + zero;
 }
-static int smashed(void *arg) {
+static FAULT int smashed(void *arg) {
     (void)arg;
     return overwrite(12, 0x5555) + zero;
 }
 /* With all that the runtime has there. */
-static int smashed_all(void *arg) {
+static FAULT int smashed_all(void *arg) {
     (void)arg;
     return overwrite(200, (uintptr_t)&trap) + zero;
 }
+#ifdef __x86_64__
+/* Calls without unwind information; with a frame pointer that would lead past its caller. */
+int without_information(int (*fn)(void));
+__asm__(".text\n"
+        "without_information:\n"
+        "    subq $8, %rsp\n"
+        "    call *%rdi\n"
+        "    addq $8, %rsp\n"
+        "    ret\n");
+static int unknown_caller(void *arg) {
+    (void)arg;
+    return without_information(null_deref) + zero;
+}
+#endif
 /* A chain of frames that leads out of the stack. */
 static int no_stack(void *arg) {
     (void)arg;
@@ -213,7 +230,8 @@ static int run(void (*prepare)(void), int (*first)(void *), int (*in_process)(vo
 
 static void in_process(int (*fn)(void *), int sig, const char *why, const char *what) {
     is(run(dies, main_fn, fn), sig, "the program dies: %s", what);
-    if (!ok(why ? strstr(text, "\"crasher\"") && strstr(text, why) : text[0] == 0, why ? "and says: %s" : "and says nothing", why))
+    bool said = why ? strstr(text, "\"crasher\"") && strstr(text, why) : text[0] == 0;
+    if (!ok(said, "and says: %s", why ? why : "nothing"))
         fprintf(stderr, "# %s\n", text);
 }
 
@@ -241,6 +259,7 @@ int main(void) {
     in_process(smashed, SIGSEGV, "", "its frames are overwritten");
     is(run(dies, main_fn, smashed_all), SIGSEGV, "the program dies: its whole stack is overwritten");
 #ifdef __x86_64__
+    in_process(unknown_caller, SIGSEGV, "cannot be followed", "a caller without unwind information");
     is(run(dies, main_fn, no_stack), SIGSEGV, "the program dies: it has left its stack");
 #endif
     elsewhere(first_itself, "its first thread");

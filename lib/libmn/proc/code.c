@@ -1,11 +1,12 @@
 /*
  * code: which modules (the program, shared objects) a program has registered as processes' code.
  *
- * A list that only grows, and is read by handlers of signals.  What lies where is in the module's program headers, which
- * are mapped as long as it is loaded; so a registered one is never unloaded.
+ * A list that only grows, and is read by handlers of signals.  What lies where is in the module's program
+ * headers, which are mapped as long as it is loaded; so a registered one is never unloaded.
  *
- * libmn itself is in the list, since walks go through some of its frames, but its code is not processes' code.  Where both
- * are one module (the library linked statically), no address would tell them apart: nothing is trapped then.
+ * libmn itself is in the list, since walks go through some of its frames, but its code is not processes'
+ * code.  Where both are one module (the library linked statically), no address would tell them apart: nothing
+ * is trapped then.
  */
 #include "proc/code.h"
 
@@ -25,18 +26,20 @@
 struct module {
     struct module *next;
     uintptr_t base;
-    const ElfW(Phdr) *headers;
+    const ElfW(Phdr) * headers;
     unsigned n;
     bool code;
 };
 
 static struct module *modules; /* atomic */
 
-static bool inside(uintptr_t base, const ElfW(Phdr) *headers, unsigned n, uint32_t flags, uintptr_t at, uintptr_t size) {
+static bool inside(uintptr_t base, const ElfW(Phdr) * headers, unsigned n, uint32_t flags, uintptr_t at,
+                   uintptr_t size) {
     for (unsigned i = 0; i < n; i++) {
         const ElfW(Phdr) *h = &headers[i];
         uintptr_t offset = at - (base + h->p_vaddr);
-        if (h->p_type == PT_LOAD && (h->p_flags & flags) == flags && offset < h->p_memsz && size <= h->p_memsz - offset)
+        if (h->p_type == PT_LOAD && (h->p_flags & flags) == flags && offset < h->p_memsz &&
+            size <= h->p_memsz - offset)
             return true;
     }
     return false;

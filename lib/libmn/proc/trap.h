@@ -11,8 +11,8 @@ struct mni_thread;
 int mni_trap_prepare(void);
 
 /*
- * In the handler, on the alternate stack, of a signal that an instruction of thread t has caused; inside: in the runtime.
- * True: when the handler returns, the thread goes on with the end of its process.
+ * In the handler, on the alternate stack, of a signal that an instruction of thread t has caused; inside: in
+ * the runtime. True: when the handler returns, the thread goes on with the end of its process.
  */
 bool mni_trap(struct mni_thread *t, bool inside, const siginfo_t *info, void *context);
 

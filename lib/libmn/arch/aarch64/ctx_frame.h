@@ -42,7 +42,8 @@ static inline void mni_ctx_set(ucontext_t *uc, uintptr_t pc, uintptr_t sp) {
 
 /* A fault: there was no instruction to be had. */
 static inline bool mni_ctx_jumped(const ucontext_t *uc, const siginfo_t *info) {
-    return (uintptr_t)info->si_addr == mni_ctx_pc(uc);
+    bool memory = info->si_signo == SIGSEGV || info->si_signo == SIGBUS; /* others give the address of the instruction */
+    return memory && (uintptr_t)info->si_addr == mni_ctx_pc(uc);
 }
 
 /* If it was called, where from; the context is then the caller's, after the call. */

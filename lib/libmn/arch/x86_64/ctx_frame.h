@@ -41,7 +41,8 @@ static inline void mni_ctx_set(ucontext_t *uc, uintptr_t pc, uintptr_t sp) {
 /* A fault: there was no instruction to be had.  Of an address that no memory can have, some CPUs do not say which it was. */
 static inline bool mni_ctx_jumped(const ucontext_t *uc, const siginfo_t *info) {
     int64_t pc = (int64_t)mni_ctx_pc(uc);
-    return (uintptr_t)info->si_addr == (uintptr_t)pc || (pc >> 47 != 0 && pc >> 47 != -1);
+    bool memory = info->si_signo == SIGSEGV || info->si_signo == SIGBUS; /* others give the address of the instruction */
+    return memory && ((uintptr_t)info->si_addr == (uintptr_t)pc || (pc >> 47 != 0 && pc >> 47 != -1));
 }
 
 /* If it was called, where from, as the stack between low and high has it; the context is then the caller's, after the call. */
