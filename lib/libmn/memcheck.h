@@ -9,6 +9,8 @@
 #define VALGRIND_STACK_REGISTER(low, high) 0
 #define VALGRIND_STACK_DEREGISTER(id) ((void)0)
 #define VALGRIND_MAKE_MEM_UNDEFINED(memory, size) ((void)0)
+#define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
+#define VALGRIND_ENABLE_ERROR_REPORTING ((void)0)
 #endif
 
 #endif

@@ -26,6 +26,7 @@
 #include "export.h"
 #include "guard.h"
 #include "lock.h"
+#include "memcheck.h"
 #include "panic.h"
 #include "slab.h"
 #include "symbol.h"
@@ -115,6 +116,7 @@ UNWATCHED static size_t depth_of(char *slot, unsigned class, const unsigned char
 static void measure(char *slot, unsigned class) {
     unsigned char pages[(1 << 20) / PAGE];
     void *(*fn)(void *) = function_of(mni_stack_header(slot, class));
+    VALGRIND_DISABLE_ERROR_REPORTING; /* to it, what lies below a stack pointer is nobody's memory */
     if (fn && sys(SYS_mincore, slot, mni_stack_bytes(class), pages) == 0) {
         char *top = mni_stack_top(slot, class);
         size_t depth = depth_of(slot, class, pages), most = (size_t)(top - slot) - mni_stack_guard(class);
@@ -129,6 +131,7 @@ static void measure(char *slot, unsigned class) {
         }
         memset(top - depth, 0, depth);
     }
+    VALGRIND_ENABLE_ERROR_REPORTING;
 }
 
 void mni_stack_watched_give(char *slot, unsigned class) {
@@ -155,6 +158,7 @@ static void note_living(struct marks *m) {
     static const size_t span = (size_t)AT_ONCE * PAGE;
     unsigned char pages[AT_ONCE];
     struct mni_step *step;
+    VALGRIND_DISABLE_ERROR_REPORTING;
     for (unsigned i = 0; (step = mni_slab_step_at(i)) != NULL; i++) {
         size_t bytes = mni_stack_bytes(step->class), used = a32_load(&step->used) * bytes;
         for (size_t from = 0; from < used; from += span) {
@@ -172,6 +176,7 @@ static void note_living(struct marks *m) {
             }
         }
     }
+    VALGRIND_ENABLE_ERROR_REPORTING;
 }
 
 /* ---- the report */

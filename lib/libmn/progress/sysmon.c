@@ -158,8 +158,14 @@ static void *sysmon_main(void *arg) {
     return NULL;
 }
 
+static void drop_seen(void) {
+    free(self.seen);
+    self.seen = NULL;
+}
+
 int mni_sysmon_start(struct mni_runtime *rt) {
     self.rt = rt;
+    drop_seen(); /* what a runtime has that a fork left behind */
     self.seen = mni_policy_start(rt);
     if (!self.seen)
         return -ENOMEM;
@@ -173,7 +179,7 @@ int mni_sysmon_start(struct mni_runtime *rt) {
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     self.runs = r == 0;
     if (r)
-        free(self.seen);
+        drop_seen();
     return -r;
 }
 
@@ -183,7 +189,7 @@ void mni_sysmon_stop(void) {
     a32_store_release(&self.stop, 1);
     ring();
     pthread_join(self.lwp, NULL);
-    free(self.seen);
+    drop_seen();
     self.runs = false;
 }
 
