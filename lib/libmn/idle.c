@@ -259,7 +259,7 @@ bool mni_idle(struct mni_worker *w) {
             mni_poller_finish(c); /* it may wake others, but not this one */
         if (!c)
             return false;
-        c->now = (int64_t)clock_now_ns();
+        a64_store((uint64_t *)&c->now, clock_now_ns()); /* relaxed: read by mni_nap_put_off */
         if (!nothing || roused || !naps || due(c)) {
             mni_busy_again();
             break;

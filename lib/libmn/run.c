@@ -22,6 +22,7 @@
 #include "offload/offload.h"
 #include "panic.h"
 #include "proc/proc.h"
+#include "progress/nap.h"
 #include "progress/progress.h"
 #include "sched.h"
 #include "shake.h"
@@ -221,6 +222,7 @@ static void finish(void) {
     mni_sysmon_stop();
     mni_shake_stop();
     mni_workers_join();
+    mni_nap_end();
     mni_offload_stop();
     mni_signals_stop();
     a32_store(&mni_solo_word, 0);

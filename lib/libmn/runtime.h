@@ -82,7 +82,7 @@ struct mni_cpu {
     uint32_t index;
     uint32_t polls; /* threads that began to wait for a descriptor here, less those that went on here (io/poller.c) */
     uint32_t looks; /* mutex waits without a deadline that have a timer all the same, as polls counted; deadlock.c */
-    int64_t now; /* a recent time */
+    int64_t now; /* a recent time; written atomically */
     int64_t oldest_since; /* since then the ring's oldest thread is that at the index `oldest` */
     uint32_t oldest;
     struct mni_timers *timers;

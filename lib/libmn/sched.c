@@ -6,6 +6,7 @@
 #include "idle.h"
 #include "io/poller.h"
 #include "proc/proc.h"
+#include "progress/nap.h"
 #include "table.h"
 #include "take.h"
 
@@ -63,7 +64,8 @@ void mni_housekeep(struct mni_cpu *c) {
     else if (passed < LOOK_NS && c->ticks < MOST_TICKS)
         c->ticks++;
     c->tick = (int32_t)c->ticks;
-    c->now = now;
+    a64_store((uint64_t *)&c->now, (uint64_t)now); /* relaxed: read by mni_nap_put_off */
+    mni_come_round(now);
     look_at_slice(c, now);
     mni_thread_share(c);
     /* Also when nothing is due: the queue follows the time (two comparisons, then). */

@@ -413,7 +413,7 @@ int main(int argc, char **argv) {
     long hits;
     int maps = under(NULL, "life", 0, &hits);
     ok(maps > 30 && maps < 250, "without failures there are %d mappings", maps);
-    static const char *const points[] = {"mmap",     "malloc", "clone", "madvise", "madvise:from=1,mprotect",
+    static const char *const points[] = {"mmap",     "malloc", "clone", "madvise", "madvise:from=1,mprotect", "timerfd",
                                          "affinity", "hwloc",  "futex", "eintr"};
     for (unsigned i = 0; i < sizeof points / sizeof *points; i++)
         each(points[i], maps);

@@ -10,7 +10,7 @@
  * from the next: a thread that yields when there are others, or blocks, changes it.
  *
  *     no switch since the last look, outside the runtime, something waits, and    then
- *     - its LWP has used next to no CPU time since the last look, and sleeps      it goes
+ *     - its LWP has used next to no CPU time since the last look, and sleeps      it goes after half a slice
  *     - the same, but it would run if the machine were not busy with others       it goes after some slices: the others shall have
  *                                                                                 their share beside it
  *     - it has been so for a slice, not counting times in which it did nothing
@@ -100,7 +100,9 @@ static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_se
     const int64_t slice = (int64_t)rt->config.slice_us * 1000;
     uint64_t switches = a64_load(&c->count.switches), spawns = a64_load(&c->count.spawns);
     if (!w || s->worker != w || s->switches != switches || !aptr_load(&c->current)) {
-        *s = (struct mni_seen){w, switches, spawns, now, now, w ? used(w) : -1, 0, false};
+        /* It has come round since; that was hardly before the thread that is there began.  Relaxed: a hint. */
+        int64_t came = (int64_t)a64_load((const uint64_t *)&c->now), since = came > s->at && came < now ? came : now;
+        *s = (struct mni_seen){w, switches, spawns, since, now, w ? used(w) : -1, 0, false};
         return MNI_LOOK_BUSY;
     }
     int64_t before = s->used, passed = now - s->at, started = (int64_t)(spawns - s->spawns);
@@ -128,7 +130,7 @@ static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_se
     bool idles = known && spent * 8 < passed;
     bool starves = idles && lwp_runnable((int)a32_load((const uint32_t *)&w->tid)); /* relaxed: what it is for good */
     /* A look is never more than a tenth early. */
-    bool stuck = starves ? now - s->since >= STARVED * slice : idles || now - s->since >= slice - slice / 8;
+    bool stuck = now - s->since >= (starves ? STARVED * slice : idles ? slice / 2 : slice - slice / 8);
     if (!stuck || a32_load(&w->inside))
         return MNI_LOOK_BUSY;
     bool moved = move(rt, c);
