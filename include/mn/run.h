@@ -55,7 +55,8 @@ int mn_start(const struct mn_config *config);
 
 /*
  * Requests cancellation of every thread, waits for them to end, and ends the runtime.  A process that is still there after
- * 100 ms ends at its next call that can block, unless it is shielded.
+ * 100 ms ends at its next call that can block, unless it is shielded.  Calls of other LWPs, which may go on meanwhile, end, or
+ * fail as they do without a runtime.
  *   -ETIMEDOUT  some thread still runs at the deadline: the runtime goes on, without it being stopped
  *   -EPERM      there is no runtime, or it was started by mn_run
  *   -EDEADLK    called by a green thread

@@ -8,6 +8,7 @@
 #include "exit.h"
 #include "foreign.h"
 #include "fork.h"
+#include "keep.h"
 #include "sched.h"
 #include "run.h"
 #include "scope.h"
@@ -15,15 +16,17 @@
 
 static const struct mn_attr plain;
 
-static int check(const struct mn_attr *a, void *(*fn)(void *)) {
-    const struct mni_runtime *rt = mni_rt;
-    if (!fn || (unsigned)a->stack >= MNI_STACK_CLASSES || (unsigned)a->priority > MN_LOW || a->flags > 31 ||
-        ((a->flags & MN_BOUND) && (a->flags & (MN_CHILD_FIRST | MN_PINNED | MN_CPU))))
-        return -EINVAL;
+static bool valid(const struct mn_attr *a, void *(*fn)(void *)) {
+    return fn && (unsigned)a->stack < MNI_STACK_CLASSES && (unsigned)a->priority <= MN_LOW && a->flags <= 31 &&
+           !((a->flags & MN_BOUND) && (a->flags & (MN_CHILD_FIRST | MN_PINNED | MN_CPU)));
+}
+
+/* There is a runtime. */
+static int check(const struct mn_attr *a) {
     /* Relaxed: a thread that is started as the runtime ends is found by who ends it, or refused. */
-    if (!rt || a32_load(&rt->ending))
+    if (a32_load(&mni_rt->ending))
         return -EPERM;
-    return (a->flags & MN_CPU) && a->cpu >= rt->ncpus ? -EINVAL : 0;
+    return (a->flags & MN_CPU) && a->cpu >= mni_rt->ncpus ? -EINVAL : 0;
 }
 
 /* What the last thread that had this descriptor left is set anew; it is in no queue and no timer runs. */
@@ -52,10 +55,18 @@ static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, 
 
 static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
     mni_foreign_enter();
-    int r;
-    struct mni_thread *t = mni_thread_take_shared(&r);
-    if (!t)
+    MNI_KEEP_OR(-EPERM);
+    int r = check(a);
+    if (r < 0)
         return r;
+    /* Counted before it can end: otherwise all seem to have ended while the caller still runs. */
+    mni_count_foreign_spawn(1);
+    fence_full(); /* pairs with the swap of `ending`: who ends the runtime sees the count, or we that it does */
+    struct mni_thread *t = a32_load(&mni_rt->ending) ? NULL : mni_thread_take_shared(&r);
+    if (!t) {
+        mni_count_foreign_spawn(-1);
+        return r < 0 ? r : -EPERM;
+    }
     unsigned cpu = a->flags & MN_CPU ? a->cpu : a32_add(&mni_rt->inject, 1) % a32_load(&mni_rt->active);
     prepare(t, a, fn, arg, cpu, a->stack ? a->stack : mni_rt->config.stack, !out);
     if (out)
@@ -67,8 +78,6 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
         r = -ENOMEM;
     else if (a->scope)
         r = mni_scope_enter(a->scope, t);
-    /* Counted before it can end: otherwise all seem to have ended while the caller still runs. */
-    mni_count_foreign_spawn(1);
     if (r == 0 && a->flags & MN_BOUND && (r = mni_bound_start(t)) < 0 && t->scope)
         mni_scope_leave(t, NULL);
     if (r < 0) {
@@ -146,7 +155,9 @@ static inline __attribute__((always_inline)) int go(mn_thread *out, const struct
         mni_leave(c);
         return go_foreign(out, a, fn, arg);
     }
-    int r = go_here(&c, out, a, fn, arg);
+    int r = check(a);
+    if (__builtin_expect(r == 0, 1))
+        r = go_here(&c, out, a, fn, arg);
     mni_leave(c);
     return r;
 }
@@ -156,24 +167,24 @@ int mni_go_here(struct mni_cpu *c, mn_thread *out, const struct mn_attr *attr, v
 }
 
 MN_EXPORT int mn_go(mn_thread *out, void *(*fn)(void *), void *arg) {
-    if (__builtin_expect(!fn || !mni_rt || a32_load(&mni_rt->ending), 0))
-        return check(&plain, fn);
+    if (__builtin_expect(!fn, 0))
+        return -EINVAL;
     return go(out, &plain, fn, arg);
 }
 
 MN_EXPORT int mn_go_attr(mn_thread *out, const struct mn_attr *attr, void *(*fn)(void *), void *arg) {
     if (!attr)
         attr = &plain;
-    int r = check(attr, fn);
-    return r < 0 ? r : go(out, attr, fn, arg);
+    return valid(attr, fn) ? go(out, attr, fn, arg) : -EINVAL;
 }
 
 int mni_go_int(const struct mn_attr *attr, int (*fn)(void *), void *arg) {
     struct mn_attr a = *attr;
     void *(*entry)(void *) = (void *(*)(void *))(void (*)(void))fn;
-    int r = check(&a, entry);
+    if (!valid(&a, entry))
+        return -EINVAL;
     a.flags |= MNI_INT_RESULT;
-    return r < 0 ? r : go(NULL, &a, entry, arg);
+    return go(NULL, &a, entry, arg);
 }
 
 /* The first thread of mn_run: its cpu has no worker yet, so it is the caller's. */

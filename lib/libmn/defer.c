@@ -9,6 +9,7 @@
 #include "export.h"
 #include "fault.h"
 #include "foreign.h"
+#include "keep.h"
 #include "local.h"
 #include "proc/proc.h"
 #include "robust.h"
@@ -58,6 +59,7 @@ int mni_cancel(mn_thread thread, uint32_t poked) {
 }
 
 MN_EXPORT int mn_cancel(mn_thread thread) {
+    MNI_KEEP_OR(-ESRCH);
     struct mni_cpu *c = mni_enter();
     if (!c)
         mni_foreign_enter();

@@ -39,6 +39,7 @@
 #include "dump.h"
 #include "export.h"
 #include "fault.h"
+#include "keep.h"
 #include "peek.h"
 #include "robust.h"
 #include "runq.h"
@@ -366,9 +367,8 @@ static void say_cpu(struct dump *d, const struct mni_cpu *c) {
 }
 
 MN_EXPORT int mn_dump(int fd) {
+    MNI_KEEP_OR(-EPERM);
     const struct mni_runtime *rt = mni_rt;
-    if (!rt)
-        return -EPERM;
     struct dump *d = fault("malloc") ? NULL : calloc(1, sizeof *d);
     if (!d)
         return -ENOMEM;

@@ -84,7 +84,7 @@ void mni_wake_all(void) {
 }
 
 bool mni_rouse_one(void) {
-    const struct mni_runtime *rt = mni_rt; /* it may end now; who calls keeps it from going away (mni_poller_end) */
+    const struct mni_runtime *rt = mni_rt;
     for (unsigned i = 0; rt && i < a32_load(&rt->active); i++)
         if (rouse(rt->cpus[i]))
             return true;

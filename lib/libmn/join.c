@@ -12,6 +12,7 @@
 
 #include "export.h"
 #include "foreign.h"
+#include "keep.h"
 #include "sched.h"
 #include "table.h"
 
@@ -80,6 +81,7 @@ static int withdraw(struct mni_thread *t, const struct mni_parker *self, int r) 
 
 static int join_foreign(mn_thread handle, void **result, int64_t deadline) {
     mni_foreign_enter();
+    MNI_KEEP_OR(-ESRCH);
     struct mni_parker *self = mni_foreign_parker();
     struct mni_thread *t = mni_thread_find(handle);
     if (!t)
@@ -141,6 +143,7 @@ MN_EXPORT int mn_join(mn_thread thread, void **result) {
 }
 
 MN_EXPORT int mn_detach(mn_thread thread) {
+    MNI_KEEP_OR(-ESRCH);
     struct mni_cpu *c = mni_enter();
     if (!c)
         mni_foreign_enter();

@@ -26,6 +26,7 @@
 #include "clock.h"
 #include "export.h"
 #include "foreign.h"
+#include "keep.h"
 #include "sched.h"
 #include "table.h"
 
@@ -69,6 +70,7 @@ MN_EXPORT int mn_park(const char *what) {
 }
 
 MN_EXPORT int mn_unpark(mn_thread thread) {
+    MNI_KEEP_OR(-ESRCH);
     struct mni_cpu *c = mni_enter();
     if (!c)
         mni_foreign_enter();

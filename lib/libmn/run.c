@@ -18,6 +18,7 @@
 #include "fork.h"
 #include "idle.h"
 #include "io/poller.h"
+#include "keep.h"
 #include "lock.h"
 #include "offload/offload.h"
 #include "panic.h"
@@ -35,6 +36,7 @@ struct mni_runtime *mni_rt;
 
 static struct lock start_lock = LOCK_INIT(RANK_INIT);
 static bool by_run; /* guarded by start_lock */
+static uint32_t running; /* workers; 0: there is no runtime that can be used.  Atomic */
 
 static void *aligned(size_t size) {
     size = (size + MNI_LINE - 1) / MNI_LINE * MNI_LINE;
@@ -206,8 +208,11 @@ static int start(const struct mn_config *config, unsigned first) {
         r = mni_worker_start(rt->cpus[i]);
     if (r == 0)
         r = mni_shake_start();
-    if (r == 0 && (r = mni_sysmon_start(rt)) == 0)
+    if (r == 0 && (r = mni_sysmon_start(rt)) == 0) {
+        a32_store(&running, rt->ncpus);
+        mni_keep_open();
         return 0;
+    }
     mni_shake_stop();
     mni_workers_stop();
     mni_workers_join();
@@ -219,6 +224,8 @@ static int start(const struct mn_config *config, unsigned first) {
 
 static void finish(void) {
     struct mni_runtime *rt = mni_rt;
+    a32_store(&running, 0);
+    mni_keep_close();
     mni_sysmon_stop();
     mni_shake_stop();
     mni_workers_join();
@@ -371,8 +378,7 @@ MN_EXPORT int mn_stop(int64_t deadline) {
 }
 
 MN_EXPORT unsigned mn_workers(void) {
-    const struct mni_runtime *rt = mni_rt;
-    return rt ? rt->ncpus : 0;
+    return a32_load(&running); /* relaxed: a number that may be old in any case */
 }
 
 /* What a fork's child never uses again is named here, so that tools which look for leaks see that it is not lost. */
@@ -384,6 +390,8 @@ void mni_run_forked(void) {
         left_behind = mni_rt;
     }
     mni_rt = NULL;
+    running = 0;
+    mni_keep_forked();
     a32_store(&mni_solo_word, 0);
     lock_reset(&start_lock);
     by_run = false;

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "export.h"
 #include "idle.h"
+#include "keep.h"
 #include "io/poller.h"
 #include "proc/proc.h"
 #include "progress/nap.h"
@@ -160,8 +161,19 @@ MN_EXPORT int mn_yield(void) {
     return 0;
 }
 
-void mni_ready_remote(struct mni_thread *t) {
+static void ready_remote(struct mni_thread *t) {
     mni_inbox_push(t->flags & MNI_PINNED ? mni_rt->cpus[t->cpu] : at_work(t->cpu), t);
+}
+
+void mni_ready_remote(struct mni_thread *t) {
+    if (mni_worker_self()) {
+        ready_remote(t);
+        return;
+    }
+    /* The thread may run and end, and the runtime with it, before its cpu's worker has been woken. */
+    mni_keep_alive();
+    ready_remote(t);
+    mni_let_go_foreign();
 }
 
 void mni_leave_work(struct mni_cpu *c) {

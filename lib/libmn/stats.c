@@ -10,6 +10,7 @@
 
 #include "create.h"
 #include "export.h"
+#include "keep.h"
 #include "runq.h"
 #include "runtime.h"
 
@@ -50,11 +51,10 @@ static void give(void *to, size_t size, const void *from, size_t ours) {
 }
 
 MN_EXPORT int mn_stats(struct mn_stats_cpu *array, unsigned n, size_t size) {
-    const struct mni_runtime *rt = mni_rt;
     if (size < sizeof(struct mn_stats_cpu) || (!array && n))
         return -EINVAL;
-    if (!rt)
-        return -EPERM;
+    MNI_KEEP_OR(-EPERM);
+    const struct mni_runtime *rt = mni_rt;
     for (unsigned i = 0; i < n && i < rt->ncpus; i++) {
         struct mn_stats_cpu s;
         read_cpu(rt, rt->cpus[i], &s);
@@ -66,8 +66,7 @@ MN_EXPORT int mn_stats(struct mn_stats_cpu *array, unsigned n, size_t size) {
 MN_EXPORT int mn_stats_stacks(enum mn_stack stack, struct mn_stacks_of_class *stats, size_t size) {
     if (size < sizeof(struct mn_stacks_of_class) || !stats || (unsigned)stack == 0 || (unsigned)stack >= MNI_STACK_CLASSES)
         return -EINVAL;
-    if (!mni_rt)
-        return -EPERM;
+    MNI_KEEP_OR(-EPERM);
     struct mni_stack_totals t;
     mni_stack_totals(stack, &t);
     const struct mn_stacks_of_class s = {
@@ -84,5 +83,6 @@ MN_EXPORT int mn_stats_stacks(enum mn_stack stack, struct mn_stacks_of_class *st
 }
 
 MN_EXPORT uint64_t mn_threads(void) {
-    return mni_rt ? mni_alive() : 0;
+    MNI_KEEP_OR(0);
+    return mni_alive();
 }

@@ -35,6 +35,7 @@ static struct {
     struct mni_thread *free;
     uint64_t max;
     uint32_t batch; /* how many a cpu takes at a time */
+    uint32_t first; /* generation of new descriptors: another for each runtime, so that handles of an earlier one name nobody */
 } table = {.lock = LOCK_INIT(RANK_REGISTRY)};
 
 int mni_table_start(uint64_t max_threads, unsigned ncpus) {
@@ -50,6 +51,9 @@ int mni_table_start(uint64_t max_threads, unsigned ncpus) {
     mni_table.segments = p;
     mni_table.used = table.fresh = 0;
     table.free = NULL;
+    table.first += 0x9e3779b9; /* far from all before */
+    if (table.first == 0)
+        table.first = 1;
     return 0;
 }
 
@@ -96,7 +100,7 @@ static int take_batch(unsigned n, struct mni_thread **chain, uint32_t *count) {
             t->index = table.fresh++;
             t->park.owner = t->index + 1;
             t->waiter.parker = &t->park;
-            a32_store(&t->generation, 1);
+            a32_store_release(&t->generation, table.first); /* release: pairs with the acquire of who looks at all */
         }
         t->next = *chain;
         *chain = t;

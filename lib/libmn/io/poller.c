@@ -57,6 +57,7 @@
 #include "fd.h"
 #include "fork.h"
 #include "idle.h"
+#include "keep.h"
 #include "lock.h"
 #include "poll.h"
 
@@ -129,8 +130,10 @@ void mni_poller_waits(struct mni_cpu *c) {
     }
     /* Full: pairs with the swap of idle by a worker that goes to sleep. */
     a32_add_full(&mni_poller_foreign, 1);
-    if (a32_load(&mni_poller_role) == 0)
+    if (a32_load(&mni_poller_role) == 0 && mni_keep_foreign()) {
         mni_rouse_one();
+        mni_let_go_foreign();
+    }
 }
 
 void mni_poller_waited(struct mni_cpu *c) {

@@ -57,6 +57,7 @@
 #include "fault.h"
 #include "file.h"
 #include "fork.h"
+#include "keep.h"
 #include "progress/lwps.h"
 #include "signals.h"
 #include "slack.h"
@@ -516,8 +517,7 @@ void mni_offload_forked(void) {
 MN_EXPORT int mn_stats_pool(enum mn_pool pool, struct mn_pool_use *stats, size_t size) {
     if ((unsigned)pool >= MNI_POOLS || !stats || size < sizeof *stats)
         return -EINVAL;
-    if (!mni_rt)
-        return -EPERM;
+    MNI_KEEP_OR(-EPERM);
     struct pool *p = &pools[pool];
     struct mni_cpu *cpu = mni_call_begin();
     mni_lock_take(&p->lock);

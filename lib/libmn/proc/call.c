@@ -15,6 +15,7 @@
 #include "call.h"
 #include "create.h"
 #include "export.h"
+#include "keep.h"
 #include "proc/exec.h"
 #include "proc/recv.h"
 
@@ -115,6 +116,7 @@ static void *run_errand(void *arg) {
 
 static int call_foreign(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply,
                         int64_t deadline) {
+    MNI_KEEP_OR(-EPERM);
     if (reply)
         return -EINVAL;
     struct errand e = {pid, tag, data, size, deadline, 0};
@@ -131,8 +133,6 @@ MN_EXPORT int mn_call_until(mn_pid pid, uint64_t tag, const void *data, size_t s
                             int64_t deadline) {
     if (size > UINT32_MAX)
         return -EMSGSIZE;
-    if (!mni_rt)
-        return -EPERM;
     struct mni_cpu *c = mni_enter();
     if (!c)
         return call_foreign(pid, tag, data, size, reply, deadline);
@@ -212,8 +212,7 @@ MN_EXPORT int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size
 MN_EXPORT int mn_reply_to(mn_pid from, mn_ref ref, uint64_t tag, const void *data, size_t size) {
     if (size > UINT32_MAX)
         return -EMSGSIZE;
-    if (!mni_rt)
-        return -EPERM;
+    MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c = mni_call_begin();
     struct mni_proc *p = c ? mni_proc_self(c) : NULL;
     struct mni_msg *m = mni_msg_make(mni_part(c), MNI_K_REPLY, mni_pid_self(c), tag, ref, data, size);

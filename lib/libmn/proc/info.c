@@ -8,12 +8,14 @@
 
 #include "call.h"
 #include "export.h"
+#include "keep.h"
 #include "proc/signal.h"
 
 MN_EXPORT int mn_proc_info(mn_pid pid, struct mn_proc_state *info) {
+    MNI_KEEP_OR(-ESRCH);
     struct mni_cpu *c = mni_call_begin();
     int r = -ESRCH;
-    const struct mni_proc *p = mni_rt ? mni_proc_find(pid) : NULL;
+    const struct mni_proc *p = mni_proc_find(pid);
     if (p) {
         uint32_t flags = a32_load(&p->flags);
         *info = (struct mn_proc_state){
@@ -56,10 +58,10 @@ static bool visit(struct mni_proc *p, void *arg) {
 }
 
 MN_EXPORT int64_t mn_proc_list(mn_pid *pids, size_t room) {
+    MNI_KEEP_OR(0);
     struct mni_cpu *c = mni_call_begin();
     struct list_of l = {pids, room, 0};
-    if (mni_rt)
-        mni_procs_each(visit, &l);
+    mni_procs_each(visit, &l);
     mni_call_end_here(c);
     return (int64_t)l.n;
 }

@@ -4,6 +4,7 @@
 
 #include "call.h"
 #include "export.h"
+#include "keep.h"
 #include "proc/signal.h"
 
 /* The call may have made the caller's process end. */
@@ -153,8 +154,7 @@ MN_EXPORT int mn_demonitor(mn_ref ref, bool flush) {
 }
 
 MN_EXPORT int mn_exit_signal(mn_pid pid, int64_t reason) {
-    if (!mni_rt)
-        return -EPERM;
+    MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c = mni_call_begin();
     struct mni_proc *p = c ? mni_proc_self(c) : NULL;
     int r = 0;

@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "export.h"
 #include "idle.h"
+#include "keep.h"
 #include "lock.h"
 #include "proc/signal.h"
 
@@ -187,8 +188,7 @@ static int start_call(mn_pid to, int64_t deadline, enum mn_msg_type type, uint64
                       size_t size, mn_ref *timer) {
     if (size > UINT32_MAX)
         return -EMSGSIZE;
-    if (!mni_rt)
-        return -EPERM;
+    MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c = mni_call_begin();
     struct mni_proc *p = c ? mni_proc_self(c) : NULL;
     mn_ref ref = mni_ref_make(c);
@@ -212,8 +212,7 @@ MN_EXPORT int mn_start_timer(mn_pid to, int64_t deadline, uint64_t tag, mn_ref *
 }
 
 MN_EXPORT int64_t mn_cancel_timer(mn_ref timer) {
-    if (!mni_rt)
-        return -ENOENT;
+    MNI_KEEP_OR(-ENOENT);
     struct mni_cpu *c = mni_call_begin();
     int64_t left = cancel(c, timer);
     if (c) {

@@ -4,6 +4,7 @@
 
 #include "call.h"
 #include "export.h"
+#include "keep.h"
 #include "proc/limit.h"
 #include "proc/signal.h"
 
@@ -41,8 +42,6 @@ static inline int post_begin(struct mni_cpu **cpu, mn_pid to, struct mni_proc **
     *cpu = c;
     *bits = 0;
     if (__builtin_expect(!c, 0)) {
-        if (!mni_rt)
-            return -EPERM;
         mni_foreign_enter();
     }
     struct mni_proc *p = mni_proc_find(to);
@@ -79,6 +78,7 @@ static inline __attribute__((always_inline)) int post(mn_pid to, enum mni_kind k
                                                       size_t size, int64_t deadline) {
     if (__builtin_expect(size > UINT32_MAX, 0))
         return -EMSGSIZE;
+    MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c;
     struct mni_proc *p;
     uint16_t bits;
@@ -122,6 +122,7 @@ static void release_of_killed(struct mni_cpu *c, void *data, void (*release)(voi
 MN_EXPORT int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *)) {
     if (size > UINT32_MAX)
         return -EMSGSIZE;
+    MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c;
     struct mni_proc *p;
     uint16_t bits;
@@ -147,6 +148,7 @@ MN_EXPORT int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void
 MN_EXPORT int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin) {
     if (bin->size > UINT32_MAX)
         return -EMSGSIZE;
+    MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c;
     struct mni_proc *p;
     uint16_t bits;
@@ -174,8 +176,7 @@ static struct fixed {
 } fixed[FIXED];
 
 MN_EXPORT int mn_post_from_signal(mn_pid to, uint64_t tag, uint64_t value) {
-    if (!mni_rt)
-        return -EPERM;
+    MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c = mni_call_begin();
     int r = -EAGAIN;
     struct mni_proc *p = mni_proc_find(to);

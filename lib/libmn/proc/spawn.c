@@ -7,6 +7,7 @@
 #include "create.h"
 #include "export.h"
 #include "exit.h"
+#include "keep.h"
 #include "proc/exec.h"
 #include "proc/own.h"
 #include "proc/signal.h"
@@ -96,8 +97,7 @@ static int check(const struct mn_spawn_attr *opt) {
     if (opt->flags > 7 || (unsigned)opt->priority > MN_LOW || (unsigned)opt->stack > MN_STACK_1M ||
         (unsigned)opt->policy > MN_MAILBOX_DROP_OLD || (opt->flags & MN_SPAWN_MONITOR && !opt->monitor))
         return -EINVAL;
-    struct mni_runtime *rt = mni_rt;
-    return !rt || a32_load(&rt->ending) ? -EPERM : 0;
+    return 0;
 }
 
 /* A record with what both kinds have; *self: the caller's process. */
@@ -200,7 +200,10 @@ MN_EXPORT int mn_spawn_opt(mn_pid *pid, const struct mn_spawn_attr *opt, int (*f
     if (!opt)
         opt = &plain;
     int r = fn ? check(opt) : -EINVAL;
-    return r < 0 ? r : spawn(pid, opt, fn, arg);
+    if (r < 0)
+        return r;
+    MNI_KEEP_OR(-EPERM);
+    return a32_load(&mni_rt->ending) ? -EPERM : spawn(pid, opt, fn, arg);
 }
 
 MN_EXPORT int mn_spawn(mn_pid *pid, int (*fn)(void *), void *arg) {
@@ -216,6 +219,9 @@ MN_EXPORT int mn_spawn_handler(mn_pid *pid, const struct mn_handler *handler, co
     int r = handler && (handler->handle_message || handler->handle_call) && size <= handler->state_size ? check(opt) : -EINVAL;
     if (r < 0)
         return r;
+    MNI_KEEP_OR(-EPERM);
+    if (a32_load(&mni_rt->ending))
+        return -EPERM;
     struct mni_cpu *c = mni_call_begin();
     struct mni_proc *self;
     struct mni_proc *p = make(c, opt, false, &self, &r);
@@ -296,15 +302,17 @@ MN_EXPORT mn_pid mn_pid_self(void) {
 }
 
 MN_EXPORT bool mn_alive(mn_pid pid) {
+    MNI_KEEP_OR(false);
     struct mni_cpu *c = mni_call_begin();
-    bool alive = mni_rt && mni_proc_find(pid);
+    bool alive = mni_proc_find(pid);
     mni_call_end_here(c);
     return alive;
 }
 
 MN_EXPORT mn_thread mn_proc_thread(mn_pid pid) {
+    MNI_KEEP_OR(0);
     struct mni_cpu *c = mni_call_begin();
-    const struct mni_proc *p = mni_rt ? mni_proc_at(pid) : NULL;
+    const struct mni_proc *p = mni_proc_at(pid);
     mn_thread t = p ? a64_load_acquire(&p->thread) : 0; /* acquire: as in mni_proc_poke */
     if (p && !mni_proc_is(p, pid))
         t = 0;

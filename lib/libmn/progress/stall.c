@@ -34,6 +34,7 @@
 #include "dump.h"
 #include "export.h"
 #include "fault.h"
+#include "keep.h"
 #include "lock.h"
 #include "panic.h"
 #include "peek.h"
@@ -329,8 +330,7 @@ void mni_stall_start(const struct mni_runtime *rt) {
 MN_EXPORT int mn_stats_lwps(struct mn_lwps *lwps, size_t size) {
     if (!lwps || size < sizeof *lwps)
         return -EINVAL;
-    if (!mni_rt)
-        return -EPERM;
+    MNI_KEEP_OR(-EPERM);
     struct mni_lwps n;
     mni_workers_lwps(&n);
     memset(lwps, 0, size);

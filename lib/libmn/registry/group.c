@@ -5,6 +5,7 @@
 
 #include "export.h"
 #include "fault.h"
+#include "keep.h"
 #include "registry/registry.h"
 
 /* By the lock's holder, as all that follows up to the exported functions. */
@@ -124,8 +125,7 @@ static int take_out(struct mni_cpu *c, struct mni_entry *e) {
 MN_EXPORT int mn_group_join(const char *group, mn_pid pid) {
     if (!mni_name_valid(group))
         return -EINVAL;
-    if (!mni_rt)
-        return -EPERM;
+    MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c = mni_call_begin();
     int r = mni_proc_find(pid) ? add(c, MNI_MEMBER, group, pid, NULL) : -ESRCH;
     mni_call_end_here(c);
@@ -133,7 +133,8 @@ MN_EXPORT int mn_group_join(const char *group, mn_pid pid) {
 }
 
 MN_EXPORT int mn_group_leave(const char *group, mn_pid pid) {
-    if (!mni_name_valid(group) || !mni_rt)
+    MNI_KEEP_OR(-ENOENT);
+    if (!mni_name_valid(group))
         return -ENOENT;
     struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
@@ -148,7 +149,8 @@ MN_EXPORT int mn_group_leave(const char *group, mn_pid pid) {
 }
 
 MN_EXPORT int64_t mn_group_members(const char *group, mn_pid *pids, size_t n) {
-    if (!mni_name_valid(group) || !mni_rt)
+    MNI_KEEP_OR(0);
+    if (!mni_name_valid(group))
         return 0;
     struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
@@ -198,8 +200,7 @@ MN_EXPORT int mn_group_watch(const char *group, mn_ref *ref) {
 }
 
 MN_EXPORT int mn_group_unwatch(mn_ref ref) {
-    if (!mni_rt)
-        return -ENOENT;
+    MNI_KEEP_OR(-ENOENT);
     struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
     struct mni_entry *e = mni_registry_by_ref(ref);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "export.h"
+#include "keep.h"
 #include "registry/registry.h"
 
 /* By the lock's holder. */
@@ -61,8 +62,7 @@ static int name_it(struct mni_cpu *c, const char *name, mn_pid pid) {
 MN_EXPORT int mn_register(const char *name, mn_pid pid) {
     if (!mni_name_valid(name))
         return -EINVAL;
-    if (!mni_rt)
-        return -EPERM;
+    MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c = mni_call_begin();
     int r = name_it(c, name, pid);
     mni_call_end_here(c);
@@ -70,7 +70,8 @@ MN_EXPORT int mn_register(const char *name, mn_pid pid) {
 }
 
 MN_EXPORT int mn_unregister(const char *name) {
-    if (!mni_name_valid(name) || !mni_rt)
+    MNI_KEEP_OR(-ENOENT);
+    if (!mni_name_valid(name))
         return -ENOENT;
     struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
@@ -87,7 +88,8 @@ MN_EXPORT int mn_unregister(const char *name) {
 }
 
 MN_EXPORT mn_pid mn_whereis(const char *name) {
-    if (!mni_name_valid(name) || !mni_rt)
+    MNI_KEEP_OR(0);
+    if (!mni_name_valid(name))
         return 0;
     struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
@@ -102,8 +104,7 @@ MN_EXPORT mn_pid mn_whereis(const char *name) {
 
 MN_EXPORT int64_t mn_registered(struct mn_name_info *names, size_t n) {
     int64_t count = 0;
-    if (!mni_rt)
-        return 0;
+    MNI_KEEP_OR(0);
     struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
     const struct mni_map *t = &mni_registry.names;
