@@ -165,6 +165,16 @@ int mn_exit_signal(mn_pid pid, int64_t reason);
  * before; -EPERM: the caller is no process.  Contexts: green. */
 int mn_trap_exit(bool trap);
 
+/*
+ * The priority of a process: of a thread as by mn_set_priority, of a handler from the next time that it becomes ready after it
+ * has taken this in.
+ *   -ESRCH    no such process
+ *   -EINVAL   no such priority
+ *   -ENOMEM; -EPERM: no runtime
+ * Contexts: any.
+ */
+int mn_proc_set_priority(mn_pid pid, enum mn_priority priority);
+
 /* The reason of an EXIT or DOWN message. */
 static inline int64_t mn_msg_reason(const struct mn_msg *msg) {
     return (int64_t)msg->tag;

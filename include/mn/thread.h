@@ -81,6 +81,15 @@ int mn_park_until(const char *what, int64_t deadline);
 /* Lets the thread's present or next mn_park return.  -ESRCH: no such thread.  Contexts: any, signal. */
 int mn_unpark(mn_thread thread);
 
+/*
+ * The thread's priority, from the next time that it becomes ready, or its slice ends.  It means nothing to a bound thread.
+ *   -ESRCH    no such thread, or it has ended
+ *   -EINVAL   no such priority
+ *   -EPERM    no runtime runs; in a callback of a handler, the caller itself (see mn_proc_set_priority)
+ * Contexts: any.
+ */
+int mn_set_priority(mn_thread thread, enum mn_priority priority);
+
 /* Which of the runtime's CPUs runs the caller; -1 in a foreign LWP.  It may change at any call that can block. */
 int mn_cpu(void);
 

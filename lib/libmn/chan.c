@@ -77,7 +77,7 @@ static bool comes_soon(const struct mni_parker *p) {
     if (!is_green(p))
         return false;
     const struct mni_thread *t = (const struct mni_thread *)(const void *)p;
-    return t->priority == MN_NORMAL && !(t->flags & (MNI_PINNED | MNI_BOUND));
+    return a8_load(&t->priority) == MN_NORMAL && !(t->flags & (MNI_PINNED | MNI_BOUND));
 }
 
 /* Takes out and claims the first waiter of a kind that can be claimed; NULL: none waits. */

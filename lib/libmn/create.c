@@ -43,7 +43,7 @@ static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, 
     t->detached = detached || (a->flags & MN_DETACHED);
     t->cpu = (uint16_t)cpu;
     a8_store(&t->state, MNI_FRESH);
-    t->priority = (uint8_t)a->priority;
+    a8_store(&t->priority, (uint8_t)a->priority);
     t->stack_class = (uint8_t)class;
     a8_store(&t->ended, MNI_LIVES);
     t->fn = fn;

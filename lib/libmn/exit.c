@@ -42,7 +42,7 @@ static inline bool local(const struct mni_cpu *c, const struct mni_parker *p) {
         return false;
     const struct mni_thread *t = (const struct mni_thread *)(const void *)p;
     /* The lists of the other priorities may be given to a thief before we are off our stack; the hot slot is not. */
-    return (!(t->flags & MNI_PINNED) || t->cpu == c->index) && t->priority == MN_NORMAL;
+    return (!(t->flags & MNI_PINNED) || t->cpu == c->index) && a8_load(&t->priority) == MN_NORMAL;
 }
 
 /* The thread ends, and somebody waits: claims the joiner, who then owns the descriptor; NULL: he gave up just now. */
@@ -103,7 +103,7 @@ static inline __attribute__((always_inline)) void *thread_end(struct mni_thread 
             if (__builtin_expect(keeps_stack(c), 1))
                 c->after = NULL;
             if (__builtin_expect(t->spawner || !joiner_next(c), 0)) {
-                mni_ready(c, next);
+                mni_ready_next(c, next); /* though its priority may change just now */
                 next = NULL;
             }
         }

@@ -101,7 +101,12 @@ void mni_runq_overflow(struct mni_cpu *c, struct mni_thread *t) {
 }
 
 void mni_runq_other(struct mni_cpu *c, struct mni_thread *t) {
-    bool high = t->priority == MN_HIGH;
+    uint8_t priority = a8_load(&t->priority);
+    if (priority == MN_NORMAL) { /* just now: it was not a moment ago */
+        mni_runq_push(c, t);
+        return;
+    }
+    bool high = priority == MN_HIGH;
     append(high ? &c->high : &c->low, t);
     set(c, high ? MNI_OTHER_HIGH : MNI_OTHER_LOW, true);
     if (a32_load(&mni_rt->idlers) != 0)

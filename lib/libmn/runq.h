@@ -63,19 +63,21 @@ static inline void mni_runq_push(struct mni_cpu *c, struct mni_thread *t) {
 }
 
 /* By priority; a thread that was just woken or started goes to the hot slot, and moves up who was there. */
-static inline void mni_runq_push_hot(struct mni_cpu *c, struct mni_thread *t) {
-    if (__builtin_expect(t->priority != MN_NORMAL, 0)) {
-        mni_runq_other(c, t);
-        return;
-    }
+static inline void mni_runq_push_next(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_thread *old = c->hot;
     aptr_store(&c->hot, t);
     if (old)
         mni_runq_push(c, old);
 }
+static inline void mni_runq_push_hot(struct mni_cpu *c, struct mni_thread *t) {
+    if (__builtin_expect(a8_load(&t->priority) != MN_NORMAL, 0))
+        mni_runq_other(c, t);
+    else
+        mni_runq_push_next(c, t);
+}
 
 static inline void mni_runq_push_fair(struct mni_cpu *c, struct mni_thread *t) {
-    if (__builtin_expect(t->priority != MN_NORMAL, 0))
+    if (__builtin_expect(a8_load(&t->priority) != MN_NORMAL, 0))
         mni_runq_other(c, t);
     else
         mni_runq_push(c, t);

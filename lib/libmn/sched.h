@@ -51,7 +51,7 @@ static inline __attribute__((always_inline)) struct mni_thread *mni_next(struct 
 static inline __attribute__((always_inline)) struct mni_thread *mni_next_round(struct mni_cpu *c, struct mni_thread *t) {
     uint32_t head = c->head;
     /* Relaxed, as above. */
-    if (__builtin_expect(c->tick <= 1 || c->hot || c->others || t->priority != MN_NORMAL || aptr_load(&c->remote.inbox) ||
+    if (__builtin_expect(c->tick <= 1 || c->hot || c->others || a8_load(&t->priority) != MN_NORMAL || aptr_load(&c->remote.inbox) ||
                              a32_load(&c->remote.want) || !mni_runq_plain(c, head),
                          0))
         return NULL;
@@ -148,6 +148,13 @@ static inline void mni_ready(struct mni_cpu *c, struct mni_thread *t) {
     mni_count(c, wakes, 1);
     a8_store(&t->state, MNI_READY);
     mni_runq_push_hot(c, t);
+}
+
+/* The same for one that may run here, whatever its priority: it runs next. */
+static inline void mni_ready_next(struct mni_cpu *c, struct mni_thread *t) {
+    mni_count(c, wakes, 1);
+    a8_store(&t->state, MNI_READY);
+    mni_runq_push_next(c, t);
 }
 
 /*

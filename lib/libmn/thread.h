@@ -73,7 +73,7 @@ struct mni_thread {
     uint16_t flags;          /* MNI_*; written by the thread itself, or before it starts */
     uint16_t cpu;            /* with MNI_PINNED: where it belongs; otherwise where it last blocked */
     uint8_t state;           /* enum mni_state; relaxed: read by anyone as a hint */
-    uint8_t priority;
+    uint8_t priority;    /* relaxed: others may change it (priority.c) */
     uint8_t stack_class;
     uint8_t ended; /* enum mni_ended; written under the lock, relaxed: read without it as a hint */
     struct mni_olock lock;

@@ -33,6 +33,8 @@ MN_EXPORT int mn_proc_info(mn_pid pid, struct mn_proc_state *info) {
         const struct mni_thread *t = info->thread ? mni_thread_find(info->thread) : NULL;
         if (t && a8_load(&t->state) == MNI_WAITING)
             info->waits = aptr_load(&t->wait_what);
+        if (t)
+            info->priority = (enum mn_priority)a8_load(&t->priority);
         if (!info->name && info->handler)
             info->name = info->handler->name;
         fence_acquire(); /* the generation is read last */

@@ -270,6 +270,9 @@ void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
     case MNI_K_SHUTDOWN:
         mni_proc_doom(p, MN_REASON_SHUTDOWN, NULL);
         break;
+    case MNI_K_PRIORITY:
+        a8_store(&p->priority, (uint8_t)m->pub.tag); /* relaxed: info.c may look at it */
+        break;
     case MNI_K_TIMEOUT:
         if (p->more && p->more->timeout == m->pub.ref && !(p->flags & MNI_PROC_ENDING)) {
             mni_mailbox_append(p, m);

@@ -266,7 +266,7 @@ static int adopt(struct mni_cpu *c, uint32_t flags, bool poked, struct mni_proc 
     }
     a32_store(&p->flags, flags);
     a64_store(&p->parent, 0);
-    a8_store(&p->priority, t->priority);
+    a8_store(&p->priority, a8_load(&t->priority));
     aptr_store(&p->name, t->name);
     if (poked)
         a64_store(&p->thread, mni_thread_handle(t));
