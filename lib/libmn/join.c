@@ -51,8 +51,8 @@ static inline int named(const struct mni_thread *t, mn_thread handle) {
     return ended != MNI_JOINED && a32_load(&t->generation) == (uint32_t)(handle >> 32) ? ended : -ESRCH;
 }
 
-bool mni_thread_named(const struct mni_thread *t, mn_thread handle) {
-    return named(t, handle);
+bool mni_thread_lives(const struct mni_thread *t, mn_thread handle) {
+    return named(t, handle) == MNI_LIVES;
 }
 
 /* Whether the caller may join it, its lock held: 1 it has ended and is the caller's now; 0 the caller is to wait. */

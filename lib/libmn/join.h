@@ -13,7 +13,7 @@ struct mni_thread;
  * c: the caller's cpu, or NULL. */
 void mni_join_ended(struct mni_cpu *c, struct mni_thread *t);
 
-/* Whether the handle names the thread, and does until the caller drops the thread's lock. */
-bool mni_thread_named(const struct mni_thread *t, mn_thread handle);
+/* Whether the handle names a thread that has not ended; it does until the caller drops the thread's lock. */
+bool mni_thread_lives(const struct mni_thread *t, mn_thread handle);
 
 #endif

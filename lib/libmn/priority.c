@@ -23,7 +23,7 @@ static int set(mn_thread thread, enum mn_priority priority) {
     if (!t)
         return -ESRCH;
     mni_lock_take(&t->lock);
-    bool lives = mni_thread_named(t, thread) && t->ended == MNI_LIVES;
+    bool lives = mni_thread_lives(t, thread);
     if (lives)
         a8_store(&t->priority, (uint8_t)priority);
     mni_lock_drop(&t->lock);
