@@ -19,7 +19,7 @@ static struct {
     int lwp, blocked, depth;
     bool here; /* the function is in the backtrace */
 } seen[MOST];
-static uint32_t count, mains; /* reports: of the threads under test, and of the main one */
+static uint32_t count, mains, callers; /* reports: of the threads under test, of the main one, of the one that calls */
 static int told[2]; /* a pipe: a byte for each report */
 
 static int64_t now(void) {
@@ -35,6 +35,10 @@ static void report(const struct mn_stall *s, void *arg) {
     if (!strcmp(s->name, "main")) {
         /* On a busy machine its LWP may stand still for that long between two calls. */
         __atomic_add_fetch(&mains, 1, __ATOMIC_RELEASE);
+        return;
+    }
+    if (!strcmp(s->name, "calls")) {
+        __atomic_add_fetch(&callers, 1, __ATOMIC_RELEASE);
         return;
     }
     seen[n].thread = s->thread;
@@ -97,7 +101,8 @@ static void *calls(void *arg) {
 }
 
 static uint32_t reports(void) {
-    return __atomic_load_n(&count, __ATOMIC_ACQUIRE) + __atomic_load_n(&mains, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&count, __ATOMIC_ACQUIRE) + __atomic_load_n(&mains, __ATOMIC_ACQUIRE) +
+           __atomic_load_n(&callers, __ATOMIC_ACQUIRE);
 }
 
 static void drain(void) {
@@ -112,7 +117,7 @@ static void one(const char *name, void *(*fn)(void *), int blocked, bool beside)
     uint32_t n = count;
     struct mn_attr attr = {.name = name};
     up_to = n + 1;
-    if (n > 0)
+    if (reports() > 0)
         mn_sleep(1100000000); /* one report a second */
     drain();
     ok(mn_go_attr(&t, &attr, fn, NULL) == 0, "%s", name);
@@ -135,9 +140,9 @@ static int test(void *arg) {
     is(mn_on_stall(999999, report, NULL), -EINVAL, "too short");
     is(mn_on_stall(SPAN_NS, report, &count), 0, "50 ms");
     mn_thread t;
-    mn_go(&t, calls, NULL);
+    mn_go_attr(&t, &(struct mn_attr){.name = "calls"}, calls, NULL);
     mn_join(t, NULL);
-    ok(__atomic_load_n(&count, __ATOMIC_ACQUIRE) == 0 || pause_ns > SPAN_NS / 2, "who calls is not reported, though it never blocks");
+    ok(__atomic_load_n(&callers, __ATOMIC_ACQUIRE) == 0 || pause_ns > SPAN_NS / 2, "who calls is not reported, though it never blocks");
     one("computes", computes, 0, false);
     one("computes beside others", computes, 0, true);
     one("sleeps", sleeps, 1, true);
