@@ -30,8 +30,8 @@ void mni_thread_cleanup(struct mni_thread *t, void *result);
 /* mn_cancel, inside the runtime; poked: MNI_POKED, or 0. */
 int mni_cancel(mn_thread thread, uint32_t poked);
 
-/* Calls the thread's function by its type. */
-static inline void *mni_call_fn(struct mni_thread *t) {
+/* Calls the thread's function by its type.  Inline: its frame is the caller's (boundary.h). */
+static inline __attribute__((always_inline)) void *mni_call_fn(struct mni_thread *t) {
     if (__builtin_expect(t->flags & MNI_INT_RESULT, 0))
         return (void *)(intptr_t)((int (*)(void *))(void (*)(void))t->fn)(t->arg);
     return t->fn(t->arg);

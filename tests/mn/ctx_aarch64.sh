@@ -1,5 +1,6 @@
 #!/bin/sh
-# The context switch for aarch64, built by the cross compiler and run under qemu, with its unwinding.
+# The context switch for aarch64, and how the handler of a fault changes contexts, built by the cross compiler and run under
+# qemu, with its unwinding.
 # workers: 1
 T=$(mktemp -d "${TMPDIR:-/tmp}/odonata-ctx.XXXXXX") || exit 1
 trap 'rm -rf "$T"' EXIT
@@ -19,9 +20,11 @@ build() {
 }
 build ctx2 -O2 "$SRC/tests/mn/ctx.c"
 build ctx0 -O0 "$SRC/tests/mn/ctx.c"
+build fault2 -O2 "$SRC/tests/mn/ctx_fault.c"
+build fault0 -O0 "$SRC/tests/mn/ctx_fault.c"
 build walk -O2 -fexceptions "$SRC/tests/mn/ctx_gcc.c"
 n=0
-for program in ctx2 ctx0 walk; do
+for program in ctx2 ctx0 fault2 fault0 walk; do
     qemu-aarch64 "$T/$program" >"$T/out" 2>&1
     status=$?
     sed 's/^/# /' "$T/out"

@@ -181,7 +181,6 @@ static int main_fn(void *arg) {
 
 /* ---- children */
 
-static volatile sig_atomic_t caught;
 static void leave(int sig, siginfo_t *info, void *context) {
     (void)context;
     _exit(info->si_code > 0 && (sig == SIGSEGV || sig == SIGILL) ? 42 : 98);
