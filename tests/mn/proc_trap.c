@@ -177,6 +177,18 @@ static void released(int (*fault)(void), int64_t reason) {
     close(pair[0]);
 }
 
+static void uses_x87(void *arg) {
+    volatile long double n = 2;
+    (void)arg;
+    for (int i = 0; i < 10; i++)
+        n = n * 3 - n;
+    deferred += n == 2048;
+}
+static int leaves_x87(void *arg) {
+    mn_defer(uses_x87, NULL);
+    return run_fault(arg);
+}
+
 static int normal(void *arg) {
     mn_defer(count, (void *)1);
     mn_defer(faults_too, arg);
@@ -396,6 +408,11 @@ static int first(void *arg) {
     is(end_of(normal, NULL, MN_STACK_DEFAULT, NULL), MN_REASON_SEGV,
        "what was deferred faults after a normal end");
     is(end_of(undefer, NULL, MN_STACK_DEFAULT, NULL), MN_REASON_SEGV, "or in mn_undefer");
+#ifdef __x86_64__
+    deferred = 0;
+    is(end_of(leaves_x87, of(x87), MN_STACK_DEFAULT, NULL), MN_REASON_FPE, "an x87 exception");
+    is(deferred, 1, "is over for what was deferred");
+#endif
     links();
     calls();
     mn_go(&t, attached, of(null_deref));

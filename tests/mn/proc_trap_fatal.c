@@ -114,7 +114,25 @@ __asm__(".text\n"
         "    ret\n");
 static int unknown_caller(void *arg) {
     (void)arg;
-    return without_information(null_deref) + zero;
+    volatile char *room = __builtin_alloca(eight); /* it has a frame pointer */
+    room[0] = 0;
+    return without_information(null_deref) + room[0];
+}
+/* As after a return to an address that was overwritten: what is on the stack now was left by no call. */
+static int not_called(void *arg) {
+    (void)arg;
+    volatile char *room = __builtin_alloca(eight);
+    room[0] = 0;
+    __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     "xorl %%ecx, %%ecx\n\t"
+                     "jmp *%%rcx\n\t"
+                     "nop; nop; nop; nop; nop; nop; nop\n"
+                     "1:"
+                     :
+                     :
+                     : "rax", "rcx", "memory");
+    return room[0];
 }
 #endif
 /* A chain of frames that leads out of the stack. */
@@ -259,6 +277,7 @@ int main(void) {
     is(run(dies, main_fn, smashed_all), SIGSEGV, "the program dies: its whole stack is overwritten");
 #ifdef __x86_64__
     in_process(unknown_caller, SIGSEGV, "cannot be followed", "a caller without unwind information");
+    in_process(not_called, SIGSEGV, "cannot be followed", "it returned to nowhere");
     is(run(dies, main_fn, no_stack), SIGSEGV, "the program dies: it has left its stack");
 #endif
     elsewhere(first_itself, "its first thread");
