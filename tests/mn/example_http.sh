@@ -97,7 +97,7 @@ def tests(server):
         t.join()
     equal(good, [True] * 100, "ten clients, ten requests each")
     if shutil.which("wrk"):
-        out = subprocess.run(["wrk", "-d", "1", "-t", "1", "-c", "50", f"http://127.0.0.1:{server.port}/small.txt"],
+        out = subprocess.run(["wrk", "-d", "1", "--timeout", "60", "-t", "1", "-c", "50", f"http://127.0.0.1:{server.port}/small.txt"],
                              capture_output=True, text=True).stdout
         ok("Requests/sec" in out and "Socket errors" not in out and "Non-2xx" not in out, "loaded by wrk")
 
