@@ -32,14 +32,14 @@ uint64_t mni_nap_again = MNI_NAP_NEVER;
 
 static struct {
     uint32_t alarm; /* descriptor; NONE: there is none; atomic */
-    int64_t length;
+    uint64_t length; /* relaxed: a worker that is ahead of the start sees 0, and sets off the alarm; atomic */
     uint64_t limit; /* later than that nobody puts it off; atomic */
 } self = {.alarm = NONE};
 
 void mni_nap_start(int64_t length) {
     int r = alarm_open();
     a32_store(&self.alarm, r < 0 ? NONE : (uint32_t)r);
-    self.length = length;
+    a64_store(&self.length, (uint64_t)length);
 }
 
 void mni_nap_end(void) {
@@ -58,7 +58,7 @@ enum mni_nap mni_nap(int64_t now, int64_t until, int64_t limit) {
         return MNI_NAP_NOT;
     }
     a64_store(&self.limit, (uint64_t)limit); /* relaxed, as the next: whoever sees an old one looks too often, or too late by a nap */
-    uint64_t again = limit > until ? (uint64_t)(now + self.length / PART) : MNI_NAP_NEVER;
+    uint64_t again = limit > until ? (uint64_t)now + a64_load(&self.length) / PART : MNI_NAP_NEVER;
     a64_store(&mni_nap_again, again);
     alarm_wait(alarm);
     /* Full: as good as any; it also ends the putting off. */
@@ -83,7 +83,7 @@ static bool all_come_round(const struct mni_runtime *rt, int64_t since) {
 
 void mni_nap_put_off(int64_t now) {
     uint64_t again = a64_load(&mni_nap_again);
-    int64_t part = self.length / PART, until = now + self.length;
+    int64_t length = (int64_t)a64_load(&self.length), part = length / PART, until = now + length;
     /* Only decides whose turn it is. */
     if ((uint64_t)now < again || !a64_cas_full(&mni_nap_again, again, (uint64_t)(now + part)))
         return;
