@@ -46,7 +46,7 @@ static inline bool local(const struct mni_cpu *c, const struct mni_parker *p) {
 }
 
 /* The thread ends, and somebody waits: claims the joiner, who then owns the descriptor; NULL: he gave up just now. */
-static inline struct mni_parker *claim_joiner(struct mni_thread *t) {
+static inline __attribute__((always_inline)) struct mni_parker *claim_joiner(struct mni_thread *t) {
     mni_lock_take(&t->lock);
     struct mni_parker *joiner = t->joiner;
     aptr_store(&t->joiner, NULL);

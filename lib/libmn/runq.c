@@ -91,8 +91,7 @@ void mni_fetch_ahead(const struct mni_cpu *c, uint32_t head) {
 /* The ring is full, or the list is in use already. */
 void mni_runq_overflow(struct mni_cpu *c, struct mni_thread *t) {
     if (!(c->others & MNI_OTHER_OVERFLOW) && grow(c)) {
-        c->ring[c->tail & c->mask] = t;
-        a32_store(&c->tail, c->tail + 1);
+        mni_ring_put(c, t);
         return;
     }
     append(&c->overflow, t);

@@ -50,14 +50,22 @@ static inline bool mni_runq_empty(const struct mni_cpu *c) {
 
 /* Relaxed stores below: thieves read these words as hints, and act only when the cpu is theirs. */
 
-static inline void mni_runq_push(struct mni_cpu *c, struct mni_thread *t) {
+static inline bool mni_ring_full(const struct mni_cpu *c) {
+    return c->tail - c->head > c->mask || (c->others & MNI_OTHER_OVERFLOW);
+}
+
+/* To the young end; it is not full. */
+static inline void mni_ring_put(struct mni_cpu *c, struct mni_thread *t) {
     uint32_t tail = c->tail;
-    if (__builtin_expect(tail - c->head > c->mask || (c->others & MNI_OTHER_OVERFLOW), 0)) {
+    c->ring[tail & c->mask] = t;
+    a32_store(&c->tail, tail + 1);
+}
+
+static inline void mni_runq_push(struct mni_cpu *c, struct mni_thread *t) {
+    if (__builtin_expect(mni_ring_full(c), 0))
         mni_runq_overflow(c, t);
-    } else {
-        c->ring[tail & c->mask] = t;
-        a32_store(&c->tail, tail + 1);
-    }
+    else
+        mni_ring_put(c, t);
     if (__builtin_expect(a32_load(&mni_rt->idlers) != 0, 0))
         mni_call_help(c);
 }

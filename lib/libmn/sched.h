@@ -56,10 +56,8 @@ static inline __attribute__((always_inline)) struct mni_thread *mni_next_round(s
                          0))
         return NULL;
     c->tick--;
-    uint32_t tail = c->tail;
     struct mni_thread *next = mni_runq_pick_plain(c, head);
-    c->ring[tail & (MNI_RING - 1)] = t;
-    a32_store(&c->tail, tail + 1);
+    mni_ring_put(c, t);
     return next;
 }
 

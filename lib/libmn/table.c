@@ -1,7 +1,7 @@
 /*
  * table: the descriptors of all threads.
  *
- * Segments of 4,096 descriptors (1.2 MB), mapped one after another as threads are started and found through one array.
+ * Segments of 4,096 descriptors (1 MB), mapped one after another as threads are started and found through one array.
  * They are unmapped when the runtime ends, so any handle that was ever given out can be looked up until then.  Every cpu
  * has a list of free descriptors; a common one, under a lock, takes and gives batches.
  *

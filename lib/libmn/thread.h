@@ -77,6 +77,7 @@ struct mni_thread {
     uint8_t stack_class;
     uint8_t ended; /* enum mni_ended; written under the lock, relaxed: read without it as a hint */
     struct mni_olock lock;
+    uint32_t permit; /* mn_park and mn_unpark: see park.c */
     void *(*fn)(void *);
 
     /* ---- blocking */
@@ -94,7 +95,6 @@ struct mni_thread {
     const void *wait_on;
     int64_t since; /* when it began to wait; a recent time of its CPU */
 
-    uint32_t permit;        /* mn_park and mn_unpark: see park.c */
     bool detached;          /* guarded by lock */
     struct mni_fiber fiber; /* what tools call this thread */
     struct mni_own *own;    /* good while it has a stack */
