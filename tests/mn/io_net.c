@@ -147,9 +147,33 @@ static void test(void) {
     mn_close(listener);
 }
 
+/* Several listeners at once, the ports of which the kernel chooses: each gets its own. */
+enum { LISTENERS = 4, TIMES = 60 };
+static int refused;
+
+static void *listens(void *arg) {
+    int fds[TIMES];
+    for (int i = 0; i < TIMES; i++)
+        if ((fds[i] = mn_listen_tcp(arg, "0", 1)) < 0 && fds[i] != -EAFNOSUPPORT)
+            add(&refused, 1);
+    for (int i = 0; i < TIMES; i++)
+        mn_close(fds[i]);
+    return NULL;
+}
+
+static void many(void) {
+    struct runner r[LISTENERS];
+    for (int i = 0; i < LISTENERS; i++)
+        start(&r[i], listens, i % 2 ? "127.0.0.1" : NULL);
+    for (int i = 0; i < LISTENERS; i++)
+        finish(&r[i]);
+    is(get(&refused), 0, "%s: %d listeners at ports of the kernel's choice", kind_name[kind], LISTENERS * TIMES);
+}
+
 int main(void) {
     snprintf(path, sizeof path, "%s/odonata-test-%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", (int)getpid());
     kinds(test);
+    kinds(many);
     unlink(path);
     return done();
 }
