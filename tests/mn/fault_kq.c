@@ -13,7 +13,7 @@
 static int failed;
 
 static int lack(int r) {
-    return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN || r == -ENOBUFS;
+    return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN || r == -ENOBUFS || r == -ENOSPC;
 }
 
 /* Must work the second time at the latest. */
@@ -200,7 +200,7 @@ static int child(const char *how) {
 int main(int argc, char **argv) {
     if (argc > 1)
         return child(argv[1]);
-    static const char *const points[] = {"malloc", "eventfd", "epoll", "timerfd", "inotify", "pidfd", "signalfd", "mmap", "socket", "netlink"};
+    static const char *const points[] = {"malloc", "eventfd", "epoll", "timerfd", "inotify", "pidfd", "signalfd", "mmap", "socket", "netlink", "inotify_add", "kq_add"};
     for (unsigned p = 0; p < sizeof points / sizeof *points; p++)
         for (int green = 0; green < 2; green++) {
             int bad = 0, hits = 0, misses = 0, n = 1;

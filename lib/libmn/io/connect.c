@@ -21,6 +21,7 @@
 
 #include "call.h"
 #include "export.h"
+#include "fault.h"
 #include "fd.h"
 #include "offload/offload.h"
 #include "sys.h"
@@ -62,7 +63,7 @@ static int connect_inside(struct connecting *a, struct mni_fd *f, int64_t deadli
     int64_t nap = NAP_FIRST_NS;
     for (bool again = false;; again = true) {
         uint32_t seen = a32_load_acquire(&f->word[MNI_WRITE]); /* acquire; pairs with add_event */
-        int r = call(a, deadline);
+        int r = !again && fault("connect") ? -ENOBUFS : call(a, deadline);
         if (r == -EISCONN && again)
             return 0;
         if (r == -EAGAIN) {

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "call.h"
+#include "fault.h"
 #include "fd.h"
 #include "sys.h"
 
@@ -58,7 +59,7 @@ static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *i
             if (green)
                 mni_leave(mni_cpu_self());
             do
-                got = call(io, flags);
+                got = fault("io_eintr") ? -EINTR : fault("io_nobufs") ? -ENOBUFS : call(io, flags);
             while (__builtin_expect(got == -EINTR, 0));
             if (green)
                 mni_enter();

@@ -20,12 +20,13 @@
 #include <stdint.h>
 
 #include "export.h"
+#include "fault.h"
 #include "sys.h"
 
 enum { SHARE_LEAST_NS = 250000000, BACKLOG = 4096 };
 
 static int set(int fd, int level, int name, int value) {
-    return (int)sys(SYS_setsockopt, fd, level, name, &value, sizeof value);
+    return fault("setsockopt") ? -ENOBUFS : (int)sys(SYS_setsockopt, fd, level, name, &value, sizeof value);
 }
 
 static int look_up(const char *host, const char *service, int type, int flags, struct addrinfo **list, int64_t deadline) {
@@ -46,9 +47,9 @@ static int listen_at(const struct addrinfo *a, int backlog, bool both) {
     if (r == 0 && a->ai_socktype == SOCK_STREAM)
         r = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (r == 0)
-        r = (int)sys(SYS_bind, fd, a->ai_addr, a->ai_addrlen);
+        r = fault("bind") ? -ENOBUFS : (int)sys(SYS_bind, fd, a->ai_addr, a->ai_addrlen);
     if (r == 0 && a->ai_socktype == SOCK_STREAM)
-        r = (int)sys(SYS_listen, fd, backlog > 0 ? backlog : BACKLOG);
+        r = fault("listen") ? -ENOBUFS : (int)sys(SYS_listen, fd, backlog > 0 ? backlog : BACKLOG);
     if (r == 0)
         return fd;
     mn_close(fd);

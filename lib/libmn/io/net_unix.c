@@ -19,6 +19,7 @@
 #include <sys/un.h>
 
 #include "export.h"
+#include "fault.h"
 #include "sys.h"
 
 enum { BACKLOG = 4096, AT_CWD = -100 };
@@ -43,7 +44,7 @@ static bool nobody_listens(const struct sockaddr_un *a, int length) {
     int fd = mn_socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0)
         return false;
-    long r = sys(SYS_connect, fd, a, length);
+    long r = fault("connect") ? -ENOBUFS : sys(SYS_connect, fd, a, length);
     mn_close(fd);
     return r == -ECONNREFUSED;
 }
@@ -54,13 +55,13 @@ MN_EXPORT int mn_listen_unix(const char *path, int backlog) {
     int fd = length < 0 ? length : mn_socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0)
         return fd;
-    int r = (int)sys(SYS_bind, fd, &a, length);
+    int r = fault("bind") ? -ENOBUFS : (int)sys(SYS_bind, fd, &a, length);
     if (r == -EADDRINUSE && a.sun_path[0] && nobody_listens(&a, length)) {
         sys(SYS_unlinkat, AT_CWD, a.sun_path, 0);
         r = (int)sys(SYS_bind, fd, &a, length);
     }
     if (r == 0)
-        r = (int)sys(SYS_listen, fd, backlog > 0 ? backlog : BACKLOG);
+        r = fault("listen") ? -ENOBUFS : (int)sys(SYS_listen, fd, backlog > 0 ? backlog : BACKLOG);
     if (r == 0)
         return fd;
     mn_close(fd);

@@ -96,7 +96,7 @@ MN_EXPORT int mn_pipe(int fds[2]) {
 }
 
 MN_EXPORT int mn_adopt(int fd) {
-    int flags = (int)sys(SYS_fcntl, fd, F_GETFL);
+    int flags = fault("fcntl") ? -ENOMEM : (int)sys(SYS_fcntl, fd, F_GETFL);
     if (flags < 0)
         return flags;
     int kind = kind_of_socket(fd);
@@ -109,7 +109,7 @@ MN_EXPORT int mn_adopt(int fd) {
             return -EPERM;
         kind = S_ISFIFO(st.st_mode) && !(flags & O_DIRECT) ? MNI_FD_STREAM : 0;
     }
-    int r = flags & O_NONBLOCK ? 0 : (int)sys(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK);
+    int r = flags & O_NONBLOCK ? 0 : fault("fcntl") ? -ENOMEM : (int)sys(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK);
     if (r < 0)
         return r;
     struct mni_cpu *c = mni_call_begin();

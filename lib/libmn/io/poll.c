@@ -39,7 +39,7 @@ static int poll_lwp(struct pollfd *p, nfds_t n, int64_t deadline) {
     for (;;) {
         int64_t left = deadline == MN_FOREVER || deadline <= 0 ? 0 : deadline - (int64_t)clock_now_ns();
         struct timespec t = {left > 0 ? left / 1000000000 : 0, left > 0 ? left % 1000000000 : 0};
-        long r = sys(SYS_ppoll, p, n, deadline == MN_FOREVER ? NULL : &t, NULL, 0);
+        long r = fault("poll") ? -EINTR : sys(SYS_ppoll, p, n, deadline == MN_FOREVER ? NULL : &t, NULL, 0);
         if (r != -EINTR)
             return (int)r;
     }

@@ -90,7 +90,7 @@ static int enter(struct mni_kq *kq, struct mni_note *n) {
         n->fd.set = 0;
         return r;
     }
-    r = kq_control(set_of(kq, n), EPOLL_CTL_ADD, fd, n->fd.armed | EPOLLET, tag);
+    r = fault("kq_add") ? -ENOSPC : kq_control(set_of(kq, n), EPOLL_CTL_ADD, fd, n->fd.armed | EPOLLET, tag);
     if (r == -EEXIST) /* the number has been this file's before, and another's meanwhile: nobody's entry is left */
         r = kq_control(set_of(kq, n), EPOLL_CTL_MOD, fd, n->fd.armed | EPOLLET, tag);
     if (r < 0)

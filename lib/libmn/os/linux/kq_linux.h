@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
+#include "fault.h"
 #include "kqueue/kq_os.h"
 #include "sys.h"
 
@@ -22,7 +23,7 @@ static inline int kq_control(int set, int op, int fd, uint32_t events, uint64_t 
 static inline int kq_adopt(struct mni_kq *kq, int *own, int fd, uint64_t tag) {
     if (fd < 0)
         return fd;
-    int r = kq_control(kq->fd, EPOLL_CTL_ADD, fd, EPOLLIN, tag);
+    int r = fault("kq_add") ? -ENOSPC : kq_control(kq->fd, EPOLL_CTL_ADD, fd, EPOLLIN, tag);
     if (r < 0)
         sys(SYS_close, fd);
     else

@@ -74,7 +74,7 @@ static int watch(struct mni_kq *kq, struct mni_note *n) {
     int fd = fault("pidfd") ? -EMFILE : (int)sys(SYS_pidfd_open, (int)n->ev.ident, 0);
     if (fd < 0) /* EINVAL, ENOENT: a thread's number, and no process's */
         return fd == -EINVAL || fd == -ENOENT ? -ESRCH : fd;
-    int r = kq_control(kq->fd, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET, tag);
+    int r = fault("kq_add") ? -ENOSPC : kq_control(kq->fd, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET, tag);
     if (r < 0) {
         sys(SYS_close, fd);
         return r;

@@ -65,7 +65,7 @@ static int ask(struct mni_kq *kq, struct mni_note *n) {
             mask |= mask_of(note_at(l));
     char path[32];
     snprintf(path, sizeof path, "/proc/self/fd/%d", (int)n->ev.ident);
-    int w = (int)sys(SYS_inotify_add_watch, kq->files, path, mask ? mask : IN_DELETE_SELF);
+    int w = fault("inotify_add") ? -ENOSPC : (int)sys(SYS_inotify_add_watch, kq->files, path, mask ? mask : IN_DELETE_SELF);
     if (w >= 0)
         n->vnode.watch = w;
     return w < 0 ? w : 0;

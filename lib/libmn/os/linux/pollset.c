@@ -58,7 +58,7 @@ int mni_pollset_open(struct mni_pollset *s) {
     if (r >= 0)
         r = add_own(s, s->ring, ring_key);
     if (r >= 0 && !has_pwait2(s)) {
-        r = s->timer = (int)sys(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        r = s->timer = fault("timerfd") ? -EMFILE : (int)sys(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
         if (r >= 0)
             r = add_own(s, s->timer, timer_key);
     }
@@ -126,6 +126,8 @@ static void set_timer(struct mni_pollset *s, int64_t deadline) {
 
 static long wait_events(struct mni_pollset *s, int n, int64_t deadline) {
     int64_t span = 0;
+    if (fault("epoll_wait"))
+        return -EINTR;
     if (deadline > 0 && deadline != MN_FOREVER && (span = deadline - (int64_t)clock_now_ns()) < 0)
         span = 0;
     if (deadline != MN_FOREVER && span == 0)
