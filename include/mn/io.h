@@ -8,7 +8,7 @@
  *   -ECANCELED   see mn/cancel.h (also when it need not wait)
  *   -EBADF       it is not open, or was closed by mn_close while the call waited
  *   -ENOMEM, -EMFILE, -ENFILE   there is nothing to wait with
- * -EINTR is never returned, nor -EAGAIN by a function that can wait.  No SIGPIPE is raised, except for a foreign LWP that
+ * -EINTR is never returned, nor -EAGAIN by a call that can wait.  No SIGPIPE is raised, except for a foreign LWP that
  * writes into a pipe.
  *
  * Two kinds of descriptors.  Those made by functions of this header, or given to mn_adopt, are ours: they do not block
@@ -55,6 +55,7 @@ ssize_t mn_write_all_until(int fd, const void *buffer, size_t size, int64_t dead
 
 /*
  * As recv(2), send(2) and their like, with their flags (MSG_DONTWAIT makes no difference; MSG_WAITALL not with mn_recvmsg).
+ * Receiving with MSG_OOB or MSG_ERRQUEUE never waits, as the system calls do not: -EAGAIN; mn_poll waits for these.
  * -ENOTSOCK.  Contexts: any.
  */
 ssize_t mn_recv(int fd, void *buffer, size_t size, int flags);

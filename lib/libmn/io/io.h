@@ -25,7 +25,9 @@ struct mni_io {
     size_t size, size2;
     int flags;
     void *address, *length;
-    bool file; /* it is a file: nothing was done */
+    unsigned also; /* MNI_FD_*: what it has to be beside OURS for the call to be left out while nothing is there; others get its error */
+    bool at_once;  /* the call never waits, and its -EAGAIN says nothing of what is there */
+    bool file;     /* it is a file: nothing was done */
 };
 
 /* Of type SOCK_STREAM. */
@@ -49,12 +51,13 @@ static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *i
     }
     const bool green = c != NULL;
     const unsigned d = io->direction;
+    const uint32_t fit = MNI_FD_OURS | io->also;
     const uint32_t generation = a32_load_acquire(&f->generation); /* acquire: with the flags that belong to it */
     long got;
     bool tried = false; /* at least once, even if the deadline has passed: nobody may have looked for events for who only tries */
     for (bool woken = false;; woken = true) {
         uint32_t seen = a32_load_acquire(&f->word[d]), flags = a32_load(&f->flags); /* acquire: pairs with an event's */
-        if (!(flags & MNI_FD_OURS) || seen & MNI_FD_READY || woken) {
+        if ((flags & fit) != fit || seen & MNI_FD_READY || woken || io->at_once) {
             tried = true;
             if (green)
                 mni_leave(mni_cpu_self());
@@ -63,7 +66,7 @@ static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *i
             while (__builtin_expect(got == -EINTR, 0));
             if (green)
                 mni_enter();
-            if (__builtin_expect(got != -EAGAIN, 1)) {
+            if (__builtin_expect(got != -EAGAIN || io->at_once, 1)) {
                 if (got > 0 && (size_t)got < io->want && flags & MNI_FD_STREAM && !(d == MNI_READ && flags & MNI_FD_MORE))
                     mni_fd_drained(f, d, seen);
                 mni_fd_pass_on(f, d);

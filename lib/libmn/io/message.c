@@ -16,6 +16,8 @@ static int no_wait(uint32_t flags) {
 
 /* With one of these a short answer says nothing of what is left. */
 enum { ODD = MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC };
+/* With one of these the system never waits. */
+enum { BESIDE = MSG_OOB | MSG_ERRQUEUE };
 
 static long call_recvmsg(struct mni_io *io, uint32_t flags) {
     return sys(SYS_recvmsg, io->fd, io->data, io->flags | no_wait(flags));
@@ -28,7 +30,8 @@ static long call_sendmsg(struct mni_io *io, uint32_t flags) {
 MN_EXPORT ssize_t mn_recvfrom_until(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length,
                                     int64_t deadline) {
     struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .call = mni_io_call_recv, .data = buffer,
-                        .size = size, .flags = flags, .address = address, .length = length};
+                        .size = size, .flags = flags, .address = address, .length = length, .also = MNI_FD_SOCKET,
+                        .at_once = flags & BESIDE};
     io.want = flags & ODD ? 0 : size;
     if (!(flags & MSG_WAITALL) || flags & ODD)
         return mni_io(&io);
@@ -52,7 +55,8 @@ MN_EXPORT ssize_t mn_recvfrom(int fd, void *buffer, size_t size, int flags, stru
 
 MN_EXPORT ssize_t mn_recv_until(int fd, void *buffer, size_t size, int flags, int64_t deadline) {
     if (!flags) {
-        struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .want = size, .data = buffer, .size = size};
+        struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .want = size, .data = buffer, .size = size,
+                            .also = MNI_FD_SOCKET};
         return mni_io_inline(&io, mni_io_call_recv);
     }
     return mn_recvfrom_until(fd, buffer, size, flags, NULL, NULL, deadline);
@@ -65,7 +69,8 @@ MN_EXPORT ssize_t mn_recv(int fd, void *buffer, size_t size, int flags) {
 MN_EXPORT ssize_t mn_sendto_until(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address,
                                   socklen_t length, int64_t deadline) {
     struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .call = mni_io_call_send, .data = buffer,
-                        .size = size, .flags = flags, .address = (void *)(uintptr_t)address, .size2 = length, .want = size};
+                        .size = size, .flags = flags, .address = (void *)(uintptr_t)address, .size2 = length, .want = size,
+                        .also = MNI_FD_SOCKET};
     return mni_io(&io);
 }
 
@@ -74,7 +79,8 @@ MN_EXPORT ssize_t mn_sendto(int fd, const void *buffer, size_t size, int flags, 
 }
 
 MN_EXPORT ssize_t mn_send_until(int fd, const void *buffer, size_t size, int flags, int64_t deadline) {
-    struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .want = size, .data = buffer, .size = size, .flags = flags};
+    struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .want = size, .data = buffer, .size = size, .flags = flags,
+                        .also = MNI_FD_SOCKET};
     return mni_io_inline(&io, mni_io_call_send);
 }
 
@@ -91,7 +97,7 @@ static size_t bytes(const struct msghdr *m) {
 
 MN_EXPORT ssize_t mn_recvmsg_until(int fd, struct msghdr *message, int flags, int64_t deadline) {
     struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .call = call_recvmsg, .data = message,
-                        .flags = flags & ~MSG_WAITALL};
+                        .flags = flags & ~MSG_WAITALL, .also = MNI_FD_SOCKET, .at_once = flags & BESIDE};
     /* A message with something beside the data ends there. */
     io.want = flags & ODD || message->msg_control ? 0 : bytes(message);
     return mni_io(&io);
@@ -103,7 +109,7 @@ MN_EXPORT ssize_t mn_recvmsg(int fd, struct msghdr *message, int flags) {
 
 MN_EXPORT ssize_t mn_sendmsg_until(int fd, const struct msghdr *message, int flags, int64_t deadline) {
     struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .call = call_sendmsg, .data = message,
-                        .flags = flags, .want = bytes(message)};
+                        .flags = flags, .want = bytes(message), .also = MNI_FD_SOCKET};
     return mni_io(&io);
 }
 

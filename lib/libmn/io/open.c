@@ -179,7 +179,8 @@ static unsigned kind_of(int fd) {
 }
 
 MN_EXPORT int mn_accept_until(int fd, struct sockaddr *address, socklen_t *length, int64_t deadline) {
-    struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .call = call_accept, .address = address, .length = length};
+    struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .call = call_accept, .address = address, .length = length,
+                        .also = MNI_FD_SOCKET};
     long r = mni_io(&io);
     return r < 0 ? (int)r : ours((int)r, kind_of(fd));
 }
