@@ -279,6 +279,7 @@ static void *attached(void *arg) {
 static int terminated;
 static int h_init(void *state) {
     int (*fault)(void) = *(int (**)(void))state;
+    mn_defer(count, (void *)1);
     return fault == write_const ? fault() + zero : 0;
 }
 static int h_message(void *state, struct mn_msg *m) {
@@ -328,6 +329,7 @@ static void handlers(void) {
     int (*fault)(void) = null_deref;
     mn_spawn_handler(&other, &handler, &fault, sizeof fault, &opt2);
     is(mn_call(other, 1, NULL, 0, NULL), 0, "a handler");
+    deferred = 0;
     for (int i = 0; i < 100; i++) {
         mn_spawn_handler(&pid, &handler, &fault, sizeof fault, &opt);
         mn_post(pid, 1, NULL, 0);
@@ -335,6 +337,7 @@ static void handlers(void) {
             ok(0, "another handler faults");
     }
     is(terminated, 0, "100 others have faulted; terminate is not called");
+    is(deferred, 100, "what each has deferred is");
     is(mn_call(other, 1, NULL, 0, NULL), 0, "the first one lives");
     fault = overflow;
     mn_spawn_handler(&pid, &handler, &fault, sizeof fault, &opt);
