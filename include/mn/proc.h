@@ -364,6 +364,41 @@ struct mn_proc_state {
 /* -ESRCH: no such process.  Contexts: any. */
 int mn_proc_info(mn_pid pid, struct mn_proc_state *info);
 
+/* What a process says of itself.  Bytes, if nothing else is said; a thread's stack is not among them. */
+struct mn_proc_report {
+    uint64_t memory;     /* all that follows, its record, its state, its relations */
+    uint64_t allocated;  /* by mn_alloc */
+    uint64_t messages;   /* those that wait, and those that it has taken and not released; binaries are not counted */
+    uint64_t reductions; /* messages taken, and for a thread 1,000 for each slice of so many calls that it has used up */
+    uint32_t mailbox;    /* so many messages wait */
+    uint32_t links, monitors, watchers, aliases; /* so many; watchers: monitors of it, also by its names and groups */
+    int (*fn)(void *arg);                        /* its function; NULL: a handler, or by mn_attach */
+};
+
+/*
+ * Asks a process what it says of itself.  size: sizeof(struct mn_proc_report); later versions are longer.  It answers when it
+ * looks at its signals: at once if it waits for a message; one that waits for something else, or computes, does later.
+ *   -ESRCH    no such process, or it has ended meanwhile
+ *   -EINVAL   size is smaller than the first version's structure
+ *   -ETIMEDOUT, -ECANCELED, -ENOMEM; -EPERM: no runtime
+ * Contexts: any.
+ */
+int mn_proc_inspect(mn_pid pid, struct mn_proc_report *report, size_t size);
+int mn_proc_inspect_until(mn_pid pid, struct mn_proc_report *report, size_t size, int64_t deadline);
+
+enum mn_relation {
+    MN_LINKED = 0,    /* to it */
+    MN_WATCHED_BY_IT, /* whom it monitors, once for each monitor */
+    MN_WATCHING_IT,   /* who monitors it, likewise */
+};
+
+/*
+ * Stores the pids of those who are related to a process, as far as there is room for them, and returns how many there are.
+ * Asks as mn_proc_inspect, with its errors; -EINVAL: no such relation.  pids may be NULL if room is 0.  Contexts: any.
+ */
+int64_t mn_proc_related(mn_pid pid, enum mn_relation which, mn_pid *pids, size_t room);
+int64_t mn_proc_related_until(mn_pid pid, enum mn_relation which, mn_pid *pids, size_t room, int64_t deadline);
+
 /*
  * Stores the pids of all processes, as far as there is room for them, and returns how many there are.
  * Processes start and end meanwhile.  pids may be NULL if room is 0.  Contexts: any.

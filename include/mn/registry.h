@@ -40,6 +40,9 @@ struct mn_name_info {
 /* Fills in at most n names, in no order, and returns how many there are.  Contexts: any. */
 int64_t mn_registered(struct mn_name_info *names, size_t n);
 
+/* The same with the names of one process. */
+int64_t mn_names_of(mn_pid pid, struct mn_name_info *names, size_t n);
+
 /* As mn_post, mn_call_until and mn_monitor, to whom has the name now.  -ENOENT: nobody; mn_monitor_name then tells by a DOWN message. */
 int mn_post_name(const char *name, uint64_t tag, const void *data, size_t size);
 int mn_call_name(const char *name, uint64_t tag, const void *data, size_t size, struct mn_msg **reply, int64_t deadline);

@@ -10,12 +10,9 @@
 #include "call.h"
 #include "export.h"
 #include "join.h"
+#include "keep.h"
 #include "proc/signal.h"
 #include "table.h"
-
-static int check(enum mn_priority priority) {
-    return (unsigned)priority > MN_LOW ? -EINVAL : mni_rt ? 0 : -EPERM;
-}
 
 /* Inside the runtime. */
 static int set(mn_thread thread, enum mn_priority priority) {
@@ -31,9 +28,10 @@ static int set(mn_thread thread, enum mn_priority priority) {
 }
 
 MN_EXPORT int mn_set_priority(mn_thread thread, enum mn_priority priority) {
-    int r = check(priority);
-    if (r < 0)
-        return r;
+    MNI_KEEP_OR(-EPERM);
+    if ((unsigned)priority > MN_LOW)
+        return -EINVAL;
+    int r = -ESRCH;
     struct mni_cpu *c = mni_call_begin();
     /* In a callback: the thread is its executor, who has others to call. */
     if (c && c->current->flags & MNI_EXECUTOR && mni_thread_handle(c->current) == thread)
@@ -45,14 +43,14 @@ MN_EXPORT int mn_set_priority(mn_thread thread, enum mn_priority priority) {
 }
 
 MN_EXPORT int mn_proc_set_priority(mn_pid pid, enum mn_priority priority) {
-    int r = check(priority);
-    if (r < 0)
-        return r;
+    MNI_KEEP_OR(-EPERM);
+    if ((unsigned)priority > MN_LOW)
+        return -EINVAL;
+    int r = -ESRCH;
     struct mni_cpu *c = mni_call_begin();
     const struct mni_proc *p = mni_proc_find(pid);
     bool handler = p && a32_load(&p->flags) & MNI_PROC_HANDLER;
     mn_thread t = p ? a64_load_acquire(&p->thread) : 0; /* acquire: as in mni_proc_poke */
-    r = -ESRCH;
     if (handler) {
         struct mni_msg *m = mni_signal_make(mni_part(c), MNI_K_PRIORITY, 0, 0);
         if (m)

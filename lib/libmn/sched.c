@@ -81,6 +81,8 @@ void mni_housekeep(struct mni_cpu *c) {
 struct mni_thread *mni_next_any(struct mni_cpu *c) {
     if (__builtin_expect(--c->tick <= 0 || aptr_load(&c->remote.inbox) || a32_load(&c->remote.want), 0))
         mni_housekeep(c);
+    if (__builtin_expect(c->budget <= 0, 0) && c->current)
+        c->current->slices++;
     return mni_runq_pick(c);
 }
 
@@ -132,6 +134,7 @@ void mni_resched(void) {
     c->budget = MNI_BUDGET;
     c->strand = 0;
     struct mni_thread *t = c->current;
+    t->slices++;
     if (__builtin_expect(t->flags & MNI_EXECUTOR, 0))
         mni_executor_blocks(c, t);
     c = yield(c, t);

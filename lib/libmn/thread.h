@@ -97,6 +97,7 @@ struct mni_thread {
 
     bool detached;          /* guarded by lock */
     struct mni_fiber fiber; /* what tools call this thread */
+    uint32_t slices;        /* that it, or who had the descriptor before, has used up; its own */
     struct mni_own *own;    /* good while it has a stack */
     const char *name;
     struct mn_scope *scope;     /* that it belongs to */

@@ -112,6 +112,13 @@ static void once(bool handlers) {
     for (int i = 0; i < 30; i += 2)
         if (more[i])
             mn_demonitor(more[i], true);
+    struct mn_proc_report report;
+    mn_pid related[4];
+    r = mn_proc_inspect_until(pid, &report, sizeof report, mn_after(20000000));
+    if (r != -ETIMEDOUT)
+        works("mn_proc_inspect", r);
+    works("mn_proc_related", mn_proc_related(self, MN_WATCHED_BY_IT, related, 4));
+    works("mn_proc_set_priority", mn_proc_set_priority(pid, MN_HIGH));
     mn_ref alias;
     if (works("mn_alias", mn_alias(&alias, MN_ALIAS_ONCE)))
         works("mn_post_alias", mn_post_alias(self, alias, 1, bytes, 100));

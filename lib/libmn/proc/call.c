@@ -50,12 +50,12 @@ static bool push_call(struct mni_cpu *c, mn_pid to, struct mni_msg *monitor, str
     return true;
 }
 
-static struct mni_msg *make(struct mni_cpu *c, struct mni_proc *p, mn_ref ref, uint64_t tag, const void *data,
+static struct mni_msg *make(struct mni_cpu *c, struct mni_proc *p, enum mni_kind kind, mn_ref ref, uint64_t tag, const void *data,
                             size_t size, struct mni_msg **monitor) {
     *monitor = mni_signal_make(c->proc, MNI_K_MONITOR, mni_pid(p), ref);
     if (!*monitor)
         return NULL;
-    struct mni_msg *m = mni_msg_make(c->proc, MNI_K_MSG, mni_pid(p), tag, ref, data, size);
+    struct mni_msg *m = mni_msg_make(c->proc, kind, mni_pid(p), tag, ref, data, size);
     if (!m) {
         mni_block_give(c->proc, 0, *monitor);
         return NULL;
@@ -65,12 +65,12 @@ static struct mni_msg *make(struct mni_cpu *c, struct mni_proc *p, mn_ref ref, u
 }
 
 /* The call of a process that is a thread; *reply: out of the mailbox. */
-static int call(struct mni_cpu **cpu, struct mni_proc *p, mn_pid pid, uint64_t tag, const void *data, size_t size,
+static int call(struct mni_cpu **cpu, struct mni_proc *p, enum mni_kind kind, mn_pid pid, uint64_t tag, const void *data, size_t size,
                 struct mni_msg **reply, int64_t deadline) {
     struct mni_cpu *c = *cpu;
     struct mni_more *more = p->more;
     mn_ref ref = mni_ref_make(c);
-    struct mni_msg *monitor, *m = make(c, p, ref, tag, data, size, &monitor);
+    struct mni_msg *monitor, *m = make(c, p, kind, ref, tag, data, size, &monitor);
     if (!m)
         return -ENOMEM;
     more->call_ref = ref;
@@ -129,13 +129,8 @@ static int call_foreign(mn_pid pid, uint64_t tag, const void *data, size_t size,
     return e.result;
 }
 
-MN_EXPORT int mn_call_until(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply,
-                            int64_t deadline) {
-    if (size > UINT32_MAX)
-        return -EMSGSIZE;
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        return call_foreign(pid, tag, data, size, reply, deadline);
+static inline __attribute__((always_inline)) int call_until(struct mni_cpu *c, enum mni_kind kind, mn_pid pid, uint64_t tag,
+                                                            const void *data, size_t size, struct mn_msg **reply, int64_t deadline) {
     struct mni_thread *t = c->current;
     struct mni_proc *own = mni_proc_self(c), *p = own;
     if (p && (a32_load(&t->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL)
@@ -147,7 +142,7 @@ MN_EXPORT int mn_call_until(mn_pid pid, uint64_t tag, const void *data, size_t s
     else if (!mni_proc_is_thread(own))
         r = mni_caller_begin(c, &p);
     if (r == 0)
-        r = call(&c, p, pid, tag, data, size, &m, deadline);
+        r = call(&c, p, kind, pid, tag, data, size, &m, deadline);
     if (p != own) {
         t->own->proc = own;
         mni_proc_close(c, p, MN_REASON_NORMAL, NULL);
@@ -166,6 +161,20 @@ MN_EXPORT int mn_call_until(mn_pid pid, uint64_t tag, const void *data, size_t s
     return r;
 }
 
+MN_EXPORT int mn_call_until(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply,
+                            int64_t deadline) {
+    if (size > UINT32_MAX)
+        return -EMSGSIZE;
+    struct mni_cpu *c = mni_enter();
+    if (!c)
+        return call_foreign(pid, tag, data, size, reply, deadline);
+    return call_until(c, MNI_K_MSG, pid, tag, data, size, reply, deadline);
+}
+
+int mni_inspect_call(struct mni_cpu *c, mn_pid pid, uint64_t what, struct mn_msg **reply, int64_t deadline) {
+    return call_until(c, MNI_K_INSPECT, pid, what, NULL, 0, reply, deadline);
+}
+
 MN_EXPORT int mn_call(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply) {
     return mn_call_until(pid, tag, data, size, reply, MN_FOREVER);
 }
@@ -179,7 +188,7 @@ MN_EXPORT int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size
         return -EPERM;
     int r = 0;
     mn_ref number = mni_ref_make(c);
-    struct mni_msg *monitor, *m = make(c, p, number, tag, data, size, &monitor);
+    struct mni_msg *monitor, *m = make(c, p, MNI_K_MSG, number, tag, data, size, &monitor);
     struct mni_msg *own = m ? mni_signal_make(c->proc, MNI_R_WATCH, pid, number) : NULL;
     if (own) {
         own->bits = MNI_REL_ALIAS;

@@ -45,6 +45,7 @@ enum mni_kind {
     MNI_K_DOWN,       /* from has ended, ref, tag: the reason */
     MNI_K_TIMEOUT,    /* a handler's timeout, ref: which */
     MNI_K_SHUTDOWN,   /* the runtime ends */
+    MNI_K_INSPECT,    /* from wants to know something (tag) of the process; ref: the call */
     MNI_K_PRIORITY,   /* a handler's, from now on: tag */
     /* Kept halves. */
     MNI_R_LINK,       /* peer */

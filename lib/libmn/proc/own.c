@@ -74,6 +74,10 @@ int mni_arena_make(struct mni_cpu *c, struct mni_proc *p, size_t most) {
     return 0;
 }
 
+size_t mni_arena_used(const struct mni_proc *p) {
+    return p->more->arena ? p->more->arena->used : 0;
+}
+
 MN_EXPORT void *mn_alloc(size_t size) {
     struct mni_cpu *c;
     struct mni_proc *p = mni_proc_begin(&c);

@@ -270,6 +270,11 @@ void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
     case MNI_K_SHUTDOWN:
         mni_proc_doom(p, MN_REASON_SHUTDOWN, NULL);
         break;
+    case MNI_K_INSPECT:
+        if (p->flags & (MNI_PROC_ENDING | MNI_PROC_CALLER))
+            break;
+        mni_inspected(c, p, m);
+        return;
     case MNI_K_PRIORITY:
         a8_store(&p->priority, (uint8_t)m->pub.tag); /* relaxed: info.c may look at it */
         break;

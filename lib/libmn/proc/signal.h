@@ -87,6 +87,9 @@ static inline struct mni_msg *mni_outer_take(struct mni_proc *p, uint64_t next) 
 /* Acts on all signals that have come; messages go to the mailbox.  False: there were none.  By the owner. */
 bool mni_signals_take(struct mni_cpu *c, struct mni_proc *p);
 
+/* inspect.c: answers MNI_K_INSPECT. */
+void mni_inspected(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m);
+
 /* Acts on one. */
 void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m);
 

@@ -102,7 +102,8 @@ MN_EXPORT mn_pid mn_whereis(const char *name) {
     return pid;
 }
 
-MN_EXPORT int64_t mn_registered(struct mn_name_info *names, size_t n) {
+/* pid: whose; 0: anyone's. */
+static int64_t list(mn_pid pid, struct mn_name_info *names, size_t n) {
     int64_t count = 0;
     MNI_KEEP_OR(0);
     struct mni_cpu *c = mni_call_begin();
@@ -111,7 +112,7 @@ MN_EXPORT int64_t mn_registered(struct mn_name_info *names, size_t n) {
     for (size_t i = 0; t->chains && i <= t->mask; i++)
         for (struct mni_node *node = t->chains[i]; node; node = node->next) {
             const struct mni_entry *e = list_entry(node, struct mni_entry, by_name);
-            if (!mni_proc_find(e->pid))
+            if ((pid && e->pid != pid) || !mni_proc_find(e->pid))
                 continue;
             if ((uint64_t)count < n) {
                 names[count].pid = e->pid;
@@ -122,6 +123,14 @@ MN_EXPORT int64_t mn_registered(struct mn_name_info *names, size_t n) {
     mni_lock_drop(&mni_registry.lock);
     mni_call_end_here(c);
     return count;
+}
+
+MN_EXPORT int64_t mn_registered(struct mn_name_info *names, size_t n) {
+    return list(0, names, n);
+}
+
+MN_EXPORT int64_t mn_names_of(mn_pid pid, struct mn_name_info *names, size_t n) {
+    return pid ? list(pid, names, n) : 0;
 }
 
 MN_EXPORT int mn_post_name(const char *name, uint64_t tag, const void *data, size_t size) {
