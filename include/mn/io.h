@@ -34,7 +34,10 @@
 extern "C" {
 #endif
 
-/* As read(2), write(2) and their like: what is there now, at least a byte; 0: the end.  Contexts: any. */
+/*
+ * As read(2), write(2) and their like: what is there now, at least a byte; 0: the end.  -EFAULT for a buffer that is not there; when only a
+ * part of it is not, the next call of a descriptor of ours may wait for more to come before it says so.  Contexts: any.
+ */
 ssize_t mn_read(int fd, void *buffer, size_t size);
 ssize_t mn_read_until(int fd, void *buffer, size_t size, int64_t deadline);
 ssize_t mn_readv(int fd, const struct iovec *vector, int n);
