@@ -64,6 +64,7 @@ static int all(void *arg) {
     freeaddrinfo(list);
     hints = (struct addrinfo){.ai_socktype = SOCK_STREAM};
     is(mn_getaddrinfo("127.0.0.1", "no-such-service", &hints, &list), -EPROTONOSUPPORT, "%s: no such service", k);
+    is(mn_getaddrinfo("127.0.0.1", "65616", &hints, &list), -EPROTONOSUPPORT, "%s: a number beyond those of ports", k);
     is(mn_getaddrinfo_until("localhost", NULL, NULL, &list, 1), -ETIMEDOUT, "%s: a deadline that had passed", k);
     is(errno, 55, "%s: errno is what it was", k);
     if (mn_self()) {

@@ -121,9 +121,16 @@ static bool known(const char *host, const char *service, const struct addrinfo *
            inet_pton(AF_INET6, host, address) == 1;
 }
 
+/* A number that is no port: glibc takes its low 16 bits. */
+static bool beyond_ports(const char *service) {
+    return service && !service[strspn(service, "0123456789")] && strtoul(service, NULL, 10) > 65535;
+}
+
 MN_EXPORT int mn_getaddrinfo_until(const char *host, const char *service, const struct addrinfo *hints,
                                    struct addrinfo **result, int64_t deadline) {
     int r;
+    if (beyond_ports(service))
+        return (r = at_once()) < 0 ? r : -EPROTONOSUPPORT;
     if (known(host, service, hints))
         return (r = at_once()) < 0 ? r : look_up(host, service, hints, result);
     struct addresses *a = fault("malloc") ? NULL : calloc(1, sizeof *a + room(host) + room(service));
