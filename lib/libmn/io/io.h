@@ -3,6 +3,7 @@
 #define MNI_IO_IO_H
 
 #include <errno.h>
+#include <mn/time.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -73,6 +74,11 @@ static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *i
                 break;
             }
             mni_fd_drained(f, d, seen);
+            /* poll(2), by which others wait, returns at once for as long as something is in the queue of errors. */
+            if (__builtin_expect(!green && woken && mn_now() >= io->deadline, 0)) {
+                got = -ETIMEDOUT;
+                break;
+            }
         }
         got = mni_fd_wait(f, io->fd, d, generation, io->deadline);
         if (__builtin_expect(got < 0, 0) && (got != -ETIMEDOUT || tried))
