@@ -246,7 +246,8 @@ static inline __attribute__((always_inline)) int unlock(struct mn_rwlock *l, con
         }
         struct mni_queue out = {0};
         mni_lock_take(mni_lock_in(l));
-        word = a32_load(&l->word);
+        /* Acquire; pairs with the compare-and-swap by which other readers left: who gets the lock comes after them, too. */
+        word = a32_load_acquire(&l->word);
         bool handed = word & QUEUE && word / READER <= 1 && hand_over(l, writer, &out);
         mni_lock_drop(mni_lock_in(l));
         mni_wake_all(&out);
