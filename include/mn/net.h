@@ -27,7 +27,7 @@ int mn_listen_tcp(const char *host, const char *service, int backlog);
  * Connects.  The host's addresses are tried in turn, in the order of getaddrinfo, each for its share of the time that is left (a
  * quarter of a second at least), the last for all of it; without a deadline each for as long as the system does.  The first that
  * answers is taken; if none does, the error is that of the first.  Nagle's algorithm is switched off (TCP_NODELAY).  host NULL: this machine.
- * Contexts: any.
+ * -EINVAL: no service.  Contexts: any.
  */
 int mn_dial_tcp(const char *host, const char *service);
 int mn_dial_tcp_until(const char *host, const char *service, int64_t deadline);

@@ -331,7 +331,7 @@ void mn_free(void *memory);
 /*
  * The descriptor is closed, as by mn_close, when the calling process ends; mn_disown_fd takes that back, and so does mn_close, by
  * whomever.  Before a close(2), mn_disown_fd has to come.
- *   -ENOMEM; -EBADF: negative, or not owned; -EPERM: no process
+ *   -ENOMEM; -EBADF: not open, or not owned; -EPERM: no process
  * Contexts: green.
  */
 int mn_own_fd(int fd);

@@ -141,6 +141,7 @@ static void directories(void) {
     }
     struct mn_dir *d;
     struct dirent *e;
+    is(mn_opendir(NULL, in("many")), -EINVAL, "%s: nowhere to put it", k);
     is(mn_opendir(&d, in("none")), -ENOENT, "%s: no directory", k);
     is(mn_opendir(&d, in("many")), 0, "%s: opendir", k);
     for (int round = 0; round < 2; round++) {

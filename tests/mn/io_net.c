@@ -116,6 +116,8 @@ static void test(void) {
     is(mn_listen_unix(too_long, 0), -ENAMETOOLONG, "%s: a path that is too long", k);
     free(too_long);
     ok(mn_dial_tcp("127.0.0.1", "no-such-service-at-all") < 0, "%s: no such service", k);
+    is(mn_dial_tcp("127.0.0.1", ""), -EINVAL, "%s: no service", k);
+    is(mn_dial_udp("127.0.0.1", NULL), -EINVAL, "%s: none at all", k);
     ok(mn_listen_tcp("192.0.2.1", "0", 0) == -EADDRNOTAVAIL, "%s: an address that is not ours", k);
     is(mn_net_local(-1, text, sizeof text), -EBADF, "%s: no descriptor", k);
 

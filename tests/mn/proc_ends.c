@@ -239,6 +239,7 @@ static void reused(void) {
     is(mn_disown_fd(fd[0]), 0, "mn_disown_fd after it");
     is(mn_disown_fd(fd[0]), -EBADF, "once");
     is(mn_own_fd(-1), -EBADF, "mn_own_fd of what is none");
+    is(mn_own_fd(1 << 20), -EBADF, "of a number that is not open");
     mn_close(fd[0]);
     mn_close(fd[1]);
 }

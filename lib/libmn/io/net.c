@@ -103,6 +103,8 @@ static int dial_at(const struct addrinfo *a, int64_t deadline) {
 
 static int dial(const char *host, const char *service, int type, int64_t deadline) {
     struct addrinfo *list;
+    if (!service || !*service)
+        return -EINVAL;
     int r = look_up(host, service, type, 0, &list, deadline), first = 0, left = 0;
     if (r < 0)
         return r;

@@ -24,6 +24,8 @@ struct mn_dir {
 };
 
 MN_EXPORT int mn_opendir_until(struct mn_dir **dir, const char *path, int64_t deadline) {
+    if (!dir)
+        return -EINVAL;
     int fd = mn_open_until(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, deadline);
     if (fd < 0)
         return fd;

@@ -7,6 +7,7 @@
 #include "proc/own.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,7 +170,7 @@ void mni_own_adopted(struct mni_cpu *c, int fd) {
 }
 
 MN_EXPORT int mn_own_fd(int fd) {
-    if (fd < 0)
+    if (sys(SYS_fcntl, fd, F_GETFD) < 0)
         return -EBADF;
     struct mni_cpu *c;
     struct mni_proc *p = mni_proc_begin(&c);
