@@ -1,7 +1,7 @@
 /*
- * actor: actor.h, on handler processes.  The actor's record, its state behind it, is the handler's state; a restart clears that and
- * goes on with the same process, so references stay good.  Failure: the child calls its parent's decision through a message, or
- * decides by itself when it has none.
+ * actor: actor.h, on handler processes.  The actor's record, its state behind it, is the handler's state; a
+ * restart clears that and goes on with the same process, so references stay good.  Failure: the child calls its
+ * parent's decision through a message, or decides by itself when it has none.
  */
 #include "actor.h"
 

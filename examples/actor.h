@@ -1,9 +1,10 @@
 /*
  * actor.h: a small actor runtime on libmn's processes, in the manner of Akka.
  *
- * An actor has a type (what it does), state of its own, and a reference that stays the same when it is restarted.  It handles one
- * message at a time, may change its behaviour, put messages aside, make children, and watch others.  When it fails, what happens is
- * its parent's decision: it goes on, starts anew with fresh state, stops, or the parent fails in turn.
+ * An actor has a type (what it does), state of its own, and a reference that stays the same when it is
+ * restarted.  It handles one message at a time, may change its behaviour, put messages aside, make children,
+ * and watch others.  When it fails, what happens is its parent's decision: it goes on, starts anew with fresh
+ * state, stops, or the parent fails in turn.
  */
 #ifndef EXAMPLE_ACTOR_H
 #define EXAMPLE_ACTOR_H
@@ -32,13 +33,15 @@ struct actor_type {
     size_t state_size;
     int (*started)(struct actor *self);               /* also after a restart; or NULL */
     actor_receive *receive;
-    enum actor_decision (*decide)(struct actor *self, actor_ref child, int error); /* of its children; NULL: RESTART */
+    /* Of its children; NULL: RESTART. */
+    enum actor_decision (*decide)(struct actor *self, actor_ref child, int error);
 };
 
 /* Tags of what the runtime itself tells. */
 enum { ACTOR_TERMINATED = ~0u /* from: an actor that was watched */ };
 
-/* Starts an actor; parent == NULL: without one, and what fails is restarted.  Its state begins with the bytes. */
+/* Starts an actor; parent == NULL: without one, and what fails is restarted.  Its state begins with the
+ * bytes. */
 int actor_spawn(actor_ref *ref, struct actor *parent, const struct actor_type *type, const void *init, size_t size);
 
 /* Of the caller: its state, its reference. */
@@ -48,7 +51,8 @@ actor_ref actor_self(const struct actor *self);
 /* Sends a message; from anywhere. */
 int actor_tell(actor_ref to, uint64_t tag, const void *data, size_t size);
 
-/* Asks, and waits for the answer: its size, or an error.  From anywhere; an actor that asks handles no other message meanwhile. */
+/* Asks, and waits for the answer: its size, or an error.  From anywhere; an actor that asks handles no other
+ * message meanwhile. */
 int actor_ask(actor_ref to, uint64_t tag, const void *data, size_t size, void *answer, size_t room, int64_t deadline);
 
 /* In receive: answers an actor_ask; or, if that was none, tells the sender. */

@@ -3,8 +3,9 @@
  *
  *     chat_server [PORT]          7001; then, for example: nc localhost 7001
  *
- * The first line that somebody sends is the name.  Two threads for each: one reads lines and gives them to all others, one
- * writes what it finds in its channel.  So a slow reader holds up nobody; one whose channel is full has to leave.
+ * The first line that somebody sends is the name.  Two threads for each: one reads lines and gives them to all
+ * others, one writes what it finds in its channel.  So a slow reader holds up nobody; one whose channel is full
+ * has to leave.
  */
 #include "net.h"
 

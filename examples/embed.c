@@ -3,8 +3,8 @@
  *
  *     embed COUNT
  *
- * The loop (epoll) has a timer of its own, and starts COUNT green threads.  Each sleeps a little, computes, and posts its result to
- * the loop, which adds them up on its own LWP, without a lock.
+ * The loop (epoll) has a timer of its own, and starts COUNT green threads.  Each sleeps a little, computes, and
+ * posts its result to the loop, which adds them up on its own LWP, without a lock.
  */
 #include <errno.h>
 #include <mn.h>

@@ -3,8 +3,8 @@
  *
  *     http_server DIRECTORY [PORT [HOST]]          8080
  *
- * GET and HEAD, persistent connections, ranges; a thread for each connection.  Names are looked up below DIRECTORY; ".." is
- * refused, symbolic links are followed: they are its owner's.
+ * GET and HEAD, persistent connections, ranges; a thread for each connection.  Names are looked up below
+ * DIRECTORY; ".." is refused, symbolic links are followed: they are its owner's.
  */
 #include "net.h"
 
@@ -89,7 +89,8 @@ static bool send_file(struct connection *c, int file, const struct stat *st, con
     return send_body(c, n, file, first, length);
 }
 
-/* The target of a request as a path below the root: decoded, without the query, and without a way out.  False: it has one. */
+/* The target of a request as a path below the root: decoded, without the query, and without a way out.
+ * False: it has one. */
 static bool decode(const char *target, char *path, size_t room) {
     size_t n = 0;
     if (*target != '/')
@@ -177,7 +178,8 @@ static void *serve_connection(void *arg) {
         memmove(c.in, end, c.used);
     } while (!c.close);
 out:
-    /* What still comes is read: closed with unread bytes, the connection would be reset, and the answer perhaps lost. */
+    /* What still comes is read: closed with unread bytes, the connection would be reset, and the answer
+     * perhaps lost. */
     shutdown(c.fd, SHUT_WR);
     while (mn_read_until(c.fd, c.in, sizeof c.in, SECONDS(1)) > 0)
         continue;

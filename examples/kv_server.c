@@ -7,7 +7,8 @@
  *     GET session key        ->  VALUE value, NONE, or AGAIN
  *     STATUS                 ->  how many sessions are alive, and how many kills there were
  *
- * -k: the server kills so many of its own processes a second, at random.  What was answered with OK is not lost by that:
+ * -k: the server kills so many of its own processes a second, at random.  What was answered with OK is not lost
+ * by that:
  *
  *     top (one for one)
  *      |- store          a process with a thread; owns the journal, and knows where each session's last record is
@@ -16,9 +17,10 @@
  *      |   :
  *      '- killer
  *
- * A session writes to the journal, by a call to the store, before it changes its pairs and answers.  One that was killed is started
- * again without pairs, and reads them from the journal when it is asked for something.  A store that was killed is started again
- * and reads the journal.  A call that ends because its callee ended is tried again.
+ * A session writes to the journal, by a call to the store, before it changes its pairs and answers.  One that
+ * was killed is started again without pairs, and reads them from the journal when it is asked for something.  A
+ * store that was killed is started again and reads the journal.  A call that ends because its callee ended is
+ * tried again.
  */
 #include <fcntl.h>
 #include <stdatomic.h>

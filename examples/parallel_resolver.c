@@ -3,8 +3,8 @@
  *
  *     parallel_resolver [-t SECONDS] [NAME ...]          names also from standard input, if there are none
  *
- * A thread for each name, in a scope: that of the caller ends when they all have.  MN_DNS_LWPS says how many look-ups the
- * resolver does at a time.  Exit code 1: some have no address.
+ * A thread for each name, in a scope: that of the caller ends when they all have.  MN_DNS_LWPS says how many
+ * look-ups the resolver does at a time.  Exit code 1: some have no address.
  */
 #include "net.h"
 

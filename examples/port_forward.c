@@ -3,7 +3,8 @@
  *
  *     port_forward PORT TARGET-HOST TARGET-PORT
  *
- * Two threads for each connection, one for each direction.  The end of one direction is passed on, while the other goes on.
+ * Two threads for each connection, one for each direction.  The end of one direction is passed on, while the
+ * other goes on.
  */
 #include "net.h"
 

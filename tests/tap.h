@@ -7,7 +7,8 @@
  *         return done();
  *     }
  *
- * A test that cannot run here says skip("why") and returns done().  Thread safe: ok() may be called by any thread.
+ * A test that cannot run here says skip("why") and returns done().  Thread safe: ok() may be called by any
+ * thread.
  */
 #ifndef TAP_H
 #define TAP_H

@@ -1,8 +1,8 @@
 /*
  * What the echo servers share: how long a request is, how a server starts.
  *
- * A server sends back what it receives, on as many connections as come, until it is killed.  It is started by load.c,
- * which listens to its standard output for one line, `PORT function=... model=...`, and does the rest.
+ * A server sends back what it receives, on as many connections as come, until it is killed.  It is started by
+ * load.c, which listens to its standard output for one line, `PORT function=... model=...`, and does the rest.
  */
 #ifndef BENCH_ECHO_H
 #define BENCH_ECHO_H

@@ -3,22 +3,23 @@
  *
  *     load --name NAME [--connections N] [--flight N] [--idle N] [--seconds S] -- SERVER [ARGUMENT ...]
  *
- * Starts the server (echo.h), opens --connections TCP connections over loopback, and keeps --flight requests of 64 bytes
- * on their way, each on the connection that has rested longest: a closed loop.  It stays on the first CPU that it may use,
- * the server is expected to stay on another one, and it never sleeps while it measures: so no server pays for waking it.
+ * Starts the server (echo.h), opens --connections TCP connections over loopback, and keeps --flight requests of
+ * 64 bytes on their way, each on the connection that has rested longest: a closed loop.  It stays on the first
+ * CPU that it may use, the server is expected to stay on another one, and it never sleeps while it measures: so
+ * no server pays for waking it.
  *
  * NAME      requests per CPU second of the server: its process's clock, user and system time of all its threads, which is
  *           what a request costs, however long the server waited in between.  Also: latency of requests from before the
  *           send to after the receive, seen here; requests a second by the wall; how busy the server was.
  * NAME_p99  the latency that 99 of 100 requests stay below, in us.
  *
- * With --idle, that many more connections are opened after a first measurement; each has sent one request, and rests.
- * NAME is then the second measurement, and
+ * With --idle, that many more connections are opened after a first measurement; each has sent one request, and
+ * rests.  NAME is then the second measurement, and
  * NAME_memory  what the server's memory (resident size and page tables) grew by, bytes an idle connection
  * NAME_kept    the second figure / the first
  *
- * Verified: every byte of every reply, which is different for each request; every request is answered, the slowest
- * within the time that max_us says; idle connections are still served at the end.
+ * Verified: every byte of every reply, which is different for each request; every request is answered, the
+ * slowest within the time that max_us says; idle connections are still served at the end.
  */
 #include "echo.h"
 
@@ -133,7 +134,8 @@ static double latency(double part) {
 /* ---- requests ---- */
 
 static int set;
-static struct connection *rests, **rests_end = &rests; /* those that have no request on its way, longest first */
+/* Those that have no request on its way, longest first. */
+static struct connection *rests, **rests_end = &rests;
 static uint64_t answered, on_their_way;
 
 static void fill(const struct connection *c, uint64_t *to) {

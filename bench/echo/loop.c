@@ -1,9 +1,9 @@
 /*
  * echo server, the limit: one thread, one epoll set, no more system calls than it takes.
  *
- * Edge-triggered: each descriptor is registered once, and the kernel need not look at it again after it was reported.  A
- * read that brings less than it asked for has emptied the socket, so there is no second one.  What cannot be sent at once
- * waits in a buffer of its connection, which is not read from until it is gone.
+ * Edge-triggered: each descriptor is registered once, and the kernel need not look at it again after it was
+ * reported.  A read that brings less than it asked for has emptied the socket, so there is no second one.  What
+ * cannot be sent at once waits in a buffer of its connection, which is not read from until it is gone.
  */
 #include "echo.h"
 

@@ -1,7 +1,9 @@
 /*
- * fair_idle, fair_busy_1, fair_busy_4: how late does a thread run that sleeps, beside threads that compute for ever?
+ * fair_idle, fair_busy_1, fair_busy_4: how late does a thread run that sleeps, beside threads that compute for
+ * ever?
  *
- * One worker.  --hogs N threads run endless loops without a call of the library; one thread sleeps until points 1 ms apart,
+ * One worker.  --hogs N threads run endless loops without a call of the library; one thread sleeps until points
+ * 1 ms apart,
  * --work US microseconds of CPU time each time.  The figure is the 99th percentile of its lateness, in microseconds,
  * after the hand-offs: the first 200 ms do not count.
  *
@@ -59,7 +61,8 @@ static int job(void *arg) {
     for (int i = 0; i < hogs; i++)
         before[i] = __atomic_load_n(&counts[i].n, __ATOMIC_RELAXED);
     for (int i = 0; i < n; i++) {
-        /* A point that has passed already counts with all of its lateness, unless the work itself did not fit. */
+        /* A point that has passed already counts with all of its lateness, unless the work itself did not
+         * fit. */
         next = next + STEP_NS > mn_now() || work_us <= 0 ? next + STEP_NS : mn_now() + STEP_NS;
         mn_sleep_until(next);
         late[i] = (double)(mn_now() - next) / 1e3;

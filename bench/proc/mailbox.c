@@ -1,11 +1,13 @@
 /*
  * mailbox_mpsc: what does a message take that sixteen senders send to one receiver?
  *
- * Millions of messages a second; share: the sender that could send least / the mean.  Each sender's 100th is answered, so that
- * the mailbox stays short; mailbox_mpsc_bounded: instead, it is bounded by 4,096 messages, and a full one blocks the sender.
- * selective_receive: a call whose reply comes behind --count other messages; ns a call.
+ * Millions of messages a second; share: the sender that could send least / the mean.  Each sender's 100th is
+ * answered, so that the mailbox stays short; mailbox_mpsc_bounded: instead, it is bounded by 4,096 messages,
+ * and a full one blocks the sender.  selective_receive: a call whose reply comes behind --count other messages;
+ * ns a call.
  *
- * Verified: messages of each sender come in order, none is lost; each reply is the right one, the others are still there.
+ * Verified: messages of each sender come in order, none is lost; each reply is the right one, the others are
+ * still there.
  */
 #include "proc.h"
 

@@ -1,8 +1,9 @@
 /*
  * proc_pingpong, proc_ring_503: what does it take to send a message on?
  *
- * proc_pingpong: a message to a process, and its answer; ns a round trip.  proc_ring_503: a token goes round through 503
- * processes; ns a pass.  With _handler, the others are made of callbacks; the first one, which measures, never is.
+ * proc_pingpong: a message to a process, and its answer; ns a round trip.  proc_ring_503: a token goes round
+ * through 503 processes; ns a pass.  With _handler, the others are made of callbacks; the first one, which
+ * measures, never is.
  *
  * Verified: every answer; each adds one to the token on its way.
  */

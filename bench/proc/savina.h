@@ -1,6 +1,6 @@
 /*
- * Eight shapes of the Savina suite of actor benchmarks, as ns a unit of work.  The same in Erlang and Go: bench/peers.
- * Each function does one round, checks what it did, and returns how many units that was.
+ * Eight shapes of the Savina suite of actor benchmarks, as ns a unit of work.  The same in Erlang and Go:
+ * bench/peers.  Each function does one round, checks what it did, and returns how many units that was.
  */
 #ifndef BENCH_SAVINA_H
 #define BENCH_SAVINA_H

@@ -1,9 +1,9 @@
 /*
  * proc_skynet_1m: a tree of processes with a million leaves.
  *
- * Each process starts ten children until there are --count leaves; a leaf sends its number to its parent, a parent the sum of
- * what it was sent, and ends.  Seconds from the start of the root until the sum is there, the second time; the processes are
- * made of callbacks.
+ * Each process starts ten children until there are --count leaves; a leaf sends its number to its parent, a
+ * parent the sum of what it was sent, and ends.  Seconds from the start of the root until the sum is there, the
+ * second time; the processes are made of callbacks.
  *   proc_skynet_1m_memory   the process's resident size and page tables then, in MB
  *   proc_skynet_1m_stack    the same tree of stackful processes
  *

@@ -1,7 +1,8 @@
 /*
  * proc_spawn_exit, proc_spawn_exit_handler: what does a process take that starts and ends at once?
  *
- * One at a time: the starter gives way until it has run.  ns a process, stackful ones and those made of callbacks.
+ * One at a time: the starter gives way until it has run.  ns a process, stackful ones and those made of
+ * callbacks.
  *
  * Verified: each ran once, with its own argument; none lives in the end.
  */

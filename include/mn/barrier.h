@@ -26,8 +26,8 @@ int mn_barrier_init(struct mn_barrier *barrier, uint32_t count);
 int mn_barrier_destroy(struct mn_barrier *barrier);
 
 /*
- * Waits until count threads have come, and returns 0, or MN_BARRIER_SERIAL to the one that came last.  When a deadline
- * or a cancellation ends the wait, it is as if the caller had not come.
+ * Waits until count threads have come, and returns 0, or MN_BARRIER_SERIAL to the one that came last.  When a
+ * deadline or a cancellation ends the wait, it is as if the caller had not come.
  *   -EINVAL      the barrier's count is 0
  *   -ETIMEDOUT
  *   -ECANCELED

@@ -110,8 +110,8 @@ struct mn_case {
 
 /*
  * Waits until one of n cases can happen, makes it happen, and returns its index; no other case has any effect.
- * If several can, each of them is as likely.  One object may stand in several cases.  What a case names has to be there
- * until the call returns.
+ * If several can, each of them is as likely.  One object may stand in several cases.  What a case names has to
+ * be there until the call returns.
  *   -ETIMEDOUT  at the deadline none could (with one that has passed, such as 0: none can at this moment)
  *   -ECANCELED  see mn/cancel.h
  *   -ENOMEM     no memory for that many cases (it is kept: a thread that selects again needs no more)

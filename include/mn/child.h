@@ -1,11 +1,12 @@
 /*
  * mn/child.h: waiting for child processes.
  *
- * As waitpid and waitid, but that only the calling thread waits, and errors are negative errno values; beside their own:
+ * As waitpid and waitid, but that only the calling thread waits, and errors are negative errno values; beside
+ * their own:
  *   -ETIMEDOUT, -ECANCELED   no child was waited for
- * A child with a given number is waited for by its descriptor (pidfd), so its end is noticed at once.  Where there is none
- * (any child, a process group, stopped or continued children, Linux before 5.3), the call looks every so often, after 20 ms
- * at most.  With WNOHANG nothing waits.
+ * A child with a given number is waited for by its descriptor (pidfd), so its end is noticed at once.  Where
+ * there is none (any child, a process group, stopped or continued children, Linux before 5.3), the call looks
+ * every so often, after 20 ms at most.  With WNOHANG nothing waits.
  *
  * mn.h does not include this header: <sys/wait.h> declares wait().
  * Contexts: any.

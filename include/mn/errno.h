@@ -1,8 +1,8 @@
 /*
  * mn/errno.h: errno in a program whose threads move between LWPs.
  *
- * The libc's errno is the LWP's, and compilers keep its address across calls.  Here it is found anew at every use; a
- * thread that moves takes its value along.  Include it after <errno.h>, or let mn.h do so.
+ * The libc's errno is the LWP's, and compilers keep its address across calls.  Here it is found anew at every
+ * use; a thread that moves takes its value along.  Include it after <errno.h>, or let mn.h do so.
  */
 /* Programs that have this directory in their path, for mn/sys/event.h, find it as <errno.h>. */
 #pragma GCC system_header

@@ -24,8 +24,8 @@ void mn_event_init(struct mn_event *event);
 int mn_event_destroy(struct mn_event *event);
 
 /*
- * Sets it: all who wait go on, and any of them may destroy the event; who waits later does not have to, until it is
- * reset.  Returns whether it was set before.  Contexts: any.
+ * Sets it: all who wait go on, and any of them may destroy the event; who waits later does not have to, until
+ * it is reset.  Returns whether it was set before.  Contexts: any.
  */
 bool mn_event_set(struct mn_event *event);
 bool mn_event_reset(struct mn_event *event);

@@ -1,9 +1,10 @@
 /*
  * mn/file.h: files.
  *
- * A file cannot be waited for as a socket can: the call itself blocks, on the disk or on a server.  So these calls are made
- * by an LWP of the pool for files (mn/offload.h) while the caller waits and other threads run; what is known not to block is
- * done at once: reading what is in the page cache, opening a name that the kernel has at hand.
+ * A file cannot be waited for as a socket can: the call itself blocks, on the disk or on a server.  So these
+ * calls are made by an LWP of the pool for files (mn/offload.h) while the caller waits and other threads run;
+ * what is known not to block is done at once: reading what is in the page cache, opening a name that the kernel
+ * has at hand.
  *
  * Each is as the system's function of that name, but:
  *   - it returns a negative errno, and leaves errno alone; it is not interrupted by signals;
@@ -28,8 +29,8 @@ extern "C" {
 #endif
 
 /*
- * Opens a file.  mode counts if a file is made (O_CREAT, O_TMPFILE).  Opening a FIFO waits for its other end, and one that
- * was begun is given up on the deadline or a cancellation, too.  O_CLOEXEC is as the caller says.
+ * Opens a file.  mode counts if a file is made (O_CREAT, O_TMPFILE).  Opening a FIFO waits for its other end,
+ * and one that was begun is given up on the deadline or a cancellation, too.  O_CLOEXEC is as the caller says.
  * The descriptor is an ordinary one.
  */
 int mn_open(const char *path, int flags, mode_t mode);
@@ -38,8 +39,8 @@ int mn_openat(int dir, const char *path, int flags, mode_t mode);
 int mn_openat_until(int dir, const char *path, int flags, mode_t mode, int64_t deadline);
 
 /*
- * Read and write at an offset; the descriptor's own position stays.  Fewer bytes than asked for: the end of the file, a full
- * disk, or an error that the next call returns.
+ * Read and write at an offset; the descriptor's own position stays.  Fewer bytes than asked for: the end of the
+ * file, a full disk, or an error that the next call returns.
  */
 ssize_t mn_pread(int fd, void *buffer, size_t size, off_t offset);
 ssize_t mn_pread_until(int fd, void *buffer, size_t size, off_t offset, int64_t deadline);
@@ -51,15 +52,16 @@ ssize_t mn_pwritev(int fd, const struct iovec *v, int n, off_t offset);
 ssize_t mn_pwritev_until(int fd, const struct iovec *v, int n, off_t offset, int64_t deadline);
 
 /*
- * Moves bytes between descriptors within the kernel.  offset: where in the file, moved on; NULL: where the descriptor stands.
+ * Moves bytes between descriptors within the kernel.  offset: where in the file, moved on; NULL: where the
+ * descriptor stands.
  *
- * mn_sendfile: from a file to anything, until all has been moved, or the end of the file.  An error or the deadline is
- * returned if nothing was moved.  A socket in blocking mode is written to by other means, with a copy: its flags are its
- * owner's.
+ * mn_sendfile: from a file to anything, until all has been moved, or the end of the file.  An error or the
+ * deadline is returned if nothing was moved.  A socket in blocking mode is written to by other means, with a
+ * copy: its flags are its owner's.
  * mn_copy_file_range: from a file to a file, in the same way.
- * mn_splice: one of both is a pipe; what is there now, at least a byte; 0: the end.  With SPLICE_F_NONBLOCK it returns -EAGAIN
- * rather than wait for the descriptors.  A socket or device in blocking mode, once it is ready, keeps an LWP for as long as
- * the system call lasts, whatever the deadline.
+ * mn_splice: one of both is a pipe; what is there now, at least a byte; 0: the end.  With SPLICE_F_NONBLOCK it
+ * returns -EAGAIN rather than wait for the descriptors.  A socket or device in blocking mode, once it is ready,
+ * keeps an LWP for as long as the system call lasts, whatever the deadline.
  * A foreign LWP may get SIGPIPE.
  */
 ssize_t mn_sendfile(int out, int in, off_t *offset, size_t size);
@@ -112,8 +114,9 @@ ssize_t mn_readlinkat(int dir, const char *path, char *target, size_t size);
 ssize_t mn_readlinkat_until(int dir, const char *path, char *target, size_t size, int64_t deadline);
 
 /*
- * A directory's entries, in no order, "." and ".." among them.  mn_readdir stores the next in *entry and returns 1, or 0 at
- * the end.  The entry is good until the next call with the same directory; not two threads at a time.
+ * A directory's entries, in no order, "." and ".." among them.  mn_readdir stores the next in *entry and
+ * returns 1, or 0 at the end.  The entry is good until the next call with the same directory; not two threads
+ * at a time.
  *   -ENOMEM   of mn_opendir
  */
 struct mn_dir;

@@ -1,9 +1,9 @@
 /*
  * mn/kqueue.h: event queues: the kevent(2) of FreeBSD.
  *
- * A kqueue is a descriptor.  What it is to watch (notes) is said by changes: struct kevent, EV_*, EVFILT_*, NOTE_* of
- * mn/sys/event.h, with the meaning that they have in kevent(2).  It can itself be polled and watched by other kqueues.  A
- * child of fork does not have it, nor does a program that is executed.
+ * A kqueue is a descriptor.  What it is to watch (notes) is said by changes: struct kevent, EV_*, EVFILT_*,
+ * NOTE_* of mn/sys/event.h, with the meaning that they have in kevent(2).  It can itself be polled and watched
+ * by other kqueues.  A child of fork does not have it, nor does a program that is executed.
  *
  *     int kq = mn_kqueue();
  *     struct kevent change, event;
@@ -11,8 +11,8 @@
  *     if (mn_kevent(kq, &change, 1, &event, 1, NULL) == 1)
  *         ... event.data bytes can be read from (int)event.ident ...
  *
- * Filters: READ, WRITE, TIMER, SIGNAL, USER, PROC, VNODE.  doc/design/mn-kqueue.md says where they differ from those of
- * FreeBSD's kernel.
+ * Filters: READ, WRITE, TIMER, SIGNAL, USER, PROC, VNODE.  doc/design/mn-kqueue.md says where they differ from
+ * those of FreeBSD's kernel.
  */
 #ifndef MN_KQUEUE_H
 #define MN_KQUEUE_H
@@ -31,15 +31,18 @@ extern "C" {
  */
 int mn_kqueue(void);
 
-/* The same.  flags: KQUEUE_CLOEXEC, O_CLOEXEC or 0: it is closed on exec in any case.  -EINVAL: others.  Contexts: any. */
+/* The same.  flags: KQUEUE_CLOEXEC, O_CLOEXEC or 0: it is closed on exec in any case.  -EINVAL: others.
+ * Contexts: any. */
 int mn_kqueue1(int flags);
 
 /*
- * Makes nchanges changes, then waits until there are events, and returns how many: at most nevents.  timeout: how long
- * (NULL: for ever; zero: just looks), or a deadline.  With nevents 0 it does not wait and returns 0.  0: the time was over.
+ * Makes nchanges changes, then waits until there are events, and returns how many: at most nevents.  timeout:
+ * how long (NULL: for ever; zero: just looks), or a deadline.  With nevents 0 it does not wait and returns 0.
+ * 0: the time was over.
  *
- * A change that fails, or has EV_RECEIPT, becomes an event with EV_ERROR set and the errno value (or 0) in data, while there is
- * room for it; then the call returns without waiting, how many these were.  Without room it ends with the error:
+ * A change that fails, or has EV_RECEIPT, becomes an event with EV_ERROR set and the errno value (or 0) in
+ * data, while there is room for it; then the call returns without waiting, how many these were.  Without room
+ * it ends with the error:
  *   -ENOENT   there is no such note to be changed
  *   -EBADF    the change names a descriptor that is not open
  *   -EINVAL   filter, flags or data are wrong; the descriptor is of a kind that cannot be watched so

@@ -1,8 +1,8 @@
 /*
  * mn/local.h: thread-local values.
  *
- * A key names one value in every thread, NULL until the thread sets it.  Keys belong to the process: they are there before
- * the runtime starts and after it has ended.  Foreign LWPs have values, too, of their own.
+ * A key names one value in every thread, NULL until the thread sets it.  Keys belong to the process: they are
+ * there before the runtime starts and after it has ended.  Foreign LWPs have values, too, of their own.
  */
 #ifndef MN_LOCAL_H
 #define MN_LOCAL_H
@@ -22,16 +22,17 @@ enum {
 };
 
 /*
- * Makes a key.  destructor (or NULL) runs in each thread that ends with a value other than NULL, which it is given; the
- * value is NULL by then, the thread is shielded from cancellation, and its deferred functions (mn_defer) have run.
+ * Makes a key.  destructor (or NULL) runs in each thread that ends with a value other than NULL, which it is
+ * given; the value is NULL by then, the thread is shielded from cancellation, and its deferred functions
+ * (mn_defer) have run.
  *   -EAGAIN   there are MN_KEYS_MAX
  * Contexts: any.
  */
 int mn_key_create(mn_key *key, void (*destructor)(void *value));
 
 /*
- * The values are not seen any more; no destructor is called for them (one that runs already goes on).  A key made later is
- * another one.  -EINVAL: no such key.  Contexts: any.
+ * The values are not seen any more; no destructor is called for them (one that runs already goes on).  A key
+ * made later is another one.  -EINVAL: no such key.  Contexts: any.
  */
 int mn_key_delete(mn_key key);
 
@@ -47,8 +48,8 @@ int mn_local_set(mn_key key, const void *value);
 void *mn_local_get(mn_key key);
 
 /*
- * Where the caller's value lies, for those who use it often: the address is good until the thread ends or the key is
- * deleted, whichever LWP the thread is on.  NULL: no memory, or no such key.  Contexts: any.
+ * Where the caller's value lies, for those who use it often: the address is good until the thread ends or the
+ * key is deleted, whichever LWP the thread is on.  NULL: no memory, or no such key.  Contexts: any.
  */
 void **mn_local_ref(mn_key key);
 

@@ -74,8 +74,9 @@ int mn_post_until(mn_pid to, uint64_t tag, const void *data, size_t size, int64_
 
 /*
  * The same without a copy.  mn_post_ref: the block goes to the receiver, whose mn_msg_free calls
- * release(data); NULL: it is not called.  If the process has ended, it is called at once, or as it ends; also if
- * the caller is killed while a full mailbox blocks it.  On an error it is not called.  release must not call libmn.  mn_post_bin: the message holds the binary.
+ * release(data); NULL: it is not called.  If the process has ended, it is called at once, or as it ends; also
+ * if the caller is killed while a full mailbox blocks it.  On an error it is not called.  release must not call
+ * libmn.  mn_post_bin: the message holds the binary.
  */
 int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *data));
 int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin);

@@ -1,15 +1,16 @@
 /*
  * mn/mutex.h: mutexes.
  *
- * A mutex that is {0} or MN_MUTEX_INIT is ready for use.  It is meant for sections that are short or rarely fought for:
- * who asks for a held one waits in a queue, but threads that run may overtake the queue for about 100 microseconds,
- * after which the mutex is handed to the thread that has waited longest.
+ * A mutex that is {0} or MN_MUTEX_INIT is ready for use.  It is meant for sections that are short or rarely
+ * fought for: who asks for a held one waits in a queue, but threads that run may overtake the queue for about
+ * 100 microseconds, after which the mutex is handed to the thread that has waited longest.
  *
- * A cancelled thread (mn/cancel.h) gets -ECANCELED from every lock call, also of a mutex that is free: code that has to
- * lock while it tidies up does so shielded, or in a deferred function, which is.  Unlock and trylock never fail for that.
+ * A cancelled thread (mn/cancel.h) gets -ECANCELED from every lock call, also of a mutex that is free: code
+ * that has to lock while it tidies up does so shielded, or in a deferred function, which is.  Unlock and
+ * trylock never fail for that.
  *
- * A robust mutex does not stay locked when its owner ends: a process however it ends, a thread, or a callback of a handler that
- * returns with it.  Who gets it next is told by -EOWNERDEAD, and holds it:
+ * A robust mutex does not stay locked when its owner ends: a process however it ends, a thread, or a callback
+ * of a handler that returns with it.  Who gets it next is told by -EOWNERDEAD, and holds it:
  *
  *     int r = mn_mutex_lock(&m);
  *     if (r == -EOWNERDEAD) {
@@ -19,7 +20,8 @@
  *         return r;
  *     }
  *
- * Who unlocks it without mn_mutex_consistent gives up what it guards: all locks fail with -ENOTRECOVERABLE from then on.
+ * Who unlocks it without mn_mutex_consistent gives up what it guards: all locks fail with -ENOTRECOVERABLE from
+ * then on.
  */
 #ifndef MN_MUTEX_H
 #define MN_MUTEX_H
@@ -90,7 +92,8 @@ struct mn_rmutex {
 #define MN_RMUTEX_INIT {MN_MUTEX_INIT, 0}
 #define MN_RMUTEX_ROBUST_INIT {MN_MUTEX_ROBUST_INIT, 0}
 
-/* As the functions above, except that lock and trylock by the owner succeed; -EAGAIN: it was locked 2^32 - 1 times. */
+/* As the functions above, except that lock and trylock by the owner succeed; -EAGAIN: it was locked 2^32 - 1
+ * times. */
 void mn_rmutex_init(struct mn_rmutex *mutex);
 void mn_rmutex_init_robust(struct mn_rmutex *mutex);
 int mn_rmutex_destroy(struct mn_rmutex *mutex);

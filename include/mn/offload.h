@@ -1,9 +1,9 @@
 /*
  * mn/offload.h: calls that block for real, made where they hold up nobody.
  *
- * What the runtime cannot make asynchronous (files, name look-ups, other libraries) runs on LWPs of three pools.  Each has as
- * many as there is work for, at most so many as the configuration says (mn/run.h), none before its first use; those that have
- * had nothing to do for a while end.
+ * What the runtime cannot make asynchronous (files, name look-ups, other libraries) runs on LWPs of three
+ * pools.  Each has as many as there is work for, at most so many as the configuration says (mn/run.h), none
+ * before its first use; those that have had nothing to do for a while end.
  */
 #ifndef MN_OFFLOAD_H
 #define MN_OFFLOAD_H
@@ -16,9 +16,9 @@ extern "C" {
 #endif
 
 /*
- * Calls fn(arg) on an LWP of the pool for such calls while the caller waits, and other threads run.  fn is foreign code: not
- * a green thread, so what it calls may block; signals are blocked there.  Called by a foreign LWP, and where no LWP can be had
- * at all, fn runs on the caller's LWP.
+ * Calls fn(arg) on an LWP of the pool for such calls while the caller waits, and other threads run.  fn is
+ * foreign code: not a green thread, so what it calls may block; signals are blocked there.  Called by a foreign
+ * LWP, and where no LWP can be had at all, fn runs on the caller's LWP.
  *   -ETIMEDOUT, -ECANCELED   fn did not run, and will not: once it has begun it is waited for
  *   -EINVAL                  fn is NULL
  * Contexts: any.
@@ -28,7 +28,8 @@ int mn_block_call_until(void (*fn)(void *arg), void *arg, int64_t deadline);
 
 enum mn_pool { MN_POOL_FILE, MN_POOL_DNS, MN_POOL_CALL };
 
-/* What a pool is doing at this moment, and what it has done since the runtime started.  Later versions add members. */
+/* What a pool is doing at this moment, and what it has done since the runtime started.  Later versions add
+ * members. */
 struct mn_pool_use {
     uint32_t limit;     /* LWPs that it may have */
     uint32_t running;   /* LWPs that make a call */

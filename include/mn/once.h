@@ -17,9 +17,9 @@ struct mn_once {
 #define MN_ONCE_INIT {0, 0, 0, 0, {0, 0}}
 
 /*
- * Runs fn(arg), unless it was done.  It is done when fn has returned 0 or more; who calls meanwhile waits.  When fn
- * returns an error (such as the -ECANCELED of a call in it), or leaves by a C++ exception or mn_exit, it is not done, and
- * the next of those who wait runs its own fn.
+ * Runs fn(arg), unless it was done.  It is done when fn has returned 0 or more; who calls meanwhile waits.
+ * When fn returns an error (such as the -ECANCELED of a call in it), or leaves by a C++ exception or mn_exit,
+ * it is not done, and the next of those who wait runs its own fn.
  *   0            it is done
  *   -EDEADLK     called by fn itself
  *   -ETIMEDOUT   another runs fn, and the deadline passed

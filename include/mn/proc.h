@@ -166,8 +166,8 @@ int mn_exit_signal(mn_pid pid, int64_t reason);
 int mn_trap_exit(bool trap);
 
 /*
- * The priority of a process: of a thread as by mn_set_priority, of a handler from the next time that it becomes ready after it
- * has taken this in.
+ * The priority of a process: of a thread as by mn_set_priority, of a handler from the next time that it becomes
+ * ready after it has taken this in.
  *   -ESRCH    no such process
  *   -EINVAL   no such priority
  *   -ENOMEM; -EPERM: no runtime
@@ -287,9 +287,9 @@ int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size, mn_ref *
 /* ---- aliases */
 
 /*
- * A reference by which others can send to the caller, who gives it to them together with its pid, until it takes it back.
- * Messages that come later are dropped, as those to a process that has ended; those that are in the mailbox stay.
- * MN_ALIAS_ONCE: the first message that comes takes it back.
+ * A reference by which others can send to the caller, who gives it to them together with its pid, until it
+ * takes it back.  Messages that come later are dropped, as those to a process that has ended; those that are in
+ * the mailbox stay.  MN_ALIAS_ONCE: the first message that comes takes it back.
  *   mn_alias     -ENOMEM; -EINVAL: unknown flags; -EPERM: the caller is no process
  *   mn_unalias   -ENOENT: it is none of the caller's (any more); -EPERM
  * Contexts: green.
@@ -298,7 +298,8 @@ enum { MN_ALIAS_ONCE = 1 };
 int mn_alias(mn_ref *alias, unsigned flags);
 int mn_unalias(mn_ref alias);
 
-/* As mn_post and mn_post_until, by an alias of the process; the message's ref is the alias.  0 also if that is none any more. */
+/* As mn_post and mn_post_until, by an alias of the process; the message's ref is the alias.  0 also if that
+ * is none any more. */
 int mn_post_alias(mn_pid to, mn_ref alias, uint64_t tag, const void *data, size_t size);
 int mn_post_alias_until(mn_pid to, mn_ref alias, uint64_t tag, const void *data, size_t size, int64_t deadline);
 
@@ -329,8 +330,8 @@ void *mn_alloc(size_t size);
 void mn_free(void *memory);
 
 /*
- * The descriptor is closed, as by mn_close, when the calling process ends; mn_disown_fd takes that back, and so does mn_close, by
- * whomever.  Before a close(2), mn_disown_fd has to come.
+ * The descriptor is closed, as by mn_close, when the calling process ends; mn_disown_fd takes that back, and so
+ * does mn_close, by whomever.  Before a close(2), mn_disown_fd has to come.
  *   -ENOMEM; -EBADF: not open, or not owned; -EPERM: no process
  * Contexts: green.
  */
@@ -368,16 +369,20 @@ int mn_proc_info(mn_pid pid, struct mn_proc_state *info);
 struct mn_proc_report {
     uint64_t memory;     /* all that follows, its record, its state, its relations */
     uint64_t allocated;  /* by mn_alloc */
-    uint64_t messages;   /* those that wait, and those that it has taken and not released; binaries are not counted */
-    uint64_t reductions; /* messages taken, and for a thread 1,000 for each slice of so many calls that it has used up */
+    /* Those that wait, and those that it has taken and not released; binaries are not counted. */
+    uint64_t messages;
+    /* Messages taken, and for a thread 1,000 for each slice of so many calls that it has used up. */
+    uint64_t reductions;
     uint32_t mailbox;    /* so many messages wait */
-    uint32_t links, monitors, watchers, aliases; /* so many; watchers: monitors of it, also by its names and groups */
+    /* So many; watchers: monitors of it, also by its names and groups. */
+    uint32_t links, monitors, watchers, aliases;
     int (*fn)(void *arg);                        /* its function; NULL: a handler, or by mn_attach */
 };
 
 /*
- * Asks a process what it says of itself.  size: sizeof(struct mn_proc_report); later versions are longer.  It answers when it
- * looks at its signals: at once if it waits for a message; one that waits for something else, or computes, does later.
+ * Asks a process what it says of itself.  size: sizeof(struct mn_proc_report); later versions are longer.  It
+ * answers when it looks at its signals: at once if it waits for a message; one that waits for something else,
+ * or computes, does later.
  *   -ESRCH    no such process, or it has ended meanwhile
  *   -EINVAL   size is smaller than the first version's structure
  *   -ETIMEDOUT, -ECANCELED, -ENOMEM; -EPERM: no runtime
@@ -393,8 +398,9 @@ enum mn_relation {
 };
 
 /*
- * Stores the pids of those who are related to a process, as far as there is room for them, and returns how many there are.
- * Asks as mn_proc_inspect, with its errors; -EINVAL: no such relation.  pids may be NULL if room is 0.  Contexts: any.
+ * Stores the pids of those who are related to a process, as far as there is room for them, and returns how many
+ * there are.  Asks as mn_proc_inspect, with its errors; -EINVAL: no such relation.  pids may be NULL if room is
+ * 0.  Contexts: any.
  */
 int64_t mn_proc_related(mn_pid pid, enum mn_relation which, mn_pid *pids, size_t room);
 int64_t mn_proc_related_until(mn_pid pid, enum mn_relation which, mn_pid *pids, size_t room, int64_t deadline);

@@ -10,10 +10,10 @@ extern "C" {
 #endif
 
 /*
- * A thread that computes, or sits in a system call, holds up nobody for long: when others wait for its CPU and it has been
- * there for a slice (mn_config's slice_us; sooner if it sleeps in the kernel), another LWP runs the CPU's threads.
- * The thread keeps its LWP, and comes back at its next call of the library.  How many LWPs there may be, mn_config's
- * max_lwps says; how often it happened, mn_stats' handoffs.
+ * A thread that computes, or sits in a system call, holds up nobody for long: when others wait for its CPU and
+ * it has been there for a slice (mn_config's slice_us; sooner if it sleeps in the kernel), another LWP runs the
+ * CPU's threads.  The thread keeps its LWP, and comes back at its next call of the library.  How many LWPs
+ * there may be, mn_config's max_lwps says; how often it happened, mn_stats' handoffs.
  */
 
 /* The LWPs that run green threads. */
@@ -41,11 +41,13 @@ struct mn_stall {
 };
 
 /*
- * Has each thread reported once that makes no call of the library for `span` ns (at least 1 ms; 0: none any more), although
- * it holds up nobody.  By `report`, on an LWP of the runtime's, which may call the library; NULL: a text on standard error.
- * The environment variable MN_STALL_MS does the same from the start, with the text.
+ * Has each thread reported once that makes no call of the library for `span` ns (at least 1 ms; 0: none any
+ * more), although it holds up nobody.  By `report`, on an LWP of the runtime's, which may call the library;
+ * NULL: a text on standard error.  The environment variable MN_STALL_MS does the same from the start, with the
+ * text.
  *
- * The backtrace of one that computes is taken by a signal to its LWP, SIGSTKFLT, if the program has no handler for it.
+ * The backtrace of one that computes is taken by a signal to its LWP, SIGSTKFLT, if the program has no handler
+ * for it.
  *   -EINVAL   the span is negative, or too short
  * Contexts: any.
  */
@@ -59,12 +61,14 @@ enum mn_deadlock {
 };
 
 /*
- * Chooses that.  Then `then(arg)` is called, if it is not NULL, on an LWP of the runtime's: what it wakes or cancels goes on.
- * The environment variable MN_DEADLOCK (report, abort, off) chooses what holds from the start.
+ * Chooses that.  Then `then(arg)` is called, if it is not NULL, on an LWP of the runtime's: what it wakes or
+ * cancels goes on.  The environment variable MN_DEADLOCK (report, abort, off) chooses what holds from the
+ * start.
  *
- * It is a deadlock if every thread waits without a deadline for another (join, mutex, channel, ...) or for mn_unpark, there is
- * no timer, no descriptor is waited for, nothing is offloaded, the process has no LWP but the runtime's, and no signal
- * handler but the library's.  A runtime that was started by mn_start is never in a deadlock: its starter may do anything.
+ * It is a deadlock if every thread waits without a deadline for another (join, mutex, channel, ...) or for
+ * mn_unpark, there is no timer, no descriptor is waited for, nothing is offloaded, the process has no LWP but
+ * the runtime's, and no signal handler but the library's.  A runtime that was started by mn_start is never in a
+ * deadlock: its starter may do anything.
  *   -EINVAL   no such choice
  * Contexts: any.
  */

@@ -1,8 +1,8 @@
 /*
  * mn/registry.h: names for processes, and groups of processes.
  *
- * Both forget a process when it ends; a pid that is looked up may be that of a process which ends at this moment, and a message to
- * it is dropped, as always.  Names are strings of 1 to 255 bytes; they are copied.
+ * Both forget a process when it ends; a pid that is looked up may be that of a process which ends at this
+ * moment, and a message to it is dropped, as always.  Names are strings of 1 to 255 bytes; they are copied.
  */
 #ifndef MN_REGISTRY_H
 #define MN_REGISTRY_H
@@ -43,7 +43,8 @@ int64_t mn_registered(struct mn_name_info *names, size_t n);
 /* The same with the names of one process. */
 int64_t mn_names_of(mn_pid pid, struct mn_name_info *names, size_t n);
 
-/* As mn_post, mn_call_until and mn_monitor, to whom has the name now.  -ENOENT: nobody; mn_monitor_name then tells by a DOWN message. */
+/* As mn_post, mn_call_until and mn_monitor, to whom has the name now.  -ENOENT: nobody; mn_monitor_name then
+ * tells by a DOWN message. */
 int mn_post_name(const char *name, uint64_t tag, const void *data, size_t size);
 int mn_call_name(const char *name, uint64_t tag, const void *data, size_t size, struct mn_msg **reply, int64_t deadline);
 int mn_monitor_name(const char *name, mn_ref *ref);
@@ -64,7 +65,8 @@ int mn_group_join(const char *group, mn_pid pid);
 /* Takes one membership back.  -ENOENT: there is none.  Contexts: any. */
 int mn_group_leave(const char *group, mn_pid pid);
 
-/* Fills in at most n members, the oldest first, and returns how many there are; 0 also without a group.  Contexts: any. */
+/* Fills in at most n members, the oldest first, and returns how many there are; 0 also without a group.
+ * Contexts: any. */
 int64_t mn_group_members(const char *group, mn_pid *pids, size_t n);
 
 /* Sends a message, as mn_post, to each member, and returns how many there were.  Without memory for the list: -ENOMEM, and nothing
@@ -72,8 +74,9 @@ int64_t mn_group_members(const char *group, mn_pid *pids, size_t n);
 int64_t mn_group_post(const char *group, uint64_t tag, const void *data, size_t size);
 
 /*
- * From now on the caller gets a message of type MN_MSG_JOINED or MN_MSG_LEFT with this reference for each process that joins or
- * leaves (or ends), `from` saying which.  mn_group_unwatch: no more; those that wait in the mailbox stay.  -ENOENT.
+ * From now on the caller gets a message of type MN_MSG_JOINED or MN_MSG_LEFT with this reference for each
+ * process that joins or leaves (or ends), `from` saying which.  mn_group_unwatch: no more; those that wait in
+ * the mailbox stay.  -ENOENT.
  *   -EPERM   the caller is no process
  *   -EINVAL, -ENOMEM
  * Contexts: green.

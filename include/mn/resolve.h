@@ -1,9 +1,9 @@
 /*
  * mn/resolve.h: names and addresses of hosts.
  *
- * The libc's resolver, called by an LWP of the pool for name look-ups (mn/offload.h) while the caller waits: as many look-ups
- * run at a time as that has LWPs.  One that takes too long is given up: the caller goes on at its deadline, or when it is
- * cancelled, and the answer is thrown away when it comes.
+ * The libc's resolver, called by an LWP of the pool for name look-ups (mn/offload.h) while the caller waits: as
+ * many look-ups run at a time as that has LWPs.  One that takes too long is given up: the caller goes on at its
+ * deadline, or when it is cancelled, and the answer is thrown away when it comes.
  *
  * Errors are negative errno values here; the resolver's own are
  *   -ENOENT         EAI_NONAME, EAI_NODATA: no such name, or it has no such address
@@ -15,8 +15,8 @@
  *   -EINVAL         EAI_BADFLAGS
  *   -EOVERFLOW      EAI_OVERFLOW: it does not fit
  *   -ENOMEM         EAI_MEMORY, or no memory for the look-up
- * and what the system says (EAI_SYSTEM); beside these, -ETIMEDOUT and -ECANCELED.  Contexts: any; green threads need a
- * stack of 64 KiB.
+ * and what the system says (EAI_SYSTEM); beside these, -ETIMEDOUT and -ECANCELED.  Contexts: any; green threads
+ * need a stack of 64 KiB.
  */
 #ifndef MN_RESOLVE_H
 #define MN_RESOLVE_H
@@ -33,8 +33,8 @@ extern "C" {
 struct addrinfo; /* <netdb.h> has it only where POSIX's names are wanted, not with -std=c11 alone */
 
 /*
- * As getaddrinfo: stores a list of addresses in *result, which freeaddrinfo releases.  A host that is given as an address (or
- * not at all), with a service that is a number (or none), is answered at once.
+ * As getaddrinfo: stores a list of addresses in *result, which freeaddrinfo releases.  A host that is given as
+ * an address (or not at all), with a service that is a number (or none), is answered at once.
  */
 int mn_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **result);
 int mn_getaddrinfo_until(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **result,

@@ -1,13 +1,13 @@
 /*
  * mn/rwlock.h: read-write locks.
  *
- * One that is {0} or MN_RWLOCK_INIT is ready for use.  While a writer waits, new readers queue; when a writer leaves, all
- * readers that wait go in, and when they have left, the next writer: neither kind starves.  So a thread must not take a
- * read lock again while it holds one: a writer may have come in between.
+ * One that is {0} or MN_RWLOCK_INIT is ready for use.  While a writer waits, new readers queue; when a writer
+ * leaves, all readers that wait go in, and when they have left, the next writer: neither kind starves.  So a
+ * thread must not take a read lock again while it holds one: a writer may have come in between.
  *
- * A robust one does not stay locked when its writer ends, as a robust mutex does not (mn/mutex.h).  All who get it are told by
- * -EOWNERDEAD, and hold it, until a writer has called mn_rwlock_consistent.  Who reads is not known: the end of a reader is
- * not noticed.
+ * A robust one does not stay locked when its writer ends, as a robust mutex does not (mn/mutex.h).  All who get
+ * it are told by -EOWNERDEAD, and hold it, until a writer has called mn_rwlock_consistent.  Who reads is not
+ * known: the end of a reader is not noticed.
  */
 #ifndef MN_RWLOCK_H
 #define MN_RWLOCK_H

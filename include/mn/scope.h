@@ -11,15 +11,15 @@
  *         r = mn_scope_wait(s);                     all have ended; the first error, if there was one
  *     mn_scope_close(s);                            whatever happened: no thread of it is left behind
  *
- * What the threads of a scope are given may lie on the stack of the one that closes it.  A thread that ends with open scopes
- * closes them, the innermost first, in turn with its deferred functions (mn_defer) as they were opened and given; its
- * stack frames are gone by then.
+ * What the threads of a scope are given may lie on the stack of the one that closes it.  A thread that ends
+ * with open scopes closes them, the innermost first, in turn with its deferred functions (mn_defer) as they
+ * were opened and given; its stack frames are gone by then.
  *
- * Failure.  A thread started by mn_scope_go that returns less than 0 has failed: its value becomes the scope's error, if it
- * is the first, and cancellation is requested of the others (not with MN_SCOPE_KEEP_GOING).
+ * Failure.  A thread started by mn_scope_go that returns less than 0 has failed: its value becomes the scope's
+ * error, if it is the first, and cancellation is requested of the others (not with MN_SCOPE_KEEP_GOING).
  *
- * Cancellation goes down: a thread that waits in a scope and is cancelled requests it of the scope's threads in turn, and
- * waits for them to end.  Each can have scopes of its own.
+ * Cancellation goes down: a thread that waits in a scope and is cancelled requests it of the scope's threads in
+ * turn, and waits for them to end.  Each can have scopes of its own.
  */
 #ifndef MN_SCOPE_H
 #define MN_SCOPE_H
@@ -44,9 +44,10 @@ enum {
 int mn_scope_open(struct mn_scope **scope, unsigned flags);
 
 /*
- * Starts a thread of the scope, as mn_go_attr does (attr may be NULL; its scope member does not count).  Nobody joins it.
- * The caller may be any thread of the scope, or know in some other way that the scope stays open.
- * mn_go_attr with attr.scope does the same for a thread that is joined as well; what that returns is not looked at.
+ * Starts a thread of the scope, as mn_go_attr does (attr may be NULL; its scope member does not count).  Nobody
+ * joins it.  The caller may be any thread of the scope, or know in some other way that the scope stays open.
+ * mn_go_attr with attr.scope does the same for a thread that is joined as well; what that returns is not looked
+ * at.
  *   -ECANCELED   the scope was cancelled
  *   -ENOMEM, -EAGAIN, -EPERM, -EINVAL   as mn_go_attr
  * Contexts: any.
@@ -72,8 +73,8 @@ int mn_scope_cancel(struct mn_scope *scope);
 int mn_scope_fail(struct mn_scope *scope, int error);
 
 /*
- * Cancels the threads that are left, waits until they have ended (also when the caller is cancelled), and closes it.
- * Returns the scope's error, or 0.  -EPERM: the scope is not the caller's.  Contexts: any.
+ * Cancels the threads that are left, waits until they have ended (also when the caller is cancelled), and
+ * closes it.  Returns the scope's error, or 0.  -EPERM: the scope is not the caller's.  Contexts: any.
  */
 int mn_scope_close(struct mn_scope *scope);
 

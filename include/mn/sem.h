@@ -1,8 +1,8 @@
 /*
  * mn/sem.h: counting semaphores.
  *
- * One that is {0} is ready for use and has the value 0; MN_SEM_INIT(n) gives it another.  Who waits gets a unit in the
- * order of coming; a unit goes from the poster to the waiter, and nobody overtakes.
+ * One that is {0} is ready for use and has the value 0; MN_SEM_INIT(n) gives it another.  Who waits gets a unit
+ * in the order of coming; a unit goes from the poster to the waiter, and nobody overtakes.
  */
 #ifndef MN_SEM_H
 #define MN_SEM_H
@@ -41,7 +41,8 @@ int mn_sem_wait_until(struct mn_sem *sem, int64_t deadline);
 /* -EAGAIN: there is no unit.  Contexts: any. */
 int mn_sem_trywait(struct mn_sem *sem);
 
-/* Adds a unit.  -EOVERFLOW: there are MN_SEM_MAX.  Never blocks; who takes the unit may destroy it.  Contexts: any. */
+/* Adds a unit.  -EOVERFLOW: there are MN_SEM_MAX.  Never blocks; who takes the unit may destroy it.
+ * Contexts: any. */
 int mn_sem_post(struct mn_sem *sem);
 
 /* How many units there are.  Contexts: any, signal. */

@@ -7,8 +7,8 @@
  *     int box = mn_signal_open(&set);
  *     ... mn_signal_wait(box, &info) ...
  *
- * The box is a descriptor: it can also be polled, watched by a kqueue, and is closed by mn_close.  EVFILT_SIGNAL of a kqueue
- * (mn/kqueue.h) counts signals beside handlers; a box takes them.
+ * The box is a descriptor: it can also be polled, watched by a kqueue, and is closed by mn_close.
+ * EVFILT_SIGNAL of a kqueue (mn/kqueue.h) counts signals beside handlers; a box takes them.
  */
 /* Programs that have this directory in their path, for mn/sys/event.h, find it as <signal.h>. */
 #pragma GCC system_header
@@ -32,17 +32,17 @@ extern "C" {
 #endif
 
 /*
- * Makes a box for the signals of the set, and blocks them: in the caller's LWP and in those of the runtime, for good.  LWPs
- * that the program made itself, earlier and without blocking them, may still get them the usual way: so it is best done first.
- * Returns the descriptor.
+ * Makes a box for the signals of the set, and blocks them: in the caller's LWP and in those of the runtime, for
+ * good.  LWPs that the program made itself, earlier and without blocking them, may still get them the usual
+ * way: so it is best done first.  Returns the descriptor.
  *   -EMFILE, -ENFILE, -ENOMEM
  * Contexts: any.
  */
 int mn_signal_open(const sigset_t *set);
 
 /*
- * Waits for a signal of the box, takes it and returns its number.  info, if not NULL, says whence it came: si_signo,
- * si_errno, si_code, and what si_code makes of the rest (si_pid, si_uid, si_status, si_value, ...).
+ * Waits for a signal of the box, takes it and returns its number.  info, if not NULL, says whence it came:
+ * si_signo, si_errno, si_code, and what si_code makes of the rest (si_pid, si_uid, si_status, si_value, ...).
  *   -ETIMEDOUT, -ECANCELED
  *   -EBADF, -EINVAL   box is no box, or was closed by mn_close meanwhile
  * Contexts: any.

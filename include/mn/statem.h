@@ -20,9 +20,9 @@ extern "C" {
 #endif
 
 /*
- * What a callback returns, beside MN_GO_ON (the state stays), MN_STOP and negative errno values, which end the process as a
- * handler's do: MN_TO(state): the state changes, or is entered anew if it is the present one; MN_POSTPONE, by an event callback: the
- * message comes again after the next change, before later ones.
+ * What a callback returns, beside MN_GO_ON (the state stays), MN_STOP and negative errno values, which end the
+ * process as a handler's do: MN_TO(state): the state changes, or is entered anew if it is the present one;
+ * MN_POSTPONE, by an event callback: the message comes again after the next change, before later ones.
  */
 enum { MN_POSTPONE = 2, MN_TO_FIRST = 16 };
 #define MN_TO(state) (MN_TO_FIRST + (state))
@@ -30,7 +30,8 @@ enum { MN_POSTPONE = 2, MN_TO_FIRST = 16 };
 struct mn_state {
     const char *name;
     int (*enter)(void *data);                     /* the state has been entered; or NULL */
-    int (*event)(void *data, struct mn_msg *msg); /* a message, or a call, to be answered by mn_reply; NULL: dropped */
+    /* A message, or a call, to be answered by mn_reply; NULL: dropped. */
+    int (*event)(void *data, struct mn_msg *msg);
     int (*timeout)(void *data);                   /* see mn_state_timeout; or NULL */
 };
 
@@ -43,15 +44,16 @@ struct mn_statem {
 };
 
 /*
- * Starts a process.  The first `size` bytes of its data are copied from init, the rest are zero.  opt may be NULL.
+ * Starts a process.  The first `size` bytes of its data are copied from init, the rest are zero.  opt may be
+ * NULL.
  *   -EINVAL   no states; size is larger than the data
  * Other errors and contexts as mn_spawn_handler.
  */
 int mn_spawn_statem(mn_pid *pid, const struct mn_statem *machine, const void *init, size_t size, const struct mn_spawn_attr *opt);
 
 /*
- * In a callback: if the state has not changed by the deadline, its timeout callback is called, once; MN_FOREVER: it is not.  Each call, and
- * each change of state, takes back the one before.
+ * In a callback: if the state has not changed by the deadline, its timeout callback is called, once;
+ * MN_FOREVER: it is not.  Each call, and each change of state, takes back the one before.
  *   -EPERM   not in a callback of a state machine
  *   -ENOMEM
  */

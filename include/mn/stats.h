@@ -12,12 +12,13 @@ extern "C" {
 /*
  * How much stack the threads of each entry function have used: what size a function needs.
  *
- * Kept when the environment variable MN_STACK_REPORT is set to anything but 0 as the runtime starts; each end of a thread
- * then costs about a microsecond.  The report is also written to standard error as the runtime ends.  It stays available
- * until a runtime starts again.
+ * Kept when the environment variable MN_STACK_REPORT is set to anything but 0 as the runtime starts; each end
+ * of a thread then costs about a microsecond.  The report is also written to standard error as the runtime
+ * ends.  It stays available until a runtime starts again.
  *
- * What is counted is how far down from its top a stack holds something other than zeroes: the lowest words of the deepest
- * frame do not count if nothing was stored in them.  A thread that has overflowed its stack is not in it.
+ * What is counted is how far down from its top a stack holds something other than zeroes: the lowest words of
+ * the deepest frame do not count if nothing was stored in them.  A thread that has overflowed its stack is not
+ * in it.
  */
 struct mn_stack_use {
     void *(*fn)(void *arg); /* NULL: the functions after the first 1,000 different ones, together */
@@ -27,8 +28,8 @@ struct mn_stack_use {
 };
 
 /*
- * Stores the first `max` entries in uses, the deepest first, and returns how many there are in all.  uses may be NULL if
- * max is 0.
+ * Stores the first `max` entries in uses, the deepest first, and returns how many there are in all.  uses may
+ * be NULL if max is 0.
  *   -ENODATA   it was not kept: MN_STACK_REPORT was not set when the runtime started
  *   -EINVAL    max is negative
  * Contexts: any.
@@ -43,9 +44,9 @@ int mn_stack_uses(struct mn_stack_use *uses, int max);
 int mn_stack_report(int fd);
 
 /*
- * What one of the runtime's CPUs has done since the runtime started, and what it has at this moment.  Each figure is read
- * for itself while the CPU goes on.  Threads that have an LWP of their own (MN_BOUND) are on no CPU.  Later versions add
- * members at the end.
+ * What one of the runtime's CPUs has done since the runtime started, and what it has at this moment.  Each
+ * figure is read for itself while the CPU goes on.  Threads that have an LWP of their own (MN_BOUND) are on no
+ * CPU.  Later versions add members at the end.
  */
 struct mn_stats_cpu {
     uint32_t cpu;      /* 0 up to mn_workers() - 1 */
@@ -71,8 +72,8 @@ struct mn_stats_cpu {
 };
 
 /*
- * Stores what the first n CPUs have in array, whose elements have the given size: sizeof(struct mn_stats_cpu).  Returns how
- * many CPUs there are.
+ * Stores what the first n CPUs have in array, whose elements have the given size: sizeof(struct mn_stats_cpu).
+ * Returns how many CPUs there are.
  *   -EPERM    no runtime runs
  *   -EINVAL   size is smaller than the first version's structure; array is NULL and n is not 0
  * Contexts: any; not while the runtime starts or ends.
@@ -94,15 +95,15 @@ struct mn_stacks_of_class {
 int mn_stats_stacks(enum mn_stack stack, struct mn_stacks_of_class *stats, size_t size);
 
 /*
- * Writes a list of all threads to a descriptor, while the program goes on: name, function, what each does or waits for and
- * how long it has, and the backtrace of those that do not run.  Returns how many there were.
+ * Writes a list of all threads to a descriptor, while the program goes on: name, function, what each does or
+ * waits for and how long it has, and the backtrace of those that do not run.  Returns how many there were.
  *   -EPERM    no runtime runs
  *   -ENOMEM   otherwise the error of write
  * Contexts: any; with a stack of 64 KiB or more, and not while the runtime starts or ends.
  *
- * Where SIGQUIT would end the program as the runtime starts, it makes such a dump on standard error instead, as long as the
- * program sets no handler for it.  The environment variable MN_DUMP_SIGNAL names another signal (SIGUSR1, SIGUSR2, SIGHUP),
- * or none.
+ * Where SIGQUIT would end the program as the runtime starts, it makes such a dump on standard error instead, as
+ * long as the program sets no handler for it.  The environment variable MN_DUMP_SIGNAL names another signal
+ * (SIGUSR1, SIGUSR2, SIGHUP), or none.
  */
 int mn_dump(int fd);
 

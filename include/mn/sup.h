@@ -8,13 +8,14 @@
  *     mn_pid sup;
  *     mn_sup_start(&sup, &(struct mn_sup){.strategy = MN_ONE_FOR_ALL, .children = children, .nchildren = 2});
  *
- * The children are started in order and stopped in reverse order, each when the one after it has ended.  A child that ends is
- * started again, or not, as its `restart` says; and so are others, as the strategy says.  If there are more than
- * `intensity` restarts within `period`, the supervisor stops its children and ends with MN_REASON_SHUTDOWN, so that its own
- * supervisor decides.  Semantics are those of Erlang/OTP's supervisor, but for what is said below.
+ * The children are started in order and stopped in reverse order, each when the one after it has ended.  A
+ * child that ends is started again, or not, as its `restart` says; and so are others, as the strategy says.  If
+ * there are more than `intensity` restarts within `period`, the supervisor stops its children and ends with
+ * MN_REASON_SHUTDOWN, so that its own supervisor decides.  Semantics are those of Erlang/OTP's supervisor, but
+ * for what is said below.
  *
- * A supervisor traps exits.  It stops its children and ends when the process that started it ends or tells it to by
- * mn_exit_signal, and when the runtime ends.
+ * A supervisor traps exits.  It stops its children and ends when the process that started it ends or tells it
+ * to by mn_exit_signal, and when the runtime ends.
  */
 #ifndef MN_SUP_H
 #define MN_SUP_H
@@ -43,8 +44,8 @@ enum mn_restart {
 struct mn_sup;
 
 /*
- * A child.  One of start, fn, handler and sup says what it is.  What pointers in it point to must stay valid as long as the
- * supervisor runs, but for id and init, which are copied.
+ * A child.  One of start, fn, handler and sup says what it is.  What pointers in it point to must stay valid as
+ * long as the supervisor runs, but for id and init, which are copied.
  */
 struct mn_child {
     const char *id; /* up to 63 bytes, different from the others'; NULL for those of MN_DYNAMIC */
@@ -58,7 +59,8 @@ struct mn_child {
     const void *init;                        /* whose state begins with these bytes; copied */
     size_t init_size;
     const struct mn_sup *sup;                /* or a supervisor, */
-    int (*start)(mn_pid *pid, void *arg);    /* or what this starts, in the supervisor: linked to its caller; < 0: it failed */
+    /* Or what this starts, in the supervisor: linked to its caller; < 0: it failed. */
+    int (*start)(mn_pid *pid, void *arg);
 
     struct mn_spawn_attr opt; /* of fn and handler: how it is spawned; .flags: MN_SPAWN_TRAP_EXIT only */
 };
@@ -67,7 +69,8 @@ struct mn_child {
 struct mn_sup {
     const char *name; /* shown in dumps; it must stay valid */
     enum mn_strategy strategy;
-    unsigned intensity; /* restarts that are borne within `period`: 0 means 1, at most 1,000,000; MN_NO_RESTARTS: none at all */
+    /* Restarts that are borne within `period`: 0 means 1, at most 1,000,000; MN_NO_RESTARTS: none at all. */
+    unsigned intensity;
     int64_t period;     /* nanoseconds; 0: 5 s */
     const struct mn_child *children;
     size_t nchildren;
@@ -75,8 +78,8 @@ struct mn_sup {
 #define MN_NO_RESTARTS (~0u)
 
 /*
- * Starts a supervisor and its children; returns when all have been started.  A caller that is a process is linked to it.
- * If a child cannot be started, those before it are stopped, and there is no supervisor.
+ * Starts a supervisor and its children; returns when all have been started.  A caller that is a process is
+ * linked to it.  If a child cannot be started, those before it are stopped, and there is no supervisor.
  *   -EINVAL   a child that is nothing or several things; an id that is missing, too long or given twice; numbers out of range
  *   what a child's start returned; -ECONNRESET: the supervisor was killed meanwhile
  *   -ECANCELED   it is killed
@@ -86,7 +89,8 @@ struct mn_sup {
 int mn_sup_start(mn_pid *pid, const struct mn_sup *sup);
 
 /*
- * Adds a child at the end of the list and starts it; pid may be NULL.  A child that fails to start is not added.
+ * Adds a child at the end of the list and starts it; pid may be NULL.  A child that fails to start is not
+ * added.
  *   -EEXIST   there is one with that id
  *   -EINVAL; what its start returned
  *   -ESRCH, -ECONNRESET   there is no such supervisor (any more)
@@ -96,8 +100,8 @@ int mn_sup_start(mn_pid *pid, const struct mn_sup *sup);
 int mn_sup_start_child(mn_pid sup, const struct mn_child *child, mn_pid *pid);
 
 /*
- * Stops a child, which stays in the list (a temporary one does not).  In a dynamic supervisor there are no ids: the second form,
- * which can be used with any.
+ * Stops a child, which stays in the list (a temporary one does not).  In a dynamic supervisor there are no ids:
+ * the second form, which can be used with any.
  *   -ENOENT   there is no such child
  *   others as above
  * Contexts: green.
@@ -105,7 +109,8 @@ int mn_sup_start_child(mn_pid sup, const struct mn_child *child, mn_pid *pid);
 int mn_sup_stop_child(mn_pid sup, const char *id);
 int mn_sup_stop_pid(mn_pid sup, mn_pid child);
 
-/* Starts a child that was stopped, or has ended and was not started again.  -EBUSY: it runs.  -ENOENT.  Contexts: green. */
+/* Starts a child that was stopped, or has ended and was not started again.  -EBUSY: it runs.  -ENOENT.
+ * Contexts: green. */
 int mn_sup_restart_child(mn_pid sup, const char *id, mn_pid *pid);
 
 /* Removes a child that does not run.  -EBUSY: it runs.  -ENOENT.  Contexts: green. */
@@ -120,14 +125,14 @@ struct mn_child_info {
 };
 
 /*
- * Says what children there are, in order: fills at most n entries, and returns how many there are.  Errors as above.
- * Contexts: green.
+ * Says what children there are, in order: fills at most n entries, and returns how many there are.  Errors as
+ * above.  Contexts: green.
  */
 int64_t mn_sup_children(mn_pid sup, struct mn_child_info *info, size_t n);
 
 /*
- * Stops the supervisor and its children, and waits until it has ended (its reason is MN_REASON_SHUTDOWN).  A link between it and
- * the caller goes before, so that the caller does not end with it.
+ * Stops the supervisor and its children, and waits until it has ended (its reason is MN_REASON_SHUTDOWN).  A
+ * link between it and the caller goes before, so that the caller does not end with it.
  *   -ETIMEDOUT, -ECANCELED   it goes on stopping them
  *   -ESRCH
  * Contexts: green.

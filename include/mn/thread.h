@@ -65,12 +65,13 @@ mn_thread mn_self(void);
 /* Lets the other ready threads run first.  -ECANCELED: see mn/cancel.h.  Contexts: any. */
 int mn_yield(void);
 
-/* Ends the calling thread, as if its function had returned result.  Deferred functions run.  Contexts: green. */
+/* Ends the calling thread, as if its function had returned result.  Deferred functions run.  Contexts:
+ * green. */
 void mn_exit(void *result) __attribute__((noreturn));
 
 /*
- * Blocks the calling thread until mn_unpark() is called for it; if that was done since the last mn_park returned, it
- * returns at once.  what: said of the thread in dumps, a string that stays valid, or NULL.
+ * Blocks the calling thread until mn_unpark() is called for it; if that was done since the last mn_park
+ * returned, it returns at once.  what: said of the thread in dumps, a string that stays valid, or NULL.
  *   -ETIMEDOUT, -ECANCELED
  *   -EPERM   in a foreign LWP
  * Contexts: green.
@@ -82,7 +83,8 @@ int mn_park_until(const char *what, int64_t deadline);
 int mn_unpark(mn_thread thread);
 
 /*
- * The thread's priority, from the next time that it becomes ready, or its slice ends.  It means nothing to a bound thread.
+ * The thread's priority, from the next time that it becomes ready, or its slice ends.  It means nothing to a
+ * bound thread.
  *   -ESRCH    no such thread, or it has ended
  *   -EINVAL   no such priority
  *   -EPERM    no runtime runs; in a callback of a handler, the caller itself (see mn_proc_set_priority)
@@ -90,7 +92,8 @@ int mn_unpark(mn_thread thread);
  */
 int mn_set_priority(mn_thread thread, enum mn_priority priority);
 
-/* Which of the runtime's CPUs runs the caller; -1 in a foreign LWP.  It may change at any call that can block. */
+/* Which of the runtime's CPUs runs the caller; -1 in a foreign LWP.  It may change at any call that can
+ * block. */
 int mn_cpu(void);
 
 /* The name of the thread, or NULL; sets the caller's own.  The string must stay valid.  Contexts: green. */

@@ -29,8 +29,8 @@ void mn_waitgroup_init(struct mn_waitgroup *group);
 int mn_waitgroup_destroy(struct mn_waitgroup *group);
 
 /*
- * Changes the number of things to be done; at 0 all who wait go on, and any of them may destroy the group.  Add before the
- * thing can be done, and not to a group that may have reached 0 while threads wait for that.
+ * Changes the number of things to be done; at 0 all who wait go on, and any of them may destroy the group.  Add
+ * before the thing can be done, and not to a group that may have reached 0 while threads wait for that.
  *   -EINVAL      it would be less than 0: nothing changed
  *   -EOVERFLOW   it would be more than 2^31 - 1: nothing changed
  * Contexts: any.

@@ -89,7 +89,8 @@ void backtrace_print(int fd, void *const *pcs, int n) {
         Dl_info info;
         memset(&info, 0, sizeof info);
         int len;
-        /* A return address may lie behind the end of its function, when that ends in a call: look one before it. */
+        /* A return address may lie behind the end of its function, when that ends in a call: look one before
+         * it. */
         if (dladdr((void *)((uintptr_t)pcs[i] - 1), &info) == 0)
             len = snprintf(line, sizeof line, "  #%-2d %p\n", i, pcs[i]);
         else if (!info.dli_sname)

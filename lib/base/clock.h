@@ -1,6 +1,6 @@
 /*
- * Clocks and deadlines.  Everything that blocks takes an absolute deadline; these turn a span into one, and check
- * one that a user gave.
+ * Clocks and deadlines.  Everything that blocks takes an absolute deadline; these turn a span into one, and
+ * check one that a user gave.
  */
 #ifndef OD_CLOCK_H
 #define OD_CLOCK_H

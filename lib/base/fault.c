@@ -29,7 +29,8 @@ static struct rule rules[RULES];
 static uint32_t nrules;
 static bool trace;
 static uint32_t ready; /* the environment has been read; release by parse, acquire in fault_hit */
-static uint32_t busy; /* atomic.  No lock of lock.h: those wait by a call that asks here whether it is to fail */
+/* atomic.  No lock of lock.h: those wait by a call that asks here whether it is to fail. */
+static uint32_t busy;
 
 /* One word of the list: "trace" or "point:when=number". */
 static bool parse_word(const char *word, size_t len) {

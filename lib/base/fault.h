@@ -1,5 +1,6 @@
 /*
- * fault: makes a call of ours fail on purpose, so that tests walk the paths that memory and LWPs running out take.
+ * fault: makes a call of ours fail on purpose, so that tests walk the paths that memory and LWPs running out
+ * take.
  *
  *     void *stack = fault("mmap") ? MAP_FAILED : mmap(...);
  *
@@ -13,9 +14,9 @@
  *   trace     a line on standard error for each call that is made to fail
  *
  * Calls are counted over the whole process, a forked child goes on from its parent's counts.  In other builds
- * fault() is the constant false, and costs nothing.  The points in use: mmap, mprotect, madvise, clone, malloc, affinity, hwloc;
- * futex and eintr, where a wait ends for no reason, or with EINTR; of descriptors see tests/mn/fault_io.c and fault_kq.c.  The
- * code at a point decides which error its failure is.
+ * fault() is the constant false, and costs nothing.  The points in use: mmap, mprotect, madvise, clone, malloc,
+ * affinity, hwloc; futex and eintr, where a wait ends for no reason, or with EINTR; of descriptors see
+ * tests/mn/fault_io.c and fault_kq.c.  The code at a point decides which error its failure is.
  */
 #ifndef OD_FAULT_H
 #define OD_FAULT_H

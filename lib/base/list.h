@@ -7,9 +7,9 @@
  *     list_append(&waiting, &thread->link);
  *     list_each(l, &waiting) { struct thr *t = list_entry(l, struct thr, link); ... }
  *
- * A link that is in no list has next == NULL (all-zero memory is such a link); list_linked() tells.  A link that is
- * added twice, or removed while its neighbours do not know it, is a broken invariant.  No locking: the list's owner
- * decides who may touch it.
+ * A link that is in no list has next == NULL (all-zero memory is such a link); list_linked() tells.  A link
+ * that is added twice, or removed while its neighbours do not know it, is a broken invariant.  No locking: the
+ * list's owner decides who may touch it.
  */
 #ifndef OD_LIST_H
 #define OD_LIST_H

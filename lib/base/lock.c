@@ -1,9 +1,9 @@
 /*
  * The contended path of lock.h: three states as in Drepper's "Futexes Are Tricky" (2011), mutex2.
  *
- * 0 free, 1 held, 2 held and someone may sleep.  A waiter that has slept takes the lock as 2, since it cannot know
- * whether others sleep too; so a wake-up is sometimes wasted and never lost.  unlock subtracts one: 1 -> 0 is done;
- * 2 -> 1 is still held, and unlock_slow frees it and wakes one.
+ * 0 free, 1 held, 2 held and someone may sleep.  A waiter that has slept takes the lock as 2, since it cannot
+ * know whether others sleep too; so a wake-up is sometimes wasted and never lost.  unlock subtracts one: 1 -> 0
+ * is done; 2 -> 1 is still held, and unlock_slow frees it and wakes one.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

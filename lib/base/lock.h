@@ -1,11 +1,12 @@
 /*
  * lock: the mutex that our own structures are guarded with.
  *
- * Spins for at most about a microsecond, then waits in the kernel (a preempted or SCHED_FIFO holder is never spun
- * on).  Not recursive, not robust, private to the process.  It is never a cancellation point.
+ * Spins for at most about a microsecond, then waits in the kernel (a preempted or SCHED_FIFO holder is never
+ * spun on).  Not recursive, not robust, private to the process.  It is never a cancellation point.
  *
- * Every lock has a rank; a thread takes locks in rising rank only.  Builds with --enable-lock-ranks check that and
- * panic with both ranks.  Signal handlers take no lock unless every holder blocks signals (lock_rank says which).
+ * Every lock has a rank; a thread takes locks in rising rank only.  Builds with --enable-lock-ranks check that
+ * and panic with both ranks.  Signal handlers take no lock unless every holder blocks signals (lock_rank says
+ * which).
  */
 #ifndef OD_LOCK_H
 #define OD_LOCK_H

@@ -1,6 +1,6 @@
 /*
- * panic: a broken invariant of our own stops the program with a message that names it.  Never for a user's mistake.
- * Contexts: any, signal handlers included; allocates nothing.
+ * panic: a broken invariant of our own stops the program with a message that names it.  Never for a user's
+ * mistake.  Contexts: any, signal handlers included; allocates nothing.
  */
 #ifndef OD_PANIC_H
 #define OD_PANIC_H

@@ -1,10 +1,10 @@
 /*
  * What AddressSanitizer has to be told in builds for it; nothing otherwise.
  *
- * The tool marks the space between a frame's variables as forbidden, and the function clears the marks as it returns.
- * Frames that never return leave theirs: those of a thread that was unwound, and those of the threads that a fork did
- * not take along, whose stacks the child uses again.  The tool clears a stack as it learns of a new thread, but asks
- * pthread_getattr_np for its place first, which is ours here, and instrumented.
+ * The tool marks the space between a frame's variables as forbidden, and the function clears the marks as it
+ * returns.  Frames that never return leave theirs: those of a thread that was unwound, and those of the threads
+ * that a fork did not take along, whose stacks the child uses again.  The tool clears a stack as it learns of a
+ * new thread, but asks pthread_getattr_np for its place first, which is ours here, and instrumented.
  */
 #ifndef OD_SANITIZER_H
 #define OD_SANITIZER_H

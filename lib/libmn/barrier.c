@@ -1,10 +1,10 @@
 /*
  * barrier: barriers.
  *
- * All under the lock: who comes last claims everybody in the queue.  One that cannot be claimed was ended by its deadline
- * or a cancellation at this moment, but has not said so: it was counted, so it has passed.  It will find itself out of
- * the queue, and returns 0.  As it comes back to the barrier for that, `leaving` keeps destroy away.  Those that were
- * claimed do not come back.
+ * All under the lock: who comes last claims everybody in the queue.  One that cannot be claimed was ended by
+ * its deadline or a cancellation at this moment, but has not said so: it was counted, so it has passed.  It
+ * will find itself out of the queue, and returns 0.  As it comes back to the barrier for that, `leaving` keeps
+ * destroy away.  Those that were claimed do not come back.
  *
  * here: how many wait; never count, except for a moment in the last one's hands.
  */

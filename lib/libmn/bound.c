@@ -1,8 +1,8 @@
 /*
  * bound: a thread with an LWP of its own, for code that must not move or that blocks in the kernel for long.
  *
- * It has a descriptor and a handle as any thread, and blocks as a foreign LWP does: its parker is the descriptor's, with
- * `foreign` set.  The scheduler never sees it.
+ * It has a descriptor and a handle as any thread, and blocks as a foreign LWP does: its parker is the
+ * descriptor's, with `foreign` set.  The scheduler never sees it.
  */
 #include "bound.h"
 

@@ -1,4 +1,5 @@
-/* What a wait of lib/base does with UMTX_CANCELPOINT here: green threads never sleep in the kernel, so nothing. */
+/* What a wait of lib/base does with UMTX_CANCELPOINT here: green threads never sleep in the kernel, so
+ * nothing. */
 #include "cancelpoint.h"
 
 #include "syscall.h"

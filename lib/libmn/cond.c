@@ -1,21 +1,22 @@
 /*
  * cond: condition variables.
  *
- * Guarantee.  A signal wakes a thread that waited when it was sent, if there was one that still waits; nobody wakes
- * without a signal, a deadline or a cancellation; a broadcast does not make a crowd run for one mutex.
+ * Guarantee.  A signal wakes a thread that waited when it was sent, if there was one that still waits; nobody
+ * wakes without a signal, a deadline or a cancellation; a broadcast does not make a crowd run for one mutex.
  *
- * Waiting.  The caller holds the condition variable's lock from the time that it queues until it is off its stack
- * (mni_wait), and releases the mutex meanwhile.  So whoever has the mutex next, and then signals, finds it in the queue,
- * and ready to be claimed.  If the release has to wake somebody, that is done with the lock held, which is otherwise
- * avoided: a wake-up takes no object's lock, and a signal between release and sleep must not be lost.
+ * Waiting.  The caller holds the condition variable's lock from the time that it queues until it is off its
+ * stack (mni_wait), and releases the mutex meanwhile.  So whoever has the mutex next, and then signals, finds
+ * it in the queue, and ready to be claimed.  If the release has to wake somebody, that is done with the lock
+ * held, which is otherwise avoided: a wake-up takes no object's lock, and a signal between release and sleep
+ * must not be lost.
  *
- * Signalling claims the waiter first: from then on neither deadline nor cancellation counts for it.  Then the mutex
- * adopts it (mutex.c): if that is held, the waiter moves to the queue of the mutex without having run, and wakes when it
- * is its turn there; if it is free, it is woken at once.  A waiter that cannot be claimed is about to leave with
- * -ETIMEDOUT or -ECANCELED, and the signal goes to the next one.
+ * Signalling claims the waiter first: from then on neither deadline nor cancellation counts for it.  Then the
+ * mutex adopts it (mutex.c): if that is held, the waiter moves to the queue of the mutex without having run,
+ * and wakes when it is its turn there; if it is free, it is woken at once.  A waiter that cannot be claimed is
+ * about to leave with -ETIMEDOUT or -ECANCELED, and the signal goes to the next one.
  *
- * Broadcast takes BATCH waiters at a time, so that the lock is not held for long; the waiters carry the round in which
- * they came, and those of later rounds are left alone.
+ * Broadcast takes BATCH waiters at a time, so that the lock is not held for long; the waiters carry the round
+ * in which they came, and those of later rounds are left alone.
  *
  *     inside   waiters that were not signalled, and broadcasts that will take the lock again: what destroy refuses
  *     round    broadcasts so far
@@ -44,7 +45,8 @@ MN_EXPORT int mn_cond_destroy(struct mn_cond *c) {
 }
 
 static void count(struct mn_cond *c, int n) {
-    a32_store(&c->inside, c->inside + (uint32_t)n); /* relaxed: signals ask without the lock whether anyone is inside */
+    /* Relaxed: signals ask without the lock whether anyone is inside. */
+    a32_store(&c->inside, c->inside + (uint32_t)n);
 }
 
 static int wait_until(struct mn_cond *c, struct mn_mutex *m, int64_t deadline) {
@@ -88,7 +90,8 @@ MN_EXPORT int mn_cond_wait(struct mn_cond *c, struct mn_mutex *m) {
 
 /* Whether anyone waits, as far as the caller can know. */
 static bool nobody(const struct mn_cond *c) {
-    /* Relaxed: a waiter of whom the caller knows queued before it released the mutex that the caller had since then. */
+    /* Relaxed: a waiter of whom the caller knows queued before it released the mutex that the caller had
+     * since then. */
     return a32_load(&c->inside) == 0;
 }
 

@@ -19,7 +19,8 @@ static inline void mni_cpuset_add(struct mni_cpuset *s, unsigned cpu) {
 }
 unsigned mni_cpuset_count(const struct mni_cpuset *s);
 
-/* Reads a list such as "0-3,8" into *s: 0; -EINVAL when it is not one, or names no CPU, or one beyond MNI_CPUS_MAX. */
+/* Reads a list such as "0-3,8" into *s: 0; -EINVAL when it is not one, or names no CPU, or one beyond
+ * MNI_CPUS_MAX. */
 int mni_cpuset_parse(struct mni_cpuset *s, const char *list);
 
 /* What the calling LWP may run on: 0 or a negative errno.  (os) */

@@ -173,7 +173,8 @@ static __attribute__((noinline)) int go_plain(mn_thread *out, void *(*fn)(void *
 MN_EXPORT int mn_go(mn_thread *out, void *(*fn)(void *), void *arg) {
     if (__builtin_expect(!fn, 0))
         return -EINVAL;
-    /* What it mostly is, without a call, so that no registers are saved: a free descriptor with a stack, nobody sleeps. */
+    /* What it mostly is, without a call, so that no registers are saved: a free descriptor with a stack,
+     * nobody sleeps. */
     struct mni_cpu *c = mni_enter_quick();
     struct mni_thread *t = c ? c->free : NULL;
     const struct mni_runtime *rt = mni_rt; /* there, if t is */

@@ -2,10 +2,11 @@
  * ctx: the context switch, in assembly (arch/).
  *
  * A context that does not run is its stack pointer: all else lies on its stack.  What a function
- * must preserve by the ABI is preserved, but for the floating-point control words (mxcsr and x87 control word, fpcr):
- * these stay the LWP's.
+ * must preserve by the ABI is preserved, but for the floating-point control words (mxcsr and x87 control word,
+ * fpcr): these stay the LWP's.
  *
- * Walks by CFI see a call of mni_ctx_switch in a parked thread, and end at mni_ctx_base, the frame that called entry.
+ * Walks by CFI see a call of mni_ctx_switch in a parked thread, and end at mni_ctx_base, the frame that called
+ * entry.
  */
 #ifndef MNI_CTX_H
 #define MNI_CTX_H

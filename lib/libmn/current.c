@@ -1,16 +1,16 @@
 /*
  * current: which thread the calling LWP runs, asked without entering the runtime.
  *
- * To be called from where the runtime cannot be entered or must not do anything: the unwinder, a signal handler.  The plain
- * answer is worker->cpu->current.  But a hand-off (take.c) may take the cpu away between any two of these loads, and then
- * `current` is another worker's.  What it does, in this order:
+ * To be called from where the runtime cannot be entered or must not do anything: the unwinder, a signal
+ * handler.  The plain answer is worker->cpu->current.  But a hand-off (take.c) may take the cpu away between
+ * any two of these loads, and then `current` is another worker's.  What it does, in this order:
  *
  *     taken |= AWAY;  full barrier;  detached = cpu->current;  cpu->current = NULL;  [the cpu goes to the other worker, which
  *     sets current];  worker->cpu = NULL
  *
- * So a `current` that was changed is read after AWAY was set: who reads current first, and then no AWAY, has read its own.
- * AWAY with the cpu still there is a state that lasts a few microseconds, until the cpu is gone (then detached is right) or
- * AWAY is (the worker was found inside).
+ * So a `current` that was changed is read after AWAY was set: who reads current first, and then no AWAY, has
+ * read its own.  AWAY with the cpu still there is a state that lasts a few microseconds, until the cpu is gone
+ * (then detached is right) or AWAY is (the worker was found inside).
  */
 #include "current.h"
 

@@ -25,8 +25,8 @@ struct mni_defer {
 };
 
 /*
- * Who was cancelled by mn_cancel stays so.  A process that an exit signal pokes (proc/poke.c) has POKED, too, as long as nobody
- * else has cancelled it: that can be taken back.
+ * Who was cancelled by mn_cancel stays so.  A process that an exit signal pokes (proc/poke.c) has POKED, too,
+ * as long as nobody else has cancelled it: that can be taken back.
  */
 int mni_cancel(mn_thread thread, uint32_t poked) {
     struct mni_thread *t = mni_thread_find(thread);
@@ -34,9 +34,10 @@ int mni_cancel(mn_thread thread, uint32_t poked) {
         return -ESRCH;
     uint32_t claim, next;
     /*
-     * The thread may end at any time, and its descriptor be another's, whose claim counts on.  So the claim is read
-     * before the handle is looked at again.  Acquire: pairs with the release by which a thread begins (create.c).
-     * Full: pairs with the compare-and-swap that stores WAITING, which fails when CANCEL came first.
+     * The thread may end at any time, and its descriptor be another's, whose claim counts on.  So the claim is
+     * read before the handle is looked at again.  Acquire: pairs with the release by which a thread begins
+     * (create.c).  Full: pairs with the compare-and-swap that stores WAITING, which fails when CANCEL came
+     * first.
      */
     do {
         claim = a32_load_acquire(&t->park.claim);
@@ -86,8 +87,8 @@ MN_EXPORT bool mn_shield(bool shielded) {
 }
 
 /*
- * The caller's list of deferred functions: the thread's own, or, in a callback, that of the handler, which lives on when it
- * returns.  NULL: no memory for that.  add: the list is to become longer.
+ * The caller's list of deferred functions: the thread's own, or, in a callback, that of the handler, which
+ * lives on when it returns.  NULL: no memory for that.  add: the list is to become longer.
  */
 static struct mni_defer **list_of(struct mni_cpu *c, struct mni_thread *t, bool add) {
     struct mni_proc *p = t->own->proc;

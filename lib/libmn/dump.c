@@ -1,12 +1,12 @@
 /*
  * dump: all threads, what each waits for and where it is, while the program goes on (mn/stats.h).
  *
- * Guarantee: mn_dump changes nothing, stops nobody, and cannot fault, whatever the threads do meanwhile.  What it says of a
- * thread was true at one moment, which differs from thread to thread.
+ * Guarantee: mn_dump changes nothing, stops nobody, and cannot fault, whatever the threads do meanwhile.  What
+ * it says of a thread was true at one moment, which differs from thread to thread.
  *
- * The naive design stops the program, or takes each thread's claim (wait.h) so that nobody can wake it: then a dump of a
- * million threads holds up the program for seconds, and a waker has to wait for the dumper.  Here all is read, and then it is
- * looked whether it was true:
+ * The naive design stops the program, or takes each thread's claim (wait.h) so that nobody can wake it: then a
+ * dump of a million threads holds up the program for seconds, and a waker has to wait for the dumper.  Here all
+ * is read, and then it is looked whether it was true:
  *   - Descriptors are never unmapped while the runtime runs.  A handle's generation says whose one is.
  *   - A parked thread's claim says WAITING and counts its waits.  If it is the same word before and after, the thread has not
  *     run meanwhile, and the copy of its stack is right (walk_copy.c).
@@ -16,7 +16,8 @@
  *     the kernel (peek.h).
  * A thread that keeps changing is said to run, after a few tries.
  *
- * Limits: no backtrace of threads that run (a debugger has it: tools/libmn-gdb.py); foreign LWPs that wait are not listed.
+ * Limits: no backtrace of threads that run (a debugger has it: tools/libmn-gdb.py); foreign LWPs that wait are
+ * not listed.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

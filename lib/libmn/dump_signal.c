@@ -1,12 +1,12 @@
 /*
  * dump_signal: SIGQUIT (Ctrl-\) writes a dump of all threads to standard error, and the program goes on.
  *
- * By default, as a Java VM does it.  Only where SIGQUIT would have ended the program when the runtime starts: a program that
- * handles or ignores it is left alone, and may set a handler of its own at any time later.  MN_DUMP_SIGNAL names another
- * signal, or none.
+ * By default, as a Java VM does it.  Only where SIGQUIT would have ended the program when the runtime starts: a
+ * program that handles or ignores it is left alone, and may set a handler of its own at any time later.
+ * MN_DUMP_SIGNAL names another signal, or none.
  *
- * The handler, on whatever LWP, only rings the signal LWP (signals.c), which writes the dump: there it may allocate, and
- * take the loader's lock.
+ * The handler, on whatever LWP, only rings the signal LWP (signals.c), which writes the dump: there it may
+ * allocate, and take the loader's lock.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * The runtime starts: has *events changed and woken, as a futex, when the signal comes.  0; -EINVAL: MN_DUMP_SIGNAL makes no
- * sense.  end: it ends, or this is a fork's child, where it does not run.
+ * The runtime starts: has *events changed and woken, as a futex, when the signal comes.  0; -EINVAL:
+ * MN_DUMP_SIGNAL makes no sense.  end: it ends, or this is a fork's child, where it does not run.
  */
 int mni_dump_signal_start(uint32_t *events);
 void mni_dump_signal_end(void);

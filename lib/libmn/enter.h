@@ -6,22 +6,26 @@
  *     ... c is the caller's; a call that switches may return on another cpu: c = mni_cpu_self() ...
  *     mni_leave(c);
  *
- * Guarantee: between the two, the cpu's state is the caller's alone; outside them another LWP may take it (take.c).
+ * Guarantee: between the two, the cpu's state is the caller's alone; outside them another LWP may take it
+ * (take.c).
  *
- * The naive way is a lock for each cpu, or a compare-and-swap of an owner word: 6 ns or more in every call, so that once in
- * a million calls somebody else can have the cpu.  Here the rare side pays (an asymmetric Dekker protocol):
+ * The naive way is a lock for each cpu, or a compare-and-swap of an owner word: 6 ns or more in every call, so
+ * that once in a million calls somebody else can have the cpu.  Here the rare side pays (an asymmetric Dekker
+ * protocol):
  *
  *     worker:  inside = 1; [compiler barrier]; read taken      -> 0: go on;  otherwise mni_enter_slow
  *     taker:   taken = 1;  membarrier();       read inside     -> 0: the cpu is the taker's;  otherwise taken = 0, give up
  *
- * membarrier makes each running LWP of the process execute a full barrier between the taker's store and its load.  Either
- * the worker's store of inside came before that barrier, and the taker sees it; or the worker's load of taken comes after
- * it, and sees the mark.  Never both miss.  Where membarrier is refused, MNI_TAKEN_FENCE stands in taken all the time, and
- * every entry goes through mni_enter_slow, which has a full fence.
+ * membarrier makes each running LWP of the process execute a full barrier between the taker's store and its
+ * load.  Either the worker's store of inside came before that barrier, and the taker sees it; or the worker's
+ * load of taken comes after it, and sees the mark.  Never both miss.  Where membarrier is refused,
+ * MNI_TAKEN_FENCE stands in taken all the time, and every entry goes through mni_enter_slow, which has a full
+ * fence.
  *
- * What the taker did to the cpu is seen by the worker: the taker stores taken = 0 with release, mni_enter_slow loads it
- * with acquire; and what the worker did before it left is seen by the taker: inside = 0 is a release, its load an acquire.
- * A worker that reads taken == 0 without having seen it set has not been taken since it left, so it has nothing to see.
+ * What the taker did to the cpu is seen by the worker: the taker stores taken = 0 with release, mni_enter_slow
+ * loads it with acquire; and what the worker did before it left is seen by the taker: inside = 0 is a release,
+ * its load an acquire.  A worker that reads taken == 0 without having seen it set has not been taken since it
+ * left, so it has nothing to see.
  */
 #ifndef MNI_ENTER_H
 #define MNI_ENTER_H
@@ -62,7 +66,8 @@ static inline struct mni_cpu *mni_enter(void) {
     return c;
 }
 
-/* The same for who has a short way and a long one: NULL also when the cpu is wanted; then mni_enter is to be called. */
+/* The same for who has a short way and a long one: NULL also when the cpu is wanted; then mni_enter is to be
+ * called. */
 static inline struct mni_cpu *mni_enter_quick(void) {
     struct mni_worker *w = mni_worker_self();
     if (__builtin_expect(!w, 0))
@@ -80,7 +85,8 @@ static inline void mni_leave(struct mni_cpu *c) {
     a32_store_release(&c->worker->inside, 0);
 }
 
-/* The caller's own thread has something to tidy up at its end.  Inside the runtime: who takes its cpu reads its flags. */
+/* The caller's own thread has something to tidy up at its end.  Inside the runtime: who takes its cpu reads
+ * its flags. */
 static inline void mni_untidy(struct mni_thread *t) {
     struct mni_cpu *c = mni_enter();
     t->flags |= MNI_UNTIDY;
@@ -88,7 +94,8 @@ static inline void mni_untidy(struct mni_thread *t) {
         mni_leave(mni_cpu_self());
 }
 
-/* Leaves at the end of a call that is documented as able to block: past its slice, the thread lets others run. */
+/* Leaves at the end of a call that is documented as able to block: past its slice, the thread lets others
+ * run. */
 static inline void mni_leave_slice(struct mni_cpu *c) {
     if (__builtin_expect(c->budget <= 0, 0)) {
         mni_resched();

@@ -1,14 +1,16 @@
 /*
  * entry: the call of a thread's function, and two ways out of it that are not its return.
  *
- * An exception.  It ends the program, as one does that leaves a thread of C++, but says of which thread it was.  A catch-all
- * would have to be C++, and would have unwound the stack before anyone can look at it.  The unwinder calls the personality
- * routine of each frame in its first phase, the search for a handler, when nothing has been unwound yet.  So the frame of
- * mni_call_entry names a routine of ours: to be asked means that no frame of the thread has a handler.  It says so; the
- * search then reaches the end of the stack (mni_ctx_base), and the C++ library calls std::terminate, with its handler.
+ * An exception.  It ends the program, as one does that leaves a thread of C++, but says of which thread it was.
+ * A catch-all would have to be C++, and would have unwound the stack before anyone can look at it.  The
+ * unwinder calls the personality routine of each frame in its first phase, the search for a handler, when
+ * nothing has been unwound yet.  So the frame of mni_call_entry names a routine of ours: to be asked means that
+ * no frame of the thread has a handler.  It says so; the search then reaches the end of the stack
+ * (mni_ctx_base), and the C++ library calls std::terminate, with its handler.
  *
- * mn_exit.  Forced unwinding, as pthread_exit has it: destructors and cleanup attributes of the frames run, innermost first,
- * then what was deferred.  The unwinder is libgcc_s', if the process has that; without it there is nothing that would need unwinding.
+ * mn_exit.  Forced unwinding, as pthread_exit has it: destructors and cleanup attributes of the frames run,
+ * innermost first, then what was deferred.  The unwinder is libgcc_s', if the process has that; without it
+ * there is nothing that would need unwinding.
  */
 #include "exit.h"
 
@@ -32,10 +34,12 @@ static const _Unwind_Exception_Class ours = 0x4f444f4e41544100; /* "ODONATA" */
 
 void mni_exit_abandon(void *result) {
     struct mni_thread *t = mni_current();
-    t->own->exceptions[0] = t->own->exceptions[1] = NULL; /* frames that were not unwound may have left something */
+    /* Frames that were not unwound may have left something. */
+    t->own->exceptions[0] = t->own->exceptions[1] = NULL;
     if (t->own->proc)
         mni_untidy(t);
-    t->own->unwind = NULL;                           /* no second time, when a deferred function calls mn_exit */
+    /* No second time, when a deferred function calls mn_exit. */
+    t->own->unwind = NULL;
     if (mni_bound_self())
         mni_bound_exit(result);
     mni_jump(mni_thread_end(t, result));
@@ -97,7 +101,8 @@ static void swallowed(_Unwind_Reason_Code reason, struct _Unwind_Exception *exce
     panic("a handler for any exception caught mn_exit and did not throw it on", 0);
 }
 
-/* Called before each frame.  It does not come to the end of the stack, unless a frame has no unwind information. */
+/* Called before each frame.  It does not come to the end of the stack, unless a frame has no unwind
+ * information. */
 static _Unwind_Reason_Code stop(int version, _Unwind_Action actions, _Unwind_Exception_Class cls,
                                 struct _Unwind_Exception *exception, struct _Unwind_Context *context, void *result) {
     (void)version, (void)cls, (void)exception, (void)context;

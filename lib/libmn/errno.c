@@ -1,4 +1,5 @@
-/* errno: where it is at this moment (mn/errno.h).  Not inlined anywhere: the caller may come back on another LWP. */
+/* errno: where it is at this moment (mn/errno.h).  Not inlined anywhere: the caller may come back on another
+ * LWP. */
 #include <errno.h>
 
 #include <mn/errno.h>

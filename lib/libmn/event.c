@@ -1,8 +1,9 @@
 /*
  * event: a switch that threads wait for.
  *
- * word: SET, QUEUE.  QUEUE: threads may wait; it changes under the lock only.  Set claims those who wait first, then
- * publishes SET by its last touch (waiters.h), then wakes them: also when a reset follows at once, they have been let go.
+ * word: SET, QUEUE.  QUEUE: threads may wait; it changes under the lock only.  Set claims those who wait first,
+ * then publishes SET by its last touch (waiters.h), then wakes them: also when a reset follows at once, they
+ * have been let go.
  */
 #include <errno.h>
 #include <mn/event.h>

@@ -7,7 +7,8 @@
 /* As the runtime starts: finds out whether the C++ library asks us. */
 void mni_exceptions_start(void);
 
-/* For a worker, on its LWP: where the C++ library keeps its two words, if it does not ask us; otherwise NULL. */
+/* For a worker, on its LWP: where the C++ library keeps its two words, if it does not ask us; otherwise
+ * NULL. */
 void **mni_exceptions_lwp(void);
 
 /* For switches; `words` is what mni_exceptions_lwp returned to the worker. */

@@ -1,11 +1,11 @@
 /*
  * exit: the end of a thread.
  *
- * On its own stack: deferred functions and destructors of thread-local values, then the joiner, if one waits already, is
- * claimed and queued, so that the next thread to run can be the joiner.  On the next stack: the stack goes back to its
- * cache, and the descriptor becomes joinable, or free.  A joiner that was queued runs after that at the earliest, since
- * the queue is this cpu's and this LWP has not left the runtime; one that lives elsewhere (a foreign LWP, a pinned thread)
- * is woken on the next stack.
+ * On its own stack: deferred functions and destructors of thread-local values, then the joiner, if one waits
+ * already, is claimed and queued, so that the next thread to run can be the joiner.  On the next stack: the
+ * stack goes back to its cache, and the descriptor becomes joinable, or free.  A joiner that was queued runs
+ * after that at the earliest, since the queue is this cpu's and this LWP has not left the runtime; one that
+ * lives elsewhere (a foreign LWP, a pinned thread) is woken on the next stack.
  */
 #include "exit.h"
 
@@ -41,11 +41,13 @@ static inline bool local(const struct mni_cpu *c, const struct mni_parker *p) {
     if (p->foreign != MNI_GREEN)
         return false;
     const struct mni_thread *t = (const struct mni_thread *)(const void *)p;
-    /* The lists of the other priorities may be given to a thief before we are off our stack; the hot slot is not. */
+    /* The lists of the other priorities may be given to a thief before we are off our stack; the hot slot is
+     * not. */
     return (!(t->flags & MNI_PINNED) || t->cpu == c->index) && a8_load(&t->priority) == MN_NORMAL;
 }
 
-/* The thread ends, and somebody waits: claims the joiner, who then owns the descriptor; NULL: he gave up just now. */
+/* The thread ends, and somebody waits: claims the joiner, who then owns the descriptor; NULL: he gave up
+ * just now. */
 static inline __attribute__((always_inline)) struct mni_parker *claim_joiner(struct mni_thread *t) {
     mni_lock_take(&t->lock);
     struct mni_parker *joiner = t->joiner;
@@ -58,7 +60,8 @@ static inline __attribute__((always_inline)) struct mni_parker *claim_joiner(str
     return joiner;
 }
 
-/* Also where the end is mn_exit, and all that may block in it: the workers stop with the end of the first thread. */
+/* Also where the end is mn_exit, and all that may block in it: the workers stop with the end of the first
+ * thread. */
 static void tidy(struct mni_thread *t, void *result) {
     bool first = t->flags & MNI_MAIN;
     if (!mni_worker_self()) /* it has forked, and this is the child */

@@ -16,14 +16,14 @@ _Noreturn void mni_exit_unwind(void *result);
 _Noreturn void mni_exit_abandon(void *result);
 
 /*
- * The calling thread, outside the runtime, has returned: cleans up, wakes who joins it.  Returns the context that the
- * caller is to jump to.
+ * The calling thread, outside the runtime, has returned: cleans up, wakes who joins it.  Returns the context
+ * that the caller is to jump to.
  */
 void *mni_thread_end(struct mni_thread *t, void *result);
 
 /*
- * What has to be done by the thread itself before it ends, if it is MNI_UNTIDY: deferred functions, open scopes, values of
- * thread-local keys; then it leaves its scope.  Called outside the runtime.
+ * What has to be done by the thread itself before it ends, if it is MNI_UNTIDY: deferred functions, open
+ * scopes, values of thread-local keys; then it leaves its scope.  Called outside the runtime.
  */
 void mni_thread_cleanup(struct mni_thread *t, void *result);
 

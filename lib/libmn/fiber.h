@@ -11,7 +11,8 @@
  *
  * In ordinary builds all of this is nothing, but for one flag that is looked at when a thread starts and ends.
  *
- * The call before a switch stands in the function that switches, next to it: the tools count its entry and its return.
+ * The call before a switch stands in the function that switches, next to it: the tools count its entry and its
+ * return.
  */
 #ifndef MNI_FIBER_H
 #define MNI_FIBER_H

@@ -1,20 +1,21 @@
 /*
  * foreign: how an LWP that is no worker uses the runtime's objects: it blocks for real.
  *
- * It has a parker of its own, whose claim is moved as a green thread's is; who claimed it then sets `foreign` from ASLEEP
- * to AWAKE and wakes that word's sleepers in the kernel.  The parker lies in the LWP's __thread memory; the wake-up may
- * come after the LWP has seen AWAKE and has gone, which the kernel ignores.
+ * It has a parker of its own, whose claim is moved as a green thread's is; who claimed it then sets `foreign`
+ * from ASLEEP to AWAKE and wakes that word's sleepers in the kernel.  The parker lies in the LWP's __thread
+ * memory; the wake-up may come after the LWP has seen AWAKE and has gone, which the kernel ignores.
  *
- * Solo mode (solo.h) ends here.  Before a foreign LWP touches a word that a worker may be changing with plain operations,
- * it clears mni_solo_word and waits until no worker is inside that might still not have seen this:
+ * Solo mode (solo.h) ends here.  Before a foreign LWP touches a word that a worker may be changing with plain
+ * operations, it clears mni_solo_word and waits until no worker is inside that might still not have seen this:
  *
  *     worker:  inside = 1; [light barrier]; ... reads solo, plain operations ...; inside = 0
  *     foreign: solo = 0; membarrier(); wait until each worker was seen outside once
  *
- * A worker that is inside after the barrier entered before it, or reads solo == 0.  An operation is short; a worker that
- * was preempted in one is waited for in naps of 50 us, since there is nothing to sleep on and it happens once in a life
- * of the runtime.  A worker in its own loop is inside, too, until it
- * runs a thread that leaves, or sleeps: solo mode has one cpu, so there are no others whose queues it could look at for long.
+ * A worker that is inside after the barrier entered before it, or reads solo == 0.  An operation is short; a
+ * worker that was preempted in one is waited for in naps of 50 us, since there is nothing to sleep on and it
+ * happens once in a life of the runtime.  A worker in its own loop is inside, too, until it
+ * runs a thread that leaves, or sleeps: solo mode has one cpu, so there are no others whose queues it could
+ * look at for long.
  */
 #include "foreign.h"
 
@@ -39,7 +40,8 @@ struct foreign {
 
 static __thread struct foreign self __attribute__((tls_model("initial-exec")));
 
-/* Numbers of foreign LWPs, from the top, as those of threads grow from the bottom; bit 30 is not theirs (robust.h). */
+/* Numbers of foreign LWPs, from the top, as those of threads grow from the bottom; bit 30 is not theirs
+ * (robust.h). */
 static uint32_t next_owner = 0xbfffffff;
 
 /* Any foreign LWP has called: a runtime that starts later does not begin solo.  Atomic. */

@@ -1,14 +1,16 @@
 /*
  * fork: the child has one LWP, the copy of the one that forked, and no runtime.
  *
- * It could be given one only by starting LWPs inside fork(), for threads most of which the child would not want, and
- * whose memory was copied in the middle of whatever their LWPs did.  So all that the runtime had is forgotten, without
- * being looked at: calls that need a runtime return -EPERM, handles name nobody, and mn_run or mn_start makes a new one.
- * What the old one had mapped stays (the child may stand on one of its stacks); it is copied on write only.
+ * It could be given one only by starting LWPs inside fork(), for threads most of which the child would not
+ * want, and whose memory was copied in the middle of whatever their LWPs did.  So all that the runtime had is
+ * forgotten, without being looked at: calls that need a runtime return -EPERM, handles name nobody, and mn_run
+ * or mn_start makes a new one.  What the old one had mapped stays (the child may stand on one of its stacks);
+ * it is copied on write only.
  *
- * A green thread that forks goes on in the child on its own stack, as a plain LWP: an orphan.  It is the only thread there,
- * so when it comes to its end the process ends, as POSIX has it for threads: with status 0, or with the result of mn_run's
- * function.  Worker LWPs block signals (signals.c); a child that began as a copy of one gets the mask of the program.
+ * A green thread that forks goes on in the child on its own stack, as a plain LWP: an orphan.  It is the only
+ * thread there, so when it comes to its end the process ends, as POSIX has it for threads: with status 0, or
+ * with the result of mn_run's function.  Worker LWPs block signals (signals.c); a child that began as a copy of
+ * one gets the mask of the program.
  */
 #include "fork.h"
 

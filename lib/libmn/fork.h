@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-/* The caller was a green or a bound thread, whose process forked there: its stack, and nothing else of it, is left. */
+/* The caller was a green or a bound thread, whose process forked there: its stack, and nothing else of it,
+ * is left. */
 bool mni_orphaned(void);
 /* Ends the process, if so: its only thread has come to its end. */
 void mni_orphan_end(int status);

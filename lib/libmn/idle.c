@@ -1,11 +1,11 @@
 /*
  * idle: how a worker without threads finds some, or sleeps until there are.
  *
- * Guarantee: a ready thread is not left waiting while a worker that could run it sleeps for good, and a busy pair of
- * threads is not disturbed by workers that look for work.
+ * Guarantee: a ready thread is not left waiting while a worker that could run it sleeps for good, and a busy
+ * pair of threads is not disturbed by workers that look for work.
  *
- * The naive way wakes a sleeper for each thread that becomes ready: 1.6 us for the waker, for threads that run 100 ns.
- * Runtimes that do so get 3 to 8 times slower with a second CPU on ping-pong and ring loads.  Here:
+ * The naive way wakes a sleeper for each thread that becomes ready: 1.6 us for the waker, for threads that run
+ * 100 ns.  Runtimes that do so get 3 to 8 times slower with a second CPU on ping-pong and ring loads.  Here:
  *
  *   Looking for work.  A worker that runs dry looks at the others for spin_us, nearest first; at most half of the workers
  *   look at a time.  It asks for threads only where there have been some for a few microseconds (steal in take.c).
@@ -208,7 +208,8 @@ bool mni_idle(struct mni_worker *w) {
             found = search(c, &memory, spin ? spin : LOOK_ROUND_NS);
             a32_add_full(&rt->searching, (uint32_t)-1);
         } else {
-            /* Enough look for work already: this one waits for its own inbox only, and costs nobody a cache line. */
+            /* Enough look for work already: this one waits for its own inbox only, and costs nobody a cache
+             * line. */
             a32_add_full(&rt->searching, (uint32_t)-1);
             found = spin && linger(c, spin);
         }
@@ -227,7 +228,8 @@ bool mni_idle(struct mni_worker *w) {
         a32_swap_full(&c->remote.idle, polls ? POLLS : SLEEPS);
         if (rt->ncpus > 1)
             mni_heavy_barrier();
-        /* While enough others search, work elsewhere is theirs: who stops searching comes by here and looks again. */
+        /* While enough others search, work elsewhere is theirs: who stops searching comes by here and looks
+         * again. */
         if (mine(c) || due(c) || a32_load(&rt->stop) ||
             (!rests && a32_load(&rt->searching) < rt->most_searching && work_elsewhere(c))) {
             if (polls)

@@ -10,7 +10,8 @@ void mni_ring_up(struct mni_cpu *c);
 /* There are more threads here than this worker runs, and others sleep: wakes one of them, now and then. */
 void mni_call_help(struct mni_cpu *c);
 
-/* The worker has nothing to run: looks for work with others, then sleeps.  False: its cpu was taken away meanwhile. */
+/* The worker has nothing to run: looks for work with others, then sleeps.  False: its cpu was taken away
+ * meanwhile. */
 bool mni_idle(struct mni_worker *w);
 
 /* Wakes a worker that sleeps; false: none does. */

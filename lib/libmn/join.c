@@ -1,6 +1,6 @@
 /*
- * join: waiting for a thread's end.  The thread is an object like any other: its lock guards joiner, ended and the detached
- * flag.
+ * join: waiting for a thread's end.  The thread is an object like any other: its lock guards joiner, ended and
+ * the detached flag.
  *
  *     ended     joiner   who owns the descriptor
  *     LIVES     NULL     the thread
@@ -41,9 +41,10 @@ void mni_join_ended(struct mni_cpu *c, struct mni_thread *t) {
 }
 
 /*
- * Whether the handle still names the thread, its lock held.  What has an owner who is about to release it is JOINED, and
- * becomes so under the lock; after that the descriptor may be another thread's at any time, without the lock.  So `ended` is
- * read first: a handle that is good after it was not JOINED stays good while the lock is held.  -ESRCH, or how far it has come.
+ * Whether the handle still names the thread, its lock held.  What has an owner who is about to release it is
+ * JOINED, and becomes so under the lock; after that the descriptor may be another thread's at any time, without
+ * the lock.  So `ended` is read first: a handle that is good after it was not JOINED stays good while the lock
+ * is held.  -ESRCH, or how far it has come.
  */
 static inline int named(const struct mni_thread *t, mn_thread handle) {
     int ended = a8_load(&t->ended);
@@ -55,7 +56,8 @@ bool mni_thread_lives(const struct mni_thread *t, mn_thread handle) {
     return named(t, handle) == MNI_LIVES;
 }
 
-/* Whether the caller may join it, its lock held: 1 it has ended and is the caller's now; 0 the caller is to wait. */
+/* Whether the caller may join it, its lock held: 1 it has ended and is the caller's now; 0 the caller is to
+ * wait. */
 static inline int begin(struct mni_thread *t, mn_thread handle, struct mni_parker *self) {
     int ended = named(t, handle);
     if (__builtin_expect(ended < 0, 0))
@@ -70,7 +72,8 @@ static inline int begin(struct mni_thread *t, mn_thread handle, struct mni_parke
     return 0;
 }
 
-/* The wait was given up, nobody claimed the caller: the thread may have ended meanwhile, and then it is ours after all. */
+/* The wait was given up, nobody claimed the caller: the thread may have ended meanwhile, and then it is ours
+ * after all. */
 static int withdraw(struct mni_thread *t, const struct mni_parker *self, int r) {
     mni_lock_take(&t->lock);
     if (t->joiner == self)

@@ -10,7 +10,8 @@
 bool mni_keep_foreign(void);
 void mni_let_go_foreign(void);
 
-/* True: there is a runtime, and it stays until mni_let_go.  A green thread's does anyhow.  Contexts: any, signal. */
+/* True: there is a runtime, and it stays until mni_let_go.  A green thread's does anyhow.  Contexts: any,
+ * signal. */
 static inline bool mni_keep(void) {
     return __builtin_expect(mni_worker_self() != NULL, 1) || mni_keep_foreign();
 }

@@ -1,19 +1,22 @@
 /*
  * local: thread-local values (mn/local.h).
  *
- * A key is its index and the generation of its place in the table of keys; a value carries the generation that it was set
- * under.  So deleting a key touches no thread: values of another generation are not seen, and not given to destructors.
- * Generations are odd while the key exists.  31 bits of deletions of one place wrap after a day of doing nothing else.
+ * A key is its index and the generation of its place in the table of keys; a value carries the generation that
+ * it was set under.  So deleting a key touches no thread: values of another generation are not seen, and not
+ * given to destructors.  Generations are odd while the key exists.  31 bits of deletions of one place wrap
+ * after a day of doing nothing else.
  *
- * A thread's values lie in blocks that double in size, so none ever moves (mn_local_ref) and growing loses nothing when
- * memory is short: block b holds FIRST << b values.  They are read and written by their thread only.
+ * A thread's values lie in blocks that double in size, so none ever moves (mn_local_ref) and growing loses
+ * nothing when memory is short: block b holds FIRST << b values.  They are read and written by their thread
+ * only.
  *
- * Memory order: create changes the generation (full), then stores the destructor (release); a thread that ends reads
- * generation, destructor (acquire), generation again: if both agree with the value's, the destructor was this key's, since a
- * later owner's comes after two changes.  get and set load it relaxed: the program itself brought the key to the thread.
+ * Memory order: create changes the generation (full), then stores the destructor (release); a thread that ends
+ * reads generation, destructor (acquire), generation again: if both agree with the value's, the destructor was
+ * this key's, since a later owner's comes after two changes.  get and set load it relaxed: the program itself
+ * brought the key to the thread.
  *
- * A foreign LWP's values hang on a __thread pointer, and on a POSIX key whose destructor runs ours.  Bound threads have a
- * descriptor.
+ * A foreign LWP's values hang on a __thread pointer, and on a POSIX key whose destructor runs ours.  Bound
+ * threads have a descriptor.
  */
 #include "local.h"
 

@@ -4,7 +4,8 @@
 
 #include "thread.h"
 
-/* A round of destructors of the calling thread's values; false: there were none to call.  Outside the runtime. */
+/* A round of destructors of the calling thread's values; false: there were none to call.  Outside the
+ * runtime. */
 bool mni_locals_round(struct mni_thread *t);
 
 /* Releases their memory. */

@@ -1,19 +1,21 @@
 /*
  * many: one wait for several things at once.
  *
- * The waiter stands in several queues, under as many locks.  mni_wait drops one lock when the waiter is off its stack, so that
- * nobody claims it before; here no single lock keeps wakers away between the first queue and then, and holding all of them
- * would not do: a thread that blocks looks for the next one to run, and hands out events of descriptors in that.
+ * The waiter stands in several queues, under as many locks.  mni_wait drops one lock when the waiter is off its
+ * stack, so that nobody claims it before; here no single lock keeps wakers away between the first queue and
+ * then, and holding all of them would not do: a thread that blocks looks for the next one to run, and hands out
+ * events of descriptors in that.
  *
- * So a waker may come too early.  It finds, under the lock of the many, that the waiter cannot be claimed yet, and leaves a
- * note, `fired`.  The waiter looks there under the same lock when it has stored that it waits, on the next stack: what
- * has fired by then it has missed.  It claims itself, leaves all queues, and looks again at everything.
+ * So a waker may come too early.  It finds, under the lock of the many, that the waiter cannot be claimed yet,
+ * and leaves a note, `fired`.  The waiter looks there under the same lock when it has stored that it waits, on
+ * the next stack: what has fired by then it has missed.  It claims itself, leaves all queues, and looks again
+ * at everything.
  *
  *     waker:   takes a waiter out of its queue; lock; claim: success, or fired = true; unlock
  *     waiter:  queues; blocks; next stack: lock; WAITING; fired: claims itself; unlock
  *
- * Either the claim comes after WAITING and succeeds, or fired is seen.  A waker that was early has taken nobody's place:
- * to it the waiter was not there yet.
+ * Either the claim comes after WAITING and succeeds, or fired is seen.  A waker that was early has taken
+ * nobody's place: to it the waiter was not there yet.
  */
 #include "many.h"
 

@@ -1,17 +1,17 @@
 /*
  * mutex: mutexes.
  *
- * Guarantee.  Mutual exclusion; nobody waits for ever; while threads wait, each gets its share; a mutex that many fight
- * for costs little more than one that one thread has for itself.
+ * Guarantee.  Mutual exclusion; nobody waits for ever; while threads wait, each gets its share; a mutex that
+ * many fight for costs little more than one that one thread has for itself.
  *
- * The naive designs.  "First come, first served": every section waits for a switch, or for a sleeping CPU, while the
- * mutex is owned by a thread that does not run.  "Whoever comes": a thread that runs takes the mutex again and again
- * before the one that was woken can look (barging): fast, and the others starve.  And each woken thread that looks, fails
- * and sleeps again makes the owner's CPU wait for the cache line (55 to 215 ns) several times, where a section takes 10:
- * the line has to stay with one CPU for thousands of sections.
+ * The naive designs.  "First come, first served": every section waits for a switch, or for a sleeping CPU,
+ * while the mutex is owned by a thread that does not run.  "Whoever comes": a thread that runs takes the mutex
+ * again and again before the one that was woken can look (barging): fast, and the others starve.  And each
+ * woken thread that looks, fails and sleeps again makes the owner's CPU wait for the cache line (55 to 215 ns)
+ * several times, where a section takes 10: the line has to stay with one CPU for thousands of sections.
  *
- * Turns.  Threads that run may barge, and the ones that wait are left in peace, for TURN_NS in all; then the thread that
- * has waited longest gets the mutex by hand-over, and another turn begins.
+ * Turns.  Threads that run may barge, and the ones that wait are left in peace, for TURN_NS in all; then the
+ * thread that has waited longest gets the mutex by hand-over, and another turn begins.
  *
  *   - Owners count sections.  Unlock looks at the clock when the count is used up (due), and sets it to what will use up
  *     the rest of the turn.
@@ -19,32 +19,33 @@
  *     into the run queue of that CPU: turns go round among many threads while the cache line stays where it is.
  *   - Many waiters make turns shorter, so that a round stays near ROUND_NS.
  *
- * Calling.  The owner may not come back, so an unlock that finds a queue calls the first waiter: wakes it to try its luck.
- * CALLED says that this was done; if the called thread finds the mutex held, it goes back to the head of the queue, and
- * CALLED remains.  Where sections follow each other quickly (brisk: one in BRISK_NS or less, over the time between two
- * threads that had to wait), calling only brings a second CPU to the cache line.  There the thread that queues sets CALLED
- * itself.  A thread that comes when it is not brisk looks at the mutex a few times (SPIN_*) before it queues, whether others
- * wait or not: it runs, and they do not.
+ * Calling.  The owner may not come back, so an unlock that finds a queue calls the first waiter: wakes it to
+ * try its luck.  CALLED says that this was done; if the called thread finds the mutex held, it goes back to the
+ * head of the queue, and CALLED remains.  Where sections follow each other quickly (brisk: one in BRISK_NS or
+ * less, over the time between two threads that had to wait), calling only brings a second CPU to the cache
+ * line.  There the thread that queues sets CALLED itself.  A thread that comes when it is not brisk looks at
+ * the mutex a few times (SPIN_*) before it queues, whether others wait or not: it runs, and they do not.
  *
- * Unlock without an atomic operation.  An unlock reads flags and then frees the mutex by a plain store with release.  (A
+ * Unlock without an atomic operation.  An unlock reads flags and then frees the mutex by a plain store with
+ * release.  (A
  * compare-and-swap costs 6 ns, half of the whole.)  So the owner of the time when a flag is set may miss it, once:
  *
  *     owner:  read flags; store owner = 0          waiter:  set QUEUE; full barrier; read owner
  *
- * The waiter would sleep, and the mutex be free.  This is caught twice.  Who sets QUEUE looks on for RECHECK, many times
- * what a store needs to get from one CPU to the other.  And there is a lookout: the waiter that set QUEUE, or was
- * called, or set CALLED, sleeps for AWAY_NS only, then looks again.  An owner that was interrupted between its two
- * instructions so costs a fraction of a millisecond, and nothing is lost.  Owners that come later know what is set, since
- * their compare-and-swap comes after.  Hence these rules:
+ * The waiter would sleep, and the mutex be free.  This is caught twice.  Who sets QUEUE looks on for RECHECK,
+ * many times what a store needs to get from one CPU to the other.  And there is a lookout: the waiter that set
+ * QUEUE, or was called, or set CALLED, sleeps for AWAY_NS only, then looks again.  An owner that was
+ * interrupted between its two instructions so costs a fraction of a millisecond, and nothing is lost.  Owners
+ * that come later know what is set, since their compare-and-swap comes after.  Hence these rules:
  *
  *     QUEUE       set by a thread that is then the lookout, or by the owner itself
  *     CALLED      cleared with a filled queue only by one who owns the mutex then
  *     a lookout that leaves calls another, whether the mutex is free or not
  *
- * A lookout that finds the mutex held, and not handed over since its last look (long sections, or nobody counts), marks it
- * URGENT: the next unlock hands it over.  One that finds it free takes it, unless it is brisk, and was handed over since
- * (then the owner merely made room on the CPU for the lookout).  While others wait, brisk turns go to them, not to the
- * lookout; it is the previous owner who comes and relieves it.
+ * A lookout that finds the mutex held, and not handed over since its last look (long sections, or nobody
+ * counts), marks it URGENT: the next unlock hands it over.  One that finds it free takes it, unless it is
+ * brisk, and was handed over since (then the owner merely made room on the CPU for the lookout).  While others
+ * wait, brisk turns go to them, not to the lookout; it is the previous owner who comes and relieves it.
  *
  * flags    meaning                                set by                           cleared by
  * QUEUE    the queue may hold somebody            who queues                       who finds the queue empty
@@ -55,13 +56,15 @@
  *     tag of a waiter: LOOKOUT    MOVED: claimed already (by a condition variable)
  *             written by who wakes it: GOT: it owns the mutex now    CALL: it was called
  *
- * flags, queue, waiting, handed and tags change under the mutex's lock.  owner: from 0 by compare-and-swap of anyone, to 0
- * or the heir by the owner.  sections, due, step, began, looked are the owner's; brisk and sampled are hints.
+ * flags, queue, waiting, handed and tags change under the mutex's lock.  owner: from 0 by compare-and-swap of
+ * anyone, to 0 or the heir by the owner.  sections, due, step, began, looked are the owner's; brisk and sampled
+ * are hints.
  *
- * A robust mutex (robust.h) has MNI_ROBUST in `owner` all the time, which stands for 0 above: called the base below.
+ * A robust mutex (robust.h) has MNI_ROBUST in `owner` all the time, which stands for 0 above: called the base
+ * below.
  *
- * Unlock obeys the rule of the last touch (waiters.h).  Limits: the mutex does not know whether its owner runs; a thread
- * that is handed the mutex while all CPUs are busy with others keeps it until it gets to run.
+ * Unlock obeys the rule of the last touch (waiters.h).  Limits: the mutex does not know whether its owner runs;
+ * a thread that is handed the mutex while all CPUs are busy with others keeps it until it gets to run.
  */
 #include "mutex.h"
 
@@ -160,7 +163,8 @@ static int64_t turn_ns(const struct mn_mutex *m) {
 /* Sets how many sections the owner may go on without a look at the clock. */
 static void count_on(struct mn_mutex *m, int64_t now) {
     int64_t took = now - m->looked, rest = m->began + turn_ns(m) - now;
-    uint64_t step = (uint64_t)m->step * 8; /* not more: the sections so far may have been shorter than the next ones */
+    /* Not more: the sections so far may have been shorter than the next ones. */
+    uint64_t step = (uint64_t)m->step * 8;
     if (took > 0 && (uint64_t)rest * m->step / (uint64_t)took < step)
         step = (uint64_t)rest * m->step / (uint64_t)took;
     m->step = step < 1 ? 1 : step > STEP_MOST ? STEP_MOST : (uint32_t)step;
@@ -168,14 +172,17 @@ static void count_on(struct mn_mutex *m, int64_t now) {
     m->looked = now;
 }
 
-/* Whether the count is used up.  One from another time may be anything: it counts as used up when it is too large. */
+/* Whether the count is used up.  One from another time may be anything: it counts as used up when it is too
+ * large. */
 static inline bool is_due(const struct mn_mutex *m) {
     return m->due - m->sections - 1 >= STEP_MOST;
 }
 
-/* Whether sections follow each other quickly, by the number of them since the last sample.  Called by those who wait. */
+/* Whether sections follow each other quickly, by the number of them since the last sample.  Called by those
+ * who wait. */
 static bool sample(struct mn_mutex *m) {
-    /* A sample is a time in units of 256 ns and a number of sections: in one word, so that they belong together. */
+    /* A sample is a time in units of 256 ns and a number of sections: in one word, so that they belong
+     * together. */
     uint32_t now = (uint32_t)(clock_now_ns() >> 8), at = a32_load(&m->sections);
     uint64_t last = a64_load(&m->sampled);
     uint64_t took = (uint64_t)(now - (uint32_t)(last >> 32)) << 8, count = at - (uint32_t)last;
@@ -190,8 +197,8 @@ static bool sample(struct mn_mutex *m) {
 }
 
 /*
- * The owner's unlock when somebody may have to be woken.  Returns true when the mutex went to another; otherwise it is
- * still the caller's, to be released.  *wake: to be woken after that, or NULL.
+ * The owner's unlock when somebody may have to be woken.  Returns true when the mutex went to another;
+ * otherwise it is still the caller's, to be released.  *wake: to be woken after that, or NULL.
  */
 static bool pass_on(struct mn_mutex *m, uint32_t base, uint32_t flags, struct mni_parker **wake) {
     struct mni_olock *lock = mni_lock_in(m);
@@ -280,7 +287,8 @@ struct mni_parker *mni_mutex_release(struct mn_mutex *m) {
     return __builtin_expect(base_of(m) != 0, 0) ? release_robust(m) : release(m, 0);
 }
 
-/* A lookout has left the queue without the mutex: another must look.  Returns it, to be woken, or NULL.  Lock held. */
+/* A lookout has left the queue without the mutex: another must look.  Returns it, to be woken, or NULL.
+ * Lock held. */
 static struct mni_waiter *call_another(struct mn_mutex *m) {
     struct mni_waiter *w = take_first(m);
     if (w)
@@ -293,7 +301,8 @@ struct mni_waiter *mni_mutex_adopt(struct mn_mutex *m, struct mni_waiter *w, con
     struct mni_olock *lock = mni_lock_in(m);
     mni_lock_take(lock);
     uint32_t flags = a32_load(&m->flags);
-    /* With one of these, somebody looks after the queue; otherwise nobody would, but an owner that sees QUEUE. */
+    /* With one of these, somebody looks after the queue; otherwise nobody would, but an owner that sees
+     * QUEUE. */
     if (flags & (QUEUE | CALLED) || mni_mutex_mine(m, self)) {
         put(m, w, false, MOVED);
         set_flags(m, flags);
@@ -333,7 +342,8 @@ static bool spin(struct mn_mutex *m, uint32_t base, const struct mni_parker *sel
     return false;
 }
 
-/* After QUEUE was set: an unlock that missed it shows soon.  True: the caller has the mutex.  The lock is held. */
+/* After QUEUE was set: an unlock that missed it shows soon.  True: the caller has the mutex.  The lock is
+ * held. */
 static bool recheck(struct mn_mutex *m, uint32_t base, const struct mni_parker *self, bool long_enough) {
     if (mni_solo())
         return false;

@@ -4,8 +4,8 @@
  *     NEW -> RUNNING    by who runs fn; owner says who
  *     RUNNING -> DONE   fn returned 0 or more: all who wait go on
  *     RUNNING -> NEW    it did not, or left by an exception or mn_exit: the first who waits tries
- * DONE stays, and is all that a caller has to see: it is published by the last touch (waiters.h), and read with acquire.
- * QUEUE: threads may wait; it changes under the lock only, and so does NEW to RUNNING.
+ * DONE stays, and is all that a caller has to see: it is published by the last touch (waiters.h), and read with
+ * acquire.  QUEUE: threads may wait; it changes under the lock only, and so does NEW to RUNNING.
  */
 #include <errno.h>
 #include <mn/once.h>
@@ -40,7 +40,8 @@ static int begin(struct mn_once *o, int64_t deadline) {
             r = 1;
             break;
         }
-        if (!mni_cas32(&o->word, word, word | QUEUE)) /* full; pairs with finish: it sees QUEUE, or we the end */
+        /* Full; pairs with finish: it sees QUEUE, or we the end. */
+        if (!mni_cas32(&o->word, word, word | QUEUE))
             continue;
         mni_queue_append(q, w);
         r = mni_wait("once", o, lock, deadline);
@@ -65,7 +66,8 @@ static void finish(struct mn_once *o, bool is_done) {
     for (;;) {
         uint32_t word = a32_load(&o->word);
         if (!(word & QUEUE) || (!is_done && out.head)) {
-            /* Full; pairs with the acquire of who finds it DONE, and with begin.  It is not touched after it. */
+            /* Full; pairs with the acquire of who finds it DONE, and with begin.  It is not touched after
+             * it. */
             if (mni_cas32(&o->word, word, (word & QUEUE) | (is_done ? DONE : NEW)))
                 break;
             continue;

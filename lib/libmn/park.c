@@ -1,22 +1,24 @@
 /*
  * park: mn_park and mn_unpark, a wait without an object.
  *
- * mn_unpark may come from a signal handler, so it takes no lock.  t->permit says what is going on, and which wait, or start,
- * of the thread was the last before: seq is that of parker.claim, which also counts on when the descriptor gets another thread.
+ * mn_unpark may come from a signal handler, so it takes no lock.  t->permit says what is going on, and which
+ * wait, or start, of the thread was the last before: seq is that of parker.claim, which also counts on when the
+ * descriptor gets another thread.
  *
  *     seq << 2               nothing
  *     seq << 2 | MNI_PERMIT  mn_unpark came: the next mn_park returns at once
  *     seq << 2 | MNI_PARKED  mn_park waits, in the wait that parker.claim counts as seq
  *
- * mn_unpark makes it MNI_PERMIT.  If it was MNI_PARKED, it is the only one that found that, and moves the claim from WAITING to
- * CLAIMED for that very wait: seq makes sure that it does not wake a later one, if the thread's deadline was faster.  The thread
- * may not have stored WAITING yet; then the claim fails, and the thread finds MNI_PERMIT when it looks at the word again after
- * it has stored WAITING.  Both orders are full (compare-and-swap here and there), so one of the two sees the other.
- * That look, too, claims that very wait only: by then another may have woken the thread, and it may wait for a mutex.
+ * mn_unpark makes it MNI_PERMIT.  If it was MNI_PARKED, it is the only one that found that, and moves the claim
+ * from WAITING to CLAIMED for that very wait: seq makes sure that it does not wake a later one, if the thread's
+ * deadline was faster.  The thread may not have stored WAITING yet; then the claim fails, and the thread finds
+ * MNI_PERMIT when it looks at the word again after it has stored WAITING.  Both orders are full
+ * (compare-and-swap here and there), so one of the two sees the other.  That look, too, claims that very wait
+ * only: by then another may have woken the thread, and it may wait for a mutex.
  *
- * The thread may end at any time, and its descriptor be another's, who is not to find a permit.  So mn_unpark reads the word
- * before it looks at the handle's generation, and changes it by a compare-and-swap: when the handle was good, the word read was
- * that thread's, and another's is another word, since seq has counted on.
+ * The thread may end at any time, and its descriptor be another's, who is not to find a permit.  So mn_unpark
+ * reads the word before it looks at the handle's generation, and changes it by a compare-and-swap: when the
+ * handle was good, the word read was that thread's, and another's is another word, since seq has counted on.
  * tests/model/mn_park.c walks through all orders.
  * The 27 bits of seq wrap after 134 million waits of one thread, all within one mn_unpark.
  */
@@ -46,7 +48,8 @@ MN_EXPORT int mn_park_until(const char *what, int64_t deadline) {
         return -EPERM;
     int r = 0;
     uint32_t nothing = a32_load(&t->park.claim) / MNI_CLAIM_SEQ << MNI_PARK_SEQ, old = a32_load(&t->permit);
-    /* Full: pairs with that of mn_unpark, whose thread's writes are seen here.  Only others make it MNI_PERMIT, only we nothing. */
+    /* Full: pairs with that of mn_unpark, whose thread's writes are seen here.  Only others make it
+     * MNI_PERMIT, only we nothing. */
     if (!mni_permitted(old) && mni_cas32(&t->permit, old, nothing | MNI_PARKED)) {
         if (!c)
             r = mni_wait_foreign(what ? what : "park", NULL, NULL, &t->permit, deadline);
@@ -81,7 +84,8 @@ MN_EXPORT int mn_unpark(mn_thread thread) {
         do {
             /* Acquire: pairs with the release by which a thread begins (create.c). */
             old = a32_load_acquire(&t->permit);
-            r = a32_load(&t->generation) == (uint32_t)(thread >> 32) ? 0 : -ESRCH; /* relaxed: ordered by the load before */
+            /* Relaxed: ordered by the load before. */
+            r = a32_load(&t->generation) == (uint32_t)(thread >> 32) ? 0 : -ESRCH;
             /* Full: pairs with after_park's look, see above. */
         } while (r == 0 && !mni_cas32(&t->permit, old, (old & ~(uint32_t)MNI_PARKED) | MNI_PERMIT));
         if (r == 0 && old & MNI_PARKED && mni_claim_wait(&t->park, old >> MNI_PARK_SEQ, 0))

@@ -1,9 +1,10 @@
 /*
  * priority: changing the priority of a thread, or a process, that has started.
  *
- * The scheduler asks for a thread's priority when it queues the thread; so a change counts from the next time on, and a thread
- * that is in a queue stays where it is.  Any caller stores it, under the thread's lock: that keeps the descriptor from
- * becoming another's meanwhile (join.c).  A handler's is a word of its owner's, as all that it has: it gets a signal.
+ * The scheduler asks for a thread's priority when it queues the thread; so a change counts from the next time
+ * on, and a thread that is in a queue stays where it is.  Any caller stores it, under the thread's lock: that
+ * keeps the descriptor from becoming another's meanwhile (join.c).  A handler's is a word of its owner's, as
+ * all that it has: it gets a signal.
  */
 #include <errno.h>
 

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * In thousandths of a CPU, rounded up; 0: there is no limit, or none that can be found out.  root: what stands before the
- * paths of all files that are read; "" but for tests.
+ * In thousandths of a CPU, rounded up; 0: there is no limit, or none that can be found out.  root: what stands
+ * before the paths of all files that are read; "" but for tests.
  */
 uint64_t mni_quota(const char *root);
 

@@ -1,27 +1,28 @@
 /*
  * robust: locks that are released when their owner ends (mn/mutex.h, mn/rwlock.h).
  *
- * Guarantee.  A robust lock is free, or handed on, before anyone is told of the end of the thread that held it; the next
- * owner knows that what the lock guards may be halfway.
+ * Guarantee.  A robust lock is free, or handed on, before anyone is told of the end of the thread that held it;
+ * the next owner knows that what the lock guards may be halfway.
  *
- * The naive way, a look at every lock's owner when somebody waits for long, or a list that every lock is put into, costs all
- * locks what few need.  Here a lock is robust from its beginning, and only such a one is noted: in a list of its owner's
- * (struct mni_own), linked through the lock itself, so that noting cannot fail.  The word by which a plain mutex is taken is
- * 0 while it is free; a robust mutex has MNI_ROBUST in it at all times, so that the fast paths, which compare with 0 and
- * with a thread's number, miss it, and know nothing of it.
+ * The naive way, a look at every lock's owner when somebody waits for long, or a list that every lock is put
+ * into, costs all locks what few need.  Here a lock is robust from its beginning, and only such a one is noted:
+ * in a list of its owner's (struct mni_own), linked through the lock itself, so that noting cannot fail.  The
+ * word by which a plain mutex is taken is 0 while it is free; a robust mutex has MNI_ROBUST in it at all times,
+ * so that the fast paths, which compare with 0 and with a thread's number, miss it, and know nothing of it.
  *
- * Ends.  A thread ends on its own stack, at a place that it knows: after frames were unwound and what was deferred has run
- * (defer.c), and before those who are linked to its process are told.  A handler's locks are those of the executor that
- * runs its callback; whatever the callback leaves behind is released when it returns, since the next callback may run on
- * another executor, and that one runs other processes' callbacks.  So an owner never goes between getting a lock and
- * noting it, and no word of a lock's owner needs to be looked up by others.
+ * Ends.  A thread ends on its own stack, at a place that it knows: after frames were unwound and what was
+ * deferred has run (defer.c), and before those who are linked to its process are told.  A handler's locks are
+ * those of the executor that runs its callback; whatever the callback leaves behind is released when it
+ * returns, since the next callback may run on another executor, and that one runs other processes' callbacks.
+ * So an owner never goes between getting a lock and noting it, and no word of a lock's owner needs to be looked
+ * up by others.
  *
  * state        meaning                                    set by                          cleared by
  * DIED         the owner ended with it                    the end of its owner            mn_..._consistent
  * LOST         it was unlocked while DIED: all locks fail   unlock                        nobody
  *
- * State and link are its owner's (of a rwlock: the writer's; readers look at it), ordered by the lock itself.  Who gets a
- * LOST lock unlocks it again, so that the next one in the queue learns of it, too.
+ * State and link are its owner's (of a rwlock: the writer's; readers look at it), ordered by the lock itself.
+ * Who gets a LOST lock unlocks it again, so that the next one in the queue learns of it, too.
  */
 #ifndef MNI_ROBUST_H
 #define MNI_ROBUST_H

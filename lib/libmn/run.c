@@ -249,7 +249,8 @@ static bool cancel(struct mni_thread *t, void *arg) {
     return true;
 }
 
-/* Processes that have been told to end are made to, like by an exit signal, when they are still there after so long. */
+/* Processes that have been told to end are made to, like by an exit signal, when they are still there after
+ * so long. */
 enum { LATE_NS = 100000000 };
 
 /* Requests that all threads but the caller end, and waits for it.  Short naps: their ends are not announced. */
@@ -381,7 +382,8 @@ MN_EXPORT unsigned mn_workers(void) {
     return a32_load(&running); /* relaxed: a number that may be old in any case */
 }
 
-/* What a fork's child never uses again is named here, so that tools which look for leaks see that it is not lost. */
+/* What a fork's child never uses again is named here, so that tools which look for leaks see that it is not
+ * lost. */
 static struct mni_runtime *left_behind;
 
 void mni_run_forked(void) {

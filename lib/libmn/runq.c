@@ -65,9 +65,10 @@ void mni_ring_shrink(struct mni_cpu *c) {
 }
 
 /*
- * Of a queue that is longer than what caches and TLB hold, and of threads that have slept, the next MNI_AHEAD threads are touched together: the misses of
- * independent loads overlap, while each switch by itself waits for its own (250 ns).  Loads, because the CPU may leave out
- * a prefetch whose page is not in the TLB; once it is, prefetches bring the other lines.
+ * Of a queue that is longer than what caches and TLB hold, and of threads that have slept, the next MNI_AHEAD
+ * threads are touched together: the misses of independent loads overlap, while each switch by itself waits for
+ * its own (250 ns).  Loads, because the CPU may leave out a prefetch whose page is not in the TLB; once it is,
+ * prefetches bring the other lines.
  */
 void mni_fetch_ahead(const struct mni_cpu *c, uint32_t head) {
     const char *sp[MNI_AHEAD];
@@ -138,8 +139,8 @@ static void refill(struct mni_cpu *c) {
 }
 
 /*
- * Called when something lies in one of the lists: with an empty ring for the overflow, or with high or low waiting.
- * NULL: the hot slot and the ring come first.
+ * Called when something lies in one of the lists: with an empty ring for the overflow, or with high or low
+ * waiting.  NULL: the hot slot and the ring come first.
  */
 struct mni_thread *mni_runq_pick_other(struct mni_cpu *c) {
     if (c->others & MNI_OTHER_HIGH) {
@@ -163,8 +164,9 @@ struct mni_thread *mni_runq_pick_other(struct mni_cpu *c) {
 enum { GIVE_MOST = 256 };
 
 /*
- * What a thief is given: half of the ring (at most GIVE_MOST), oldest first, at least one; with an empty ring, the hot slot if `hot`.  Pinned
- * threads stay.  Chained through next, the newest first (as an inbox is); NULL: nothing.
+ * What a thief is given: half of the ring (at most GIVE_MOST), oldest first, at least one; with an empty ring,
+ * the hot slot if `hot`.  Pinned threads stay.  Chained through next, the newest first (as an inbox is); NULL:
+ * nothing.
  */
 struct mni_thread *mni_runq_give(struct mni_cpu *c, bool hot, unsigned *count) {
     struct mni_thread *chain = NULL;

@@ -1,11 +1,12 @@
 /*
  * runq: a cpu's queue of ready threads.  The owner's, plain memory; all functions are called by the owner.
  *
- * The hot slot runs next and inherits what is left of the slice, so that two threads which wake each other stay together
- * without starving the rest.  Then the ring, oldest first.  A full ring grows, and is small again when it has run empty; where
- * there is no memory for that, the rest goes to the overflow list, behind it, so that making a thread ready never fails.
- * A child-first spawn pushes its parent to the ring's young end and takes it from there when the child has ended.
- * High goes before everything, low when there is nothing else, and once in 64 turns.
+ * The hot slot runs next and inherits what is left of the slice, so that two threads which wake each other stay
+ * together without starving the rest.  Then the ring, oldest first.  A full ring grows, and is small again when
+ * it has run empty; where there is no memory for that, the rest goes to the overflow list, behind it, so that
+ * making a thread ready never fails.  A child-first spawn pushes its parent to the ring's young end and takes
+ * it from there when the child has ended.  High goes before everything, low when there is nothing else, and
+ * once in 64 turns.
  */
 #ifndef MNI_RUNQ_H
 #define MNI_RUNQ_H
@@ -28,8 +29,9 @@ static inline uint32_t mni_ring_length(const struct mni_cpu *c) {
 }
 
 /*
- * The thread will run soon: what it needs of its stack is fetched meanwhile.  With a million threads each switch meets a
- * cold page, and a miss of the TLB and the caches is 250 ns when nothing else goes on at the time.
+ * The thread will run soon: what it needs of its stack is fetched meanwhile.  With a million threads each
+ * switch meets a cold page, and a miss of the TLB and the caches is 250 ns when nothing else goes on at the
+ * time.
  */
 static inline void mni_prefetch_stack(const struct mni_thread *t) {
     const char *sp = t->sp;
@@ -91,7 +93,8 @@ static inline void mni_runq_push_fair(struct mni_cpu *c, struct mni_thread *t) {
         mni_runq_push(c, t);
 }
 
-/* The ring has threads, neither so many nor so cold ones that they are touched ahead, and is as small as it gets. */
+/* The ring has threads, neither so many nor so cold ones that they are touched ahead, and is as small as it
+ * gets. */
 static inline bool mni_runq_plain(const struct mni_cpu *c, uint32_t head) {
     return head != c->tail && c->mask == MNI_RING - 1 && (int32_t)(c->cold - head) <= 0;
 }
@@ -143,10 +146,10 @@ static inline struct mni_thread *mni_runq_pick(struct mni_cpu *c) {
 /*
  * Takes the youngest of the ring, if it is this thread and nobody comes before the ring.
  *
- * Threads that start each other child first go down and up a tree, and few of them live at once: as long as no slice ends.
- * At the end of one the oldest of the ring runs, which is high up in the tree and begins another way down beside the first.
- * So all threads on one way share MNI_STRAND slices, about a millisecond, before others run; less, when the oldest of the ring
- * has waited for a slice's time (mni_housekeep).
+ * Threads that start each other child first go down and up a tree, and few of them live at once: as long as no
+ * slice ends.  At the end of one the oldest of the ring runs, which is high up in the tree and begins another
+ * way down beside the first.  So all threads on one way share MNI_STRAND slices, about a millisecond, before
+ * others run; less, when the oldest of the ring has waited for a slice's time (mni_housekeep).
  */
 static inline bool mni_runq_take_young(struct mni_cpu *c, const struct mni_thread *t) {
     uint32_t tail = c->tail;

@@ -1,16 +1,16 @@
 /*
  * runtime: cpu, worker and what they belong to: what schedules threads.
  *
- * A cpu is one of the runtime's CPUs: run queue, timers, caches.  A worker is an LWP.  A worker that has a cpu runs its
- * threads; `inside` says whether it is in the runtime or in a thread's own code.  State is ownership:
+ * A cpu is one of the runtime's CPUs: run queue, timers, caches.  A worker is an LWP.  A worker that has a cpu
+ * runs its threads; `inside` says whether it is in the runtime or in a thread's own code.  State is ownership:
  *
  *   - Everything in the cpu's first part belongs to its worker while that is inside, and is plain memory.
  *   - While the worker is not inside, another LWP may mark it (`taken`), and then owns the cpu until it clears the mark
  *     (to steal from it), or for good (to hand the cpu to another worker): enter.h and take.c.
  *   - Everybody else writes to the `remote` part only: the inbox, and the wish to be given work.
  *
- * So pushes and pops need no locked instruction, and a thread that was made ready on a cpu is seen by nobody else
- * before the pusher has left the runtime: it may be queued while it still stands on its own stack.
+ * So pushes and pops need no locked instruction, and a thread that was made ready on a cpu is seen by nobody
+ * else before the pusher has left the runtime: it may be queued while it still stands on its own stack.
  */
 #ifndef MNI_RUNTIME_H
 #define MNI_RUNTIME_H
@@ -56,7 +56,8 @@ struct mni_counts {
 
 struct mni_cpu {
     /* ---- the owner's; hot first */
-    /* Read by thieves as hints.  In a line of its own: budget changes with every call, and thieves look often. */
+    /* Read by thieves as hints.  In a line of its own: budget changes with every call, and thieves look
+     * often. */
     _Alignas(64) struct mni_thread *hot; /* runs next, and inherits the slice */
     uint32_t head, tail;                 /* of the ring */
     struct mni_thread **ring;            /* [mask + 1]: small, or a mapping */
@@ -72,7 +73,8 @@ struct mni_cpu {
     struct mni_worker *worker;  /* whose cpu this is; changed by a hand-off only */
     int *err;                   /* errno of the worker's LWP */
     void **exceptions;          /* the worker's words of the C++ library, mostly NULL: exceptions.h */
-    void (*after)(struct mni_cpu *c, struct mni_thread *from); /* what the next stack does first, for the one left */
+    /* What the next stack does first, for the one left. */
+    void (*after)(struct mni_cpu *c, struct mni_thread *from);
     struct mni_thread *after_thread;
     struct mni_olock *after_lock;
     int64_t after_deadline;
@@ -80,8 +82,10 @@ struct mni_cpu {
     struct mni_thread *free; /* descriptors */
     uint32_t free_count;
     uint32_t index;
-    uint32_t polls; /* threads that began to wait for a descriptor here, less those that went on here (io/poller.c) */
-    uint32_t looks; /* mutex waits without a deadline that have a timer all the same, as polls counted; deadlock.c */
+    /* Threads that began to wait for a descriptor here, less those that went on here (io/poller.c). */
+    uint32_t polls;
+    /* Mutex waits without a deadline that have a timer all the same, as polls counted; deadlock.c. */
+    uint32_t looks;
     int64_t now; /* a recent time; written atomically */
     int64_t oldest_since; /* since then the ring's oldest thread is that at the index `oldest` */
     uint32_t oldest;
@@ -96,9 +100,12 @@ struct mni_cpu {
 
     /* ---- written by others */
     struct {
-        _Alignas(MNI_LINE) struct mni_thread *inbox; /* a stack of threads to run; pushed by anyone, taken by the owner */
-        uint32_t want;                     /* index + 1 of a worker's cpu that would take threads off this one */
-        uint32_t idle;                     /* the worker sleeps, or is about to: 1 or 2 (idle.c); whoever makes it 0 wakes it */
+        /* A stack of threads to run; pushed by anyone, taken by the owner. */
+        _Alignas(MNI_LINE) struct mni_thread *inbox;
+        /* Index + 1 of a worker's cpu that would take threads off this one. */
+        uint32_t want;
+        /* The worker sleeps, or is about to: 1 or 2 (idle.c); whoever makes it 0 wakes it. */
+        uint32_t idle;
     } remote;
 };
 
@@ -154,7 +161,8 @@ struct mni_runtime {
     uint32_t most_searching;            /* half of the workers; one, if they share CPUs */
     uint64_t help_ticks;                /* MNI_HELP_NS */
     uint32_t inject;                    /* round robin of foreign LWPs */
-    uint32_t active;                    /* cpus that take part, the first ones; the others rest (progress/quota_watch.c) */
+    /* Cpus that take part, the first ones; the others rest (progress/quota_watch.c). */
+    uint32_t active;
     uint64_t spin_ns;                   /* how long an idle worker looks for work; 0: not at all */
 };
 

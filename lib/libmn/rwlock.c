@@ -3,25 +3,27 @@
  *
  * Guarantee.  One writer or any number of readers; neither kind keeps the other out for ever.
  *
- * Phases.  While a writer waits, new readers queue.  A writer that leaves lets in all readers that wait, at once; if there
- * are none, the next writer.  The last reader that leaves lets in the first writer.  So a reader waits for one writer
- * at most besides those that hold the lock when it comes, and a writer for one crowd of readers per writer before it.
+ * Phases.  While a writer waits, new readers queue.  A writer that leaves lets in all readers that wait, at
+ * once; if there are none, the next writer.  The last reader that leaves lets in the first writer.  So a reader
+ * waits for one writer at most besides those that hold the lock when it comes, and a writer for one crowd of
+ * readers per writer before it.
  *
- * The lock goes from hand to hand: who is let in holds it before it runs.  A lock that is free has empty queues, so nobody
- * barges past a waiter, and the fast paths have to look at one word only.
+ * The lock goes from hand to hand: who is let in holds it before it runs.  A lock that is free has empty
+ * queues, so nobody barges past a waiter, and the fast paths have to look at one word only.
  *
  * word          meaning                                     who changes it
  * WRITER        a writer holds it; owner says who           the writer; who hands over
  * QUEUE         threads wait; implies that it is held       under the lock only
  * n * READER    so many readers hold it                     readers, by compare-and-swap; who hands over
  *
- * With QUEUE set, a reader that is not the last one leaves by the fast path, and nobody comes in by it; the last reader,
- * and the writer, leave under the lock: for them the word then stands still.
+ * With QUEUE set, a reader that is not the last one leaves by the fast path, and nobody comes in by it; the
+ * last reader, and the writer, leave under the lock: for them the word then stands still.
  *
- * A robust lock (robust.h) has MNI_ROBUST in `state`, and notes its writer only.  Readers are let in after a writer's end, and told.
+ * A robust lock (robust.h) has MNI_ROBUST in `state`, and notes its writer only.  Readers are let in after a
+ * writer's end, and told.
  *
- * Limits.  All readers are let in by one thread, under the lock (some 20 ns each).  Who reads is not known: a reader that
- * locks again while a writer waits is a deadlock.  Nobody spins.
+ * Limits.  All readers are let in by one thread, under the lock (some 20 ns each).  Who reads is not known: a
+ * reader that locks again while a writer waits is a deadlock.  Nobody spins.
  */
 #include <errno.h>
 #include <mn/rwlock.h>
@@ -84,12 +86,13 @@ static int try_write(struct mn_rwlock *l, const struct mni_parker *self) {
 }
 
 /*
- * A waiter has left the queues by itself.  Readers that waited only because a writer did may go in: they go to out.
- * The lock is held.
+ * A waiter has left the queues by itself.  Readers that waited only because a writer did may go in: they go to
+ * out.  The lock is held.
  */
 static void look_again(struct mn_rwlock *l, struct mni_queue *out) {
     uint32_t n = 0;
-    if (!l->writers.head && !(a32_load(&l->word) & WRITER)) /* readers hold it: it is not free while QUEUE is set */
+    /* Readers hold it: it is not free while QUEUE is set. */
+    if (!l->writers.head && !(a32_load(&l->word) & WRITER))
         n = mni_claim_all(readers(l), out);
     for (;;) {
         uint32_t word = a32_load(&l->word);
@@ -207,8 +210,9 @@ MN_EXPORT int mn_rwlock_trywrlock(struct mn_rwlock *l) {
 }
 
 /*
- * The lock goes from the caller, its writer or its last reader, to those in the queues: readers first after a writer.
- * Nobody else can change the word.  False: nobody could be claimed, and the caller holds it still.  The lock is held.
+ * The lock goes from the caller, its writer or its last reader, to those in the queues: readers first after a
+ * writer.  Nobody else can change the word.  False: nobody could be claimed, and the caller holds it still.
+ * The lock is held.
  */
 static bool hand_over(struct mn_rwlock *l, bool from_writer, struct mni_queue *out) {
     uint32_t n = 0;
@@ -246,7 +250,8 @@ static inline __attribute__((always_inline)) int unlock(struct mn_rwlock *l, con
         }
         struct mni_queue out = {0};
         mni_lock_take(mni_lock_in(l));
-        /* Acquire; pairs with the compare-and-swap by which other readers left: who gets the lock comes after them, too. */
+        /* Acquire; pairs with the compare-and-swap by which other readers left: who gets the lock comes
+         * after them, too. */
         word = a32_load_acquire(&l->word);
         bool handed = word & QUEUE && word / READER <= 1 && hand_over(l, writer, &out);
         mni_lock_drop(mni_lock_in(l));

@@ -32,14 +32,14 @@ static void expired(struct mni_timer *timer, void *arg) {
 }
 
 /*
- * How often the clock is read: so that a look comes about every 10 us, whatever the threads do between two switches.  It
- * costs 25 ns.
+ * How often the clock is read: so that a look comes about every 10 us, whatever the threads do between two
+ * switches.  It costs 25 ns.
  */
 enum { LOOK_NS = 10000, MOST_TICKS = 128, EXPIRE_AT_ONCE = 256 };
 
 /*
- * A slice is so many calls, and it is inherited; where calls are far apart, that is long.  So the slice also ends when the ring's
- * oldest thread has been that for slice_us.
+ * A slice is so many calls, and it is inherited; where calls are far apart, that is long.  So the slice also
+ * ends when the ring's oldest thread has been that for slice_us.
  */
 static void look_at_slice(struct mni_cpu *c, int64_t now) {
     uint32_t head = c->head;
@@ -86,7 +86,8 @@ struct mni_thread *mni_next_any(struct mni_cpu *c) {
     return mni_runq_pick(c);
 }
 
-/* A thread that others may see by now is pushed when it stands on its stack no more: its home is another cpu. */
+/* A thread that others may see by now is pushed when it stands on its stack no more: its home is another
+ * cpu. */
 static void after_push_remote(struct mni_cpu *c, struct mni_thread *t) {
     (void)c;
     mni_inbox_push(mni_rt->cpus[t->cpu], t);
@@ -190,13 +191,15 @@ void mni_leave_work(struct mni_cpu *c) {
     }
 }
 
-/* A stack of threads, pushed by anyone, emptied as a whole by the owner: no thread is taken out singly, so no ABA. */
+/* A stack of threads, pushed by anyone, emptied as a whole by the owner: no thread is taken out singly, so
+ * no ABA. */
 void mni_inbox_push_chain(struct mni_cpu *to, struct mni_thread *first, struct mni_thread *last) {
     struct mni_thread *head;
     do {
         head = aptr_load(&to->remote.inbox);
         last->next = head;
-        /* Full: pairs with the swap of mni_inbox_drain, and orders this push before the look at idle (idle.c). */
+        /* Full: pairs with the swap of mni_inbox_drain, and orders this push before the look at idle
+         * (idle.c). */
     } while (!aptr_cas_full(&to->remote.inbox, head, first));
     mni_ring_up(to);
 }

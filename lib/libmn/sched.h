@@ -1,9 +1,10 @@
 /*
  * sched: how a worker goes from one thread to the next.
  *
- * A thread that blocks, yields or ends picks the next one itself and switches to it directly; only when there is none does
- * the worker's own loop (worker.c) run, on the LWP's stack.  What must not happen before a thread is off its stack (its
- * lock's release, its stack's recycling) is done by the next stack, first thing: c->after.
+ * A thread that blocks, yields or ends picks the next one itself and switches to it directly; only when there
+ * is none does the worker's own loop (worker.c) run, on the LWP's stack.  What must not happen before a thread
+ * is off its stack (its lock's release, its stack's recycling) is done by the next stack, first thing:
+ * c->after.
  */
 #ifndef MNI_SCHED_H
 #define MNI_SCHED_H
@@ -18,7 +19,8 @@
 /* Every so many switches, or when somebody wrote to us: inbox, thieves, timers. */
 void mni_housekeep(struct mni_cpu *c);
 
-/* On a stack that was just switched to: does what the last one left to do; returns the cpu.  err: this thread's errno. */
+/* On a stack that was just switched to: does what the last one left to do; returns the cpu.  err: this
+ * thread's errno. */
 static inline struct mni_cpu *mni_arrive(int err) {
     struct mni_cpu *c = mni_cpu_self();
     mni_fiber_arrive(&c->current->fiber);
@@ -45,8 +47,8 @@ static inline __attribute__((always_inline)) struct mni_thread *mni_next(struct 
 }
 
 /*
- * The same for one that goes behind all others, and does so: NULL where that is not as simple as it is mostly.  Nobody is called
- * for help, since there are as many threads to run as before.
+ * The same for one that goes behind all others, and does so: NULL where that is not as simple as it is mostly.
+ * Nobody is called for help, since there are as many threads to run as before.
  */
 static inline __attribute__((always_inline)) struct mni_thread *mni_next_round(struct mni_cpu *c, struct mni_thread *t) {
     uint32_t head = c->head;
@@ -61,7 +63,8 @@ static inline __attribute__((always_inline)) struct mni_thread *mni_next_round(s
     return next;
 }
 
-/* The same at the end of a thread: its spawner goes on, if it was started child first and nothing came between. */
+/* The same at the end of a thread: its spawner goes on, if it was started child first and nothing came
+ * between. */
 static inline struct mni_thread *mni_next_spawner(struct mni_cpu *c, struct mni_thread *spawner) {
     if (__builtin_expect(--c->tick <= 0 || aptr_load(&c->remote.inbox) || a32_load(&c->remote.want), 0))
         mni_housekeep(c);
@@ -156,7 +159,8 @@ static inline void mni_ready_next(struct mni_cpu *c, struct mni_thread *t) {
 }
 
 /*
- * The waiter is off its stack: from here on it may be woken.  False: a cancellation had come before, and it is ready again.
+ * The waiter is off its stack: from here on it may be woken.  False: a cancellation had come before, and it is
+ * ready again.
  */
 static inline bool mni_begin_wait_untimed(struct mni_cpu *c, struct mni_thread *t) {
     for (;;) {
@@ -183,8 +187,8 @@ static inline bool mni_begin_wait(struct mni_cpu *c, struct mni_thread *t) {
 }
 
 /*
- * Parks the caller (c->current) until its claim is taken, and returns the result that came with it.  `after` stores WAITING,
- * on the next stack (wait.c, park.c), untimed if the deadline is none for sure.
+ * Parks the caller (c->current) until its claim is taken, and returns the result that came with it.  `after`
+ * stores WAITING, on the next stack (wait.c, park.c), untimed if the deadline is none for sure.
  */
 static inline __attribute__((always_inline)) int mni_block_as(struct mni_cpu *c, struct mni_thread *t, const char *what,
                                                            const void *on, bool timed, int64_t deadline,
@@ -205,7 +209,8 @@ static inline __attribute__((always_inline)) int mni_block_as(struct mni_cpu *c,
     /* Past its slice, so that a process which is to end is found out at the end of the call (mni_resched). */
     if (__builtin_expect(t->park.result == -ECANCELED, 0))
         c->budget = 0;
-    /* Also when it has expired: its expiry may still be under way on another cpu, and is not to hit a later wait. */
+    /* Also when it has expired: its expiry may still be under way on another cpu, and is not to hit a later
+     * wait. */
     if (timed && __builtin_expect(deadline != MN_FOREVER, 0))
         mni_timer_remove(&t->timer);
     /* CLAIMED becomes IDLE, one wait on.  Nobody else changes these bits now; CANCEL may come. */

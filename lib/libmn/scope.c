@@ -1,22 +1,23 @@
 /*
  * scope: threads that end before the one that opened the scope goes on (mn/scope.h).
  *
- * Guarantee.  When mn_scope_close returns, no code of any member runs any more, and nothing of libmn touches the scope's
- * memory again.  Entering and leaving take constant time, however many members there are.
+ * Guarantee.  When mn_scope_close returns, no code of any member runs any more, and nothing of libmn touches
+ * the scope's memory again.  Entering and leaving take constant time, however many members there are.
  *
- * The record is not the program's, on its stack: a thread that returns with an open scope has left that frame, and its
- * members have yet to be ended.
+ * The record is not the program's, on its stack: a thread that returns with an open scope has left that frame,
+ * and its members have yet to be ended.
  *
- * A member is entered by who starts it, before anyone could run it, and leaves by itself when its function, its deferred
- * functions and its destructors are done: all that is left is libmn's own, on the member's stack, which libmn keeps.  The
- * last to leave claims the owner under the lock and wakes it after.  The owner always takes the lock once more before it
- * believes that nobody is left, so it cannot free the lock under somebody who has yet to drop it; and dropping is the
- * leaver's last touch.
+ * A member is entered by who starts it, before anyone could run it, and leaves by itself when its function, its
+ * deferred functions and its destructors are done: all that is left is libmn's own, on the member's stack,
+ * which libmn keeps.  The last to leave claims the owner under the lock and wakes it after.  The owner always
+ * takes the lock once more before it believes that nobody is left, so it cannot free the lock under somebody
+ * who has yet to drop it; and dropping is the leaver's last touch.
  *
- * Cancelling many.  The naive way walks the members under the lock: 100,000 of them take 10 ms, during which none can leave
- * and their CPUs spin.  Here they are moved from one list (members) to another (told), a batch at a time; each batch is
- * noted by its handles, and cancelled without the lock: a handle goes stale when its thread ends, and cancelling by a stale
- * handle does nothing.  Once CANCELLED is set nobody enters, so the walk ends.
+ * Cancelling many.  The naive way walks the members under the lock: 100,000 of them take 10 ms, during which
+ * none can leave and their CPUs spin.  Here they are moved from one list (members) to another (told), a batch
+ * at a time; each batch is noted by its handles, and cancelled without the lock: a handle goes stale when its
+ * thread ends, and cancelling by a stale handle does nothing.  Once CANCELLED is set nobody enters, so the walk
+ * ends.
  *
  *     state       entering   leaving   set by
  *     0           yes        yes       open

@@ -4,7 +4,8 @@
 
 #include "thread.h"
 
-/* A thread that is about to start becomes a member: 0, -ECANCELED, -EINVAL.  The caller is in the runtime, or foreign. */
+/* A thread that is about to start becomes a member: 0, -ECANCELED, -EINVAL.  The caller is in the runtime,
+ * or foreign. */
 int mni_scope_enter(struct mn_scope *scope, struct mni_thread *t);
 
 /* The thread itself has nothing left to do but to end.  Called outside the runtime. */

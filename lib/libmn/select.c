@@ -23,12 +23,12 @@
  * A waker that comes between the second pass and the third claims nothing: it leaves the select out and notes
  * that, and the select begins again with the second pass.
  *
- * Descriptors.  Whether one is ready is no state of ours, but poll(2)'s answer, and the runtime hears of changes
- * only (io/poll.c).  So they come first in each pass: poll(2) is asked for all; if none is ready, their waiters
- * are queued, before any lock of an object is taken, since that makes system calls; an event that comes from then on is
- * noted, whether the select waits or not, and has it begin again.  With descriptors "none was ready" is true of
- * the objects at one moment, and of the descriptors at another just before it.  Without a runtime nobody hears of
- * changes: then they are looked at again every millisecond.
+ * Descriptors.  Whether one is ready is no state of ours, but poll(2)'s answer, and the runtime hears of
+ * changes only (io/poll.c).  So they come first in each pass: poll(2) is asked for all; if none is ready, their
+ * waiters are queued, before any lock of an object is taken, since that makes system calls; an event that comes
+ * from then on is noted, whether the select waits or not, and has it begin again.  With descriptors "none was
+ * ready" is true of the objects at one moment, and of the descriptors at another just before it.  Without a
+ * runtime nobody hears of changes: then they are looked at again every millisecond.
  */
 #include <errno.h>
 #include <mn/chan.h>
@@ -234,8 +234,8 @@ static bool passed(int64_t deadline) {
 }
 
 /*
- * The second pass: enum mni_chan_try, and the index of the case.  NOT_NOW: none can happen at this moment; with wait, waiters are
- * queued in all objects.
+ * The second pass: enum mni_chan_try, and the index of the case.  NOT_NOW: none can happen at this moment; with
+ * wait, waiters are queued in all objects.
  */
 static int try_all(struct mni_select *s, struct mn_case *cases, uint32_t n, bool wait, uint32_t *index) {
     struct mni_queue woken = {0};
@@ -262,7 +262,8 @@ static int try_all(struct mni_select *s, struct mn_case *cases, uint32_t n, bool
     return r;
 }
 
-/* The third: the caller is queued everywhere.  The index of its case, MNI_WOKEN_AGAIN in *woken, or a negative errno. */
+/* The third: the caller is queued everywhere.  The index of its case, MNI_WOKEN_AGAIN in *woken, or a
+ * negative errno. */
 static int wait_for_one(struct mni_select *s, struct mn_case *cases, uint32_t n, int64_t deadline) {
     if (s->nfds)
         mni_poller_waits(mni_cpu_here());

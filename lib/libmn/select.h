@@ -1,8 +1,8 @@
 /*
  * select: how an object's waker claims a waiter that may be one of several of a select.
  *
- * A select stands in the queues of several objects, so it waits as many.h has it: who comes before it waits leaves it out,
- * and it looks again.  Order of locks: objects by address, then the select's.
+ * A select stands in the queues of several objects, so it waits as many.h has it: who comes before it waits
+ * leaves it out, and it looks again.  Order of locks: objects by address, then the select's.
  *
  * The records live in heap memory that belongs to the thread, so a waker may touch them as long as it holds the
  * lock of an object in whose queue it found them: the select does not end before it has taken that lock again.
@@ -19,8 +19,8 @@
 #include "wait.h"
 
 /*
- * What mni_wait returns to a waiter of an object that can be selected: one of these, and the index of a select's case
- * above it.
+ * What mni_wait returns to a waiter of an object that can be selected: one of these, and the index of a
+ * select's case above it.
  */
 enum {
     MNI_WOKEN_DONE = 0,

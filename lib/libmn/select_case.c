@@ -7,8 +7,8 @@
  *     EVENT            it is set                         nothing
  *     SEM              there is a unit                   takes it
  *
- * Channels and futures change under their lock.  Events and semaphores have fast paths without it, which their bit QUEUE
- * sends to the lock (waiters.h): so a select that looks at several at one moment sets QUEUE first.
+ * Channels and futures change under their lock.  Events and semaphores have fast paths without it, which their
+ * bit QUEUE sends to the lock (waiters.h): so a select that looks at several at one moment sets QUEUE first.
  */
 #include "select_case.h"
 

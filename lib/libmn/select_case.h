@@ -23,8 +23,8 @@ bool mni_case_ready(const struct mn_case *c);
 bool mni_case_try(struct mn_case *c);
 
 /*
- * With the lock.  Between mark and unmark, or until the last waiter has left, nothing happens to the object without its
- * lock.  try: enum mni_chan_try; not NO_ROOM is an answer about this very moment.
+ * With the lock.  Between mark and unmark, or until the last waiter has left, nothing happens to the object
+ * without its lock.  try: enum mni_chan_try; not NO_ROOM is an answer about this very moment.
  */
 void mni_case_mark(struct mn_case *c);
 void mni_case_unmark(struct mn_case *c);

@@ -1,11 +1,13 @@
 /*
  * sem: counting semaphores.
  *
- * word = value << 1 | QUEUE.  QUEUE: threads may wait; then the value is 0.  So taking a unit is one compare-and-swap of a
- * word that is even and not 0, and posting one of a word that is even.  With QUEUE set, post gives its unit to the first
- * waiter that it can claim: nobody overtakes.  QUEUE changes under the lock only.
+ * word = value << 1 | QUEUE.  QUEUE: threads may wait; then the value is 0.  So taking a unit is one
+ * compare-and-swap of a word that is even and not 0, and posting one of a word that is even.  With QUEUE set,
+ * post gives its unit to the first waiter that it can claim: nobody overtakes.  QUEUE changes under the lock
+ * only.
  *
- * A unit is not lost when a waiter leaves by its deadline: post claims before it gives, and takes the next if that fails.
+ * A unit is not lost when a waiter leaves by its deadline: post claims before it gives, and takes the next if
+ * that fails.
  */
 #include <errno.h>
 #include <mn/sem.h>

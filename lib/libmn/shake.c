@@ -1,6 +1,6 @@
 /*
- * shake: hands cpus off at random, so that tests meet every interleaving of the take-over (MN_SHAKE=microseconds between
- * two).  Nothing in it is needed by a program.
+ * shake: hands cpus off at random, so that tests meet every interleaving of the take-over
+ * (MN_SHAKE=microseconds between two).  Nothing in it is needed by a program.
  */
 #include "shake.h"
 

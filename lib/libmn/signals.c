@@ -1,12 +1,12 @@
 /*
  * signals: the program's signal handlers run on LWPs that are not workers.
  *
- * A handler that interrupts a worker would run in the middle of a green thread, on its stack, possibly inside the runtime.
- * So workers block all signals that are sent (those that an instruction causes cannot be blocked: SIGSEGV and its like have
- * an alternate stack).  When mn_run makes the program's only LWP a worker, nobody would be left to take SIGINT or SIGTERM:
- * the signal LWP is there for that.  It has the mask that the caller of mn_run or mn_start had, and only sleeps, or writes
- * a dump (dump_signal.c).  A fork's child that began as the copy of a worker gets that mask, so that what it executes can
- * be interrupted.
+ * A handler that interrupts a worker would run in the middle of a green thread, on its stack, possibly inside
+ * the runtime.  So workers block all signals that are sent (those that an instruction causes cannot be blocked:
+ * SIGSEGV and its like have an alternate stack).  When mn_run makes the program's only LWP a worker, nobody
+ * would be left to take SIGINT or SIGTERM: the signal LWP is there for that.  It has the mask that the caller
+ * of mn_run or mn_start had, and only sleeps, or writes a dump (dump_signal.c).  A fork's child that began as
+ * the copy of a worker gets that mask, so that what it executes can be interrupted.
  */
 #include "signals.h"
 

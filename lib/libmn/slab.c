@@ -1,29 +1,32 @@
 /*
  * The process-wide slab of stack slots.
  *
- * Guarantee.  A promise (mni_slab_promise) can fail for want of memory; a thread that holds one always gets a slot, on any
- * CPU, without asking the system.  No slot is lost when something fails.
+ * Guarantee.  A promise (mni_slab_promise) can fail for want of memory; a thread that holds one always gets a
+ * slot, on any CPU, without asking the system.  No slot is lost when something fails.
  *
- * Naive design.  The CPU that spawns sets one of its own slots aside.  Another CPU steals the thread before it ran: it can
- * not touch the first one's cache, takes a slot of its own, and may find that there is none: too late to say so.
+ * Naive design.  The CPU that spawns sets one of its own slots aside.  Another CPU steals the thread before it
+ * ran: it can not touch the first one's cache, takes a slot of its own, and may find that there is none: too
+ * late to say so.
  *
  * Design.  A promise is a number, not a slot.  For each class
  *
  *     mapped >= promised + held
  *
- * where `mapped` counts all slots, `promised` the threads that have a promise (used or not) and the credit that CPUs keep,
- * and `held` the most that all caches together may keep for themselves (3 batches each: two of recycled slots, one of
- * untouched ones).  Slots in use are promised ones; so while somebody with a promise has no slot,
+ * where `mapped` counts all slots, `promised` the threads that have a promise (used or not) and the credit that
+ * CPUs keep, and `held` the most that all caches together may keep for themselves (3 batches each: two of
+ * recycled slots, one of untouched ones).  Slots in use are promised ones; so while somebody with a promise has
+ * no slot,
  *
  *     in the slab = mapped - in use - in caches >= mapped - (promised - 1) - held >= 1.
  *
  * What this costs is address space, 3 batches a CPU; it is never touched.
  *
- * Steps.  Slots come from NORESERVE mappings of one class each, the first of 2 MiB, each later one as big as all before
- * up to 16 GiB; where the system refuses (RLIMIT_AS, strict overcommit), half as much, down to a few slots.  Where a fresh
- * mapping has its pages already (mlockall with MCL_FUTURE), steps stay small.  What was not handed out yet stays out of
- * core dumps; the boundary moves in few large strides, since it splits a mapping in two.  A step is never unmapped while
- * the runtime runs: a slot that gave its pages back costs nothing but addresses.
+ * Steps.  Slots come from NORESERVE mappings of one class each, the first of 2 MiB, each later one as big as
+ * all before up to 16 GiB; where the system refuses (RLIMIT_AS, strict overcommit), half as much, down to a few
+ * slots.  Where a fresh mapping has its pages already (mlockall with MCL_FUTURE), steps stay small.  What was
+ * not handed out yet stays out of core dumps; the boundary moves in few large strides, since it splits a
+ * mapping in two.  A step is never unmapped while the runtime runs: a slot that gave its pages back costs
+ * nothing but addresses.
  *
  * In the slab a slot is
  *     unused   beyond step->used; no guard, no page
@@ -84,7 +87,8 @@ static bool locked;     /* memory is locked: steps stay small */
 /* ---- steps ---- */
 
 struct mni_step *mni_slab_step_at(unsigned number) {
-    return number < a32_load_acquire(&nsteps) ? &steps[number] : NULL; /* acquire: pairs with the release in add_step */
+    /* Acquire: pairs with the release in add_step. */
+    return number < a32_load_acquire(&nsteps) ? &steps[number] : NULL;
 }
 
 struct mni_step *mni_slab_step(const void *address) {
@@ -217,7 +221,8 @@ void mni_slab_release(unsigned class, unsigned n) {
 
 /* ---- slots ---- */
 
-/* Below the header of its first slot, in its first page: the other slots of a batch, and the first slot of the next batch. */
+/* Below the header of its first slot, in its first page: the other slots of a batch, and the first slot of
+ * the next batch. */
 struct batch {
     char *next;
     size_t n; /* in all */
@@ -329,7 +334,8 @@ static void guard(unsigned class, char *from, unsigned n) {
         step->note[place + i] |= MNI_NOTE_BARE;
     pools[class].nbare += n - done;
     lock_drop(&lock);
-    a32_or_full(&mni_stack_watch, MNI_WATCH_BARE); /* full: as it is there; whoever gets the slots sees it anyway */
+    /* Full: as it is there; whoever gets the slots sees it anyway. */
+    a32_or_full(&mni_stack_watch, MNI_WATCH_BARE);
 }
 
 char *mni_slab_take(unsigned class, char **slots, unsigned *n, char **end) {
@@ -368,8 +374,8 @@ void mni_slab_give_cold(unsigned class, char *from, char *end) {
 }
 
 /*
- * The slots are out of the slab while their pages go: they count as held by a cache, so that a promise is still good; where
- * there is no room for that, there is nothing to gain by trimming either.
+ * The slots are out of the slab while their pages go: they count as held by a cache, so that a promise is still
+ * good; where there is no room for that, there is nothing to gain by trimming either.
  */
 int mni_slab_trim(unsigned class, unsigned max, unsigned most) {
     struct pool *pool = &pools[class];
@@ -403,9 +409,10 @@ int mni_slab_trim(unsigned class, unsigned max, unsigned most) {
 }
 
 /*
- * Which slots to trim when.  A burst that comes again every few seconds must find its stacks warm; a burst that is over should
- * not keep its memory.  So what counts is the low-water mark: recycled slots that nobody took during ten seconds are
- * surplus, except for a few thousand.  The surplus goes in small pieces, by workers that are about to sleep.
+ * Which slots to trim when.  A burst that comes again every few seconds must find its stacks warm; a burst that
+ * is over should not keep its memory.  So what counts is the low-water mark: recycled slots that nobody took
+ * during ten seconds are surplus, except for a few thousand.  The surplus goes in small pieces, by workers that
+ * are about to sleep.
  */
 int64_t mni_slab_decay_ns = 10000000000;
 

@@ -6,7 +6,8 @@
 
 #include "stack.h"
 
-/* A mapping, full of slots of one class.  Grows only in number: found without the lock, by signal handlers too. */
+/* A mapping, full of slots of one class.  Grows only in number: found without the lock, by signal handlers
+ * too. */
 struct mni_step {
     char *base;
     size_t bytes;       /* mapped: the slots, then note */
@@ -29,9 +30,9 @@ int mni_slab_promise(unsigned class, unsigned n);
 void mni_slab_release(unsigned class, unsigned n);
 
 /*
- * Slots for a cache, up to *n (at most MNI_STACK_BATCH), one of two ways.  Recycled: stores *n of them in slots; *end is NULL.
- * Without pages, guarded: returns the first, and *end is behind the last.  Cannot fail for a caller that has been promised a
- * slot.
+ * Slots for a cache, up to *n (at most MNI_STACK_BATCH), one of two ways.  Recycled: stores *n of them in
+ * slots; *end is NULL.  Without pages, guarded: returns the first, and *end is behind the last.  Cannot fail
+ * for a caller that has been promised a slot.
  */
 char *mni_slab_take(unsigned class, char **slots, unsigned *n, char **end);
 
@@ -43,8 +44,9 @@ void mni_slab_give_cold(unsigned class, char *from, char *end);
 int mni_slab_trim(unsigned class, unsigned max, unsigned most);
 
 /*
- * A worker that is about to sleep calls this: trims a few of the slots that nobody needed for a second (some 50 us), if
- * there are.  Returns when to call again: a time not after now if there is more, INT64_MAX if there will be nothing.
+ * A worker that is about to sleep calls this: trims a few of the slots that nobody needed for a second (some 50
+ * us), if there are.  Returns when to call again: a time not after now if there is more, INT64_MAX if there
+ * will be nothing.
  */
 int64_t mni_slab_decay(void);
 extern int64_t mni_slab_decay_ns; /* after how long without use; tests make it short */

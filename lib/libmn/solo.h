@@ -1,13 +1,15 @@
 /*
  * solo: atomic operations that are plain while nobody else could see the difference.
  *
- * A locked instruction costs more than the rest of a channel operation together.  While the runtime has one CPU and no
- * foreign LWP has called into it, every word of the library is touched by the owner of that one CPU only, inside the
- * runtime (enter.h): mni_solo is true, and these operations are ordinary loads and stores.  The first call of a foreign
- * LWP ends that for as long as the runtime lives: foreign.c says how the two are kept apart.
+ * A locked instruction costs more than the rest of a channel operation together.  While the runtime has one CPU
+ * and no foreign LWP has called into it, every word of the library is touched by the owner of that one CPU
+ * only, inside the runtime (enter.h): mni_solo is true, and these operations are ordinary loads and stores.
+ * The first call of a foreign LWP ends that for as long as the runtime lives: foreign.c says how the two are
+ * kept apart.
  *
- * Without solo, each is the operation of its name in lib/base/atomic.h.  Solo is expected where code is laid out: the locked
- * operation takes so long that a jump to it is not noticed, while those of the plain ones add up (2 ns of a ping-pong).
+ * Without solo, each is the operation of its name in lib/base/atomic.h.  Solo is expected where code is laid
+ * out: the locked operation takes so long that a jump to it is not noticed, while those of the plain ones add
+ * up (2 ns of a ping-pong).
  */
 #ifndef MNI_SOLO_H
 #define MNI_SOLO_H

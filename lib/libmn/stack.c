@@ -1,9 +1,9 @@
 /*
  * The caches of stack slots, one a CPU: the slow paths of stack.h.
  *
- * A cache keeps up to two batches of recycled slots.  When both are full, the batch that lies longest goes to the slab; when
- * it is empty, a batch comes from there.  So whole batches move, and a CPU that alternates around a boundary does not go to the
- * slab each time.
+ * A cache keeps up to two batches of recycled slots.  When both are full, the batch that lies longest goes to
+ * the slab; when it is empty, a batch comes from there.  So whole batches move, and a CPU that alternates
+ * around a boundary does not go to the slab each time.
  *
  * A cache that the slab does not count as one (mni_slab_join failed, or was not called yet) keeps nothing.
  */
@@ -44,8 +44,8 @@ int mni_stack_refill(struct mni_stacks *s, unsigned class) {
 }
 
 /*
- * The next slots to be taken, from the slab and most likely cold.  Loads, since a CPU may leave out a prefetch whose page is not
- * in the TLB; once it is, prefetches bring the lines of the first frames.
+ * The next slots to be taken, from the slab and most likely cold.  Loads, since a CPU may leave out a prefetch
+ * whose page is not in the TLB; once it is, prefetches bring the lines of the first frames.
  */
 void mni_stack_touch(struct mni_stack_cache *c, unsigned class) {
     uint32_t end = c->nfree, from = end > MNI_STACK_AHEAD ? end - MNI_STACK_AHEAD : 0;

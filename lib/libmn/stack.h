@@ -6,20 +6,21 @@
  *     lowest address                                                                     end
  *     | guard: 16 KiB (4 in the 16K class) | ... the stack grows down ... | header | colour |
  *
- * The colour is 0 to 15 times 128 bytes, by the slot's number: otherwise the first frames of all threads would share a few
- * sets of the caches.  The header is two words that lie in the cache line of the first frame: the first is the thread that
- * has the slot, which is how a faulting address finds its owner, or NULL.
+ * The colour is 0 to 15 times 128 bytes, by the slot's number: otherwise the first frames of all threads would
+ * share a few sets of the caches.  The header is two words that lie in the cache line of the first frame: the
+ * first is the thread that has the slot, which is how a faulting address finds its owner, or NULL.
  *
- * Per CPU and class there is an array of slots that were used before (their page is mapped), taken last in, first out, and
- * a range of slots without pages.  An array, not a list through the slots: of a list, the place of the next is known when the
- * present one's line has arrived, and with 100,000 of them each such line is a miss of the TLB and of all caches.  Those of the
- * array are touched MNI_STACK_AHEAD at a time, so that the misses overlap.
+ * Per CPU and class there is an array of slots that were used before (their page is mapped), taken last in,
+ * first out, and a range of slots without pages.  An array, not a list through the slots: of a list, the place
+ * of the next is known when the present one's line has arrived, and with 100,000 of them each such line is a
+ * miss of the TLB and of all caches.  Those of the array are touched MNI_STACK_AHEAD at a time, so that the
+ * misses overlap.
  *   All of it belongs to the CPU's owner: no atomics.  More comes from, and goes back to, the
  * process-wide slab (slab.h) under a lock, in batches.
  *
- * A thread gets its slot when it is first dispatched, on whatever CPU that is; a spawn only reserves, and it is the
- * reservation that fails for want of memory.  A reservation is a unit of credit, not a slot: it can be taken on one CPU,
- * used on a second and come back on a third.  slab.h says why there is then always a slot.
+ * A thread gets its slot when it is first dispatched, on whatever CPU that is; a spawn only reserves, and it is
+ * the reservation that fails for want of memory.  A reservation is a unit of credit, not a slot: it can be
+ * taken on one CPU, used on a second and come back on a third.  slab.h says why there is then always a slot.
  */
 #ifndef MNI_STACK_H
 #define MNI_STACK_H
@@ -85,7 +86,8 @@ static inline void *mni_stack_top(char *slot, unsigned class) {
     return mni_stack_header(slot, class);
 }
 
-/* Notes whose slot it is: by whoever takes it, before the thread runs.  The lowest bit says that it is a thread. */
+/* Notes whose slot it is: by whoever takes it, before the thread runs.  The lowest bit says that it is a
+ * thread. */
 static inline void mni_stack_own(char *slot, unsigned class, struct mni_thread *t) {
     aptr_store(mni_stack_header(slot, class), (char *)t + 1); /* relaxed: others look (mni_stack_owner) */
 }
@@ -102,7 +104,8 @@ static inline int mni_stack_reserve(struct mni_stacks *s, unsigned class) {
     return 0;
 }
 
-/* Takes a promise back that will not be used.  (Every taken slot carries one, and mni_stack_give returns that.) */
+/* Takes a promise back that will not be used.  (Every taken slot carries one, and mni_stack_give returns
+ * that.) */
 static inline void mni_stack_unreserve(struct mni_stacks *s, unsigned class) {
     s->class[class].credit++;
 }
@@ -137,9 +140,9 @@ static inline void mni_stack_give(struct mni_stacks *s, unsigned class, char *sl
 void mni_stacks_flush(struct mni_stacks *s);
 
 /*
- * Of the recycled slots in this cache and the slab, those beyond `max` in each class lose their pages, needed or not
- * (mni_slab_decay chooses better).  Does a bounded piece of the work (some 100 us); returns how many slots it did, 0:
- * nothing is left to do.
+ * Of the recycled slots in this cache and the slab, those beyond `max` in each class lose their pages, needed
+ * or not (mni_slab_decay chooses better).  Does a bounded piece of the work (some 100 us); returns how many
+ * slots it did, 0: nothing is left to do.
  */
 int mni_stack_trim(struct mni_stacks *s, unsigned max);
 
@@ -150,15 +153,16 @@ void mni_stack_slab_end(void);
 /* In a fork's child: the parent's stacks stay mapped, the caller may run on one, and are forgotten. */
 void mni_stack_slab_forked(void);
 
-/* For threads that a foreign LWP starts: reserves and takes from the slab itself; NULL: -ENOMEM.  Any caller. */
+/* For threads that a foreign LWP starts: reserves and takes from the slab itself; NULL: -ENOMEM.  Any
+ * caller. */
 char *mni_stack_take_shared(unsigned class);
 
 /* Undoes that; the slot was not used.  Any caller. */
 void mni_stack_give_shared(unsigned class, char *slot);
 
 /*
- * The thread in whose slot the address lies, NULL: in none, or nobody has the slot.  *slot, *class (either may be NULL):
- * which; *slot == NULL if none.  Signal safe.
+ * The thread in whose slot the address lies, NULL: in none, or nobody has the slot.  *slot, *class (either may
+ * be NULL): which; *slot == NULL if none.  Signal safe.
  */
 struct mni_thread *mni_stack_owner(const void *address, char **slot, unsigned *class);
 

@@ -1,14 +1,14 @@
 /*
  * What is looked at when a slot comes back, in runs that need it.
  *
- * Slots without guards.  A slot without a guard (guard.h) still has the zone where the guard would be: nothing is put
- * there, so it reads as zeroes until a stack grows into it.  Reading it costs no memory: the kernel maps its one page of
- * zeroes.
+ * Slots without guards.  A slot without a guard (guard.h) still has the zone where the guard would be: nothing
+ * is put there, so it reads as zeroes until a stack grows into it.  Reading it costs no memory: the kernel maps
+ * its one page of zeroes.
  *
- * Marks: how deep the threads of each entry function went.  A slot is all zeroes below its header when a thread gets it,
- * since each return of one clears what was used; so the lowest word that is not zero is the mark.  Which pages exist is
- * asked of the kernel (mincore), so that looking makes none.  The threads that live are measured when a report is wanted:
- * their stacks change meanwhile, which makes their marks recent, not wrong.
+ * Marks: how deep the threads of each entry function went.  A slot is all zeroes below its header when a thread
+ * gets it, since each return of one clears what was used; so the lowest word that is not zero is the mark.
+ * Which pages exist is asked of the kernel (mincore), so that looking makes none.  The threads that live are
+ * measured when a report is wanted: their stacks change meanwhile, which makes their marks recent, not wrong.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -47,7 +47,8 @@ struct marks {
     uint16_t place[SLOTS]; /* index + 1 in use, by hash of function and class */
 };
 
-/* Reads what others write, frames of running threads among them: one word at a time, for what it is.  The tools need not know. */
+/* Reads what others write, frames of running threads among them: one word at a time, for what it is.  The
+ * tools need not know. */
 #define UNWATCHED __attribute__((noinline, no_sanitize("thread"), no_sanitize("address")))
 
 static struct lock lock = {0, RANK_OBJECT};
@@ -99,7 +100,8 @@ static void note(struct marks *m, void *(*fn)(void *), unsigned class, size_t de
         u->deepest = depth;
 }
 
-/* Bytes of a slot that hold something, down from its header; pages: mincore's answer, from its lowest address on. */
+/* Bytes of a slot that hold something, down from its header; pages: mincore's answer, from its lowest
+ * address on. */
 UNWATCHED static size_t depth_of(char *slot, unsigned class, const unsigned char *pages) {
     const volatile uint64_t *top = mni_stack_top(slot, class);
     for (size_t at = mni_stack_guard(class); at < mni_stack_bytes(class); at += PAGE) {

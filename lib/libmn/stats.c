@@ -1,8 +1,8 @@
 /*
  * stats: what the runtime counts, for the program (mn/stats.h).
  *
- * Each count is a word that its cpu's owner alone writes, by a plain store; here they are read relaxed, so each is right and
- * no two are of the same moment.
+ * Each count is a word that its cpu's owner alone writes, by a plain store; here they are read relaxed, so each
+ * is right and no two are of the same moment.
  */
 #include <errno.h>
 #include <mn/stats.h>

@@ -1,12 +1,12 @@
 /*
  * table: the descriptors of all threads.
  *
- * Segments of 4,096 descriptors (1 MB), mapped one after another as threads are started and found through one array.
- * They are unmapped when the runtime ends, so any handle that was ever given out can be looked up until then.  Every cpu
- * has a list of free descriptors; a common one, under a lock, takes and gives batches.
+ * Segments of 4,096 descriptors (1 MB), mapped one after another as threads are started and found through one
+ * array.  They are unmapped when the runtime ends, so any handle that was ever given out can be looked up until
+ * then.  Every cpu has a list of free descriptors; a common one, under a lock, takes and gives batches.
  *
- * max_threads bounds the descriptors.  What lies free on one cpu is not to be missing on another: where there are no more, the
- * other cpus' lists are taken (mni_take_free), and batches are small when the limit is.
+ * max_threads bounds the descriptors.  What lies free on one cpu is not to be missing on another: where there
+ * are no more, the other cpus' lists are taken (mni_take_free), and batches are small when the limit is.
  */
 #include "table.h"
 
@@ -35,7 +35,8 @@ static struct {
     struct mni_thread *free;
     uint64_t max;
     uint32_t batch; /* how many a cpu takes at a time */
-    uint32_t first; /* generation of new descriptors: another for each runtime, so that handles of an earlier one name nobody */
+    /* Generation of new descriptors: another for each runtime, so that handles of an earlier one name nobody. */
+    uint32_t first;
 } table = {.lock = LOCK_INIT(RANK_REGISTRY)};
 
 int mni_table_start(uint64_t max_threads, unsigned ncpus) {
@@ -79,7 +80,8 @@ static int add_segment(void) {
     return 0;
 }
 
-/* Takes up to n descriptors as a chain; 0 or a negative errno, when there is not even one.  *count: how many. */
+/* Takes up to n descriptors as a chain; 0 or a negative errno, when there is not even one.  *count: how
+ * many. */
 static int take_batch(unsigned n, struct mni_thread **chain, uint32_t *count) {
     int r = 0;
     unsigned got = 0;
@@ -100,7 +102,8 @@ static int take_batch(unsigned n, struct mni_thread **chain, uint32_t *count) {
             t->index = table.fresh++;
             t->park.owner = t->index + 1;
             t->waiter.parker = &t->park;
-            a32_store_release(&t->generation, table.first); /* release: pairs with the acquire of who looks at all */
+            /* Release: pairs with the acquire of who looks at all. */
+            a32_store_release(&t->generation, table.first);
         }
         t->next = *chain;
         *chain = t;
@@ -112,9 +115,9 @@ static int take_batch(unsigned n, struct mni_thread **chain, uint32_t *count) {
 }
 
 /*
- * Collects what the other cpus have free; false: nothing.  Of one whose worker is inside the runtime nothing can be taken: it is
- * outside soon, or gives them by itself, if it has no thread to run and only looks for one; or in some milliseconds, if its LWP
- * does not run just now.  Better to wait than to fail.
+ * Collects what the other cpus have free; false: nothing.  Of one whose worker is inside the runtime nothing
+ * can be taken: it is outside soon, or gives them by itself, if it has no thread to run and only looks for one;
+ * or in some milliseconds, if its LWP does not run just now.  Better to wait than to fail.
  */
 static bool reclaim(const struct mni_cpu *self) {
     bool found = false, any = true;

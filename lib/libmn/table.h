@@ -15,7 +15,8 @@ struct mni_table {
 };
 extern struct mni_table mni_table __attribute__((visibility("hidden")));
 
-/* The descriptor of a handle; NULL: no such thread.  May be called by anyone; what is read from it may be stale. */
+/* The descriptor of a handle; NULL: no such thread.  May be called by anyone; what is read from it may be
+ * stale. */
 static inline struct mni_thread *mni_thread_find(mn_thread handle) {
     uint32_t index = (uint32_t)handle - 1;
     /* Acquire: pairs with the release of add_segment.  (An index of 0 - 1 is out of range.) */
@@ -32,7 +33,8 @@ void mni_table_end(void);
 int mni_thread_refill(struct mni_cpu *c); /* 0, -ENOMEM, -EAGAIN */
 void mni_thread_flush(struct mni_cpu *c, bool all);
 
-/* Somebody looks for descriptors, and those of a worker that is inside the runtime cannot be taken: it gives them, now and then. */
+/* Somebody looks for descriptors, and those of a worker that is inside the runtime cannot be taken: it gives
+ * them, now and then. */
 static inline void mni_thread_share(struct mni_cpu *c) {
     /* Relaxed: who misses it is looked at again. */
     if (__builtin_expect(a32_load(&mni_table.wanted) != 0, 0))

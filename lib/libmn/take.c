@@ -1,17 +1,18 @@
 /*
  * take: the rare side of the protocol in enter.h, and the two things that it is for.
  *
- * Stealing.  A thief asks first: it writes its number into remote.want, and the victim, who looks at that word at every
- * switch, pushes half of its ring into the thief's inbox.  That costs the victim a load, and its queue stays plain memory.  A
- * victim that does not answer within ASK_NS runs a thread's code: then its worker is outside the runtime, and the thief
- * seizes the cpu for as long as it takes to move the threads.  A victim that was preempted inside can neither answer nor be
- * seized: its threads wait until it runs again, as the thread that it runs does.
+ * Stealing.  A thief asks first: it writes its number into remote.want, and the victim, who looks at that word
+ * at every switch, pushes half of its ring into the thief's inbox.  That costs the victim a load, and its queue
+ * stays plain memory.  A victim that does not answer within ASK_NS runs a thread's code: then its worker is
+ * outside the runtime, and the thief seizes the cpu for as long as it takes to move the threads.  A victim that
+ * was preempted inside can neither answer nor be seized: its threads wait until it runs again, as the thread
+ * that it runs does.
  *
- * What is left alone: a queue that was filled less than YOUNG_NS ago (its cpu is about to run that thread, and moving it costs
- * both sides a microsecond), and the hot slot, unless the victim has not switched for HOT_NS.
+ * What is left alone: a queue that was filled less than YOUNG_NS ago (its cpu is about to run that thread, and
+ * moving it costs both sides a microsecond), and the hot slot, unless the victim has not switched for HOT_NS.
  *
- * Hand-off.  The same mark, for good: the cpu gets a worker from the spares (or a new one), and the old one finds AWAY when
- * it enters, gives its thread to an inbox and becomes a spare.
+ * Hand-off.  The same mark, for good: the cpu gets a worker from the spares (or a new one), and the old one
+ * finds AWAY when it enters, gives its thread to an inbox and becomes a spare.
  *
  *     taken      set by                     cleared by
  *     SEIZED     a thief, from 0 or FENCE   the thief; with WAITED it wakes the worker
@@ -68,7 +69,8 @@ static void wait_unmarked(struct mni_worker *w, uint32_t taken) {
     a32_store_release(&w->inside, 0);
     for (int i = 0; i < 100 && a32_load(&w->taken) == taken; i++)
         cpu_relax();
-    /* Full: pairs with the and of whoever clears the mark, or has handed the cpu off: then cpu is NULL already. */
+    /* Full: pairs with the and of whoever clears the mark, or has handed the cpu off: then cpu is NULL
+     * already. */
     if (a32_load(&w->taken) == taken && a32_cas_full(&w->taken, taken, taken | MNI_TAKEN_WAITED) && aptr_load(&w->cpu))
         umtx_wait(&w->taken, taken | MNI_TAKEN_WAITED, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
     a32_store(&w->inside, 1);
@@ -260,8 +262,8 @@ int mni_hand_off(struct mni_cpu *c) {
     /* While it cannot get another cpu, to which it would bind itself. */
     mni_worker_detached(w);
     /*
-     * Release, in this order: marks of the new worker need cpu and worker to agree; it may run as soon as it has the cpu
-     * (its LWP may be about to start), and leaves as c->worker; the old one acts on cpu == NULL.
+     * Release, in this order: marks of the new worker need cpu and worker to agree; it may run as soon as it
+     * has the cpu (its LWP may be about to start), and leaves as c->worker; the old one acts on cpu == NULL.
      */
     aptr_store_release(&c->worker, spare);
     aptr_store_release(&spare->cpu, c);

@@ -22,14 +22,15 @@ bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now);
 bool mni_take_free(struct mni_cpu *v);
 
 /*
- * Gives the cpu to another worker, if its own is outside the runtime at this moment; that one keeps the thread that it runs,
- * and gives it up when it enters the runtime.
+ * Gives the cpu to another worker, if its own is outside the runtime at this moment; that one keeps the thread
+ * that it runs, and gives it up when it enters the runtime.
  *   0 done;  -EBUSY the worker is inside, or somebody else takes it;  -ENOENT it runs no thread;  -EAGAIN no LWP
  * Contexts: foreign LWPs.
  */
 int mni_hand_off(struct mni_cpu *c);
 
-/* Moves threads of a cpu whose worker is outside the runtime to another cpu: true, if there were any.  Contexts: as above. */
+/* Moves threads of a cpu whose worker is outside the runtime to another cpu: true, if there were any.
+ * Contexts: as above. */
 bool mni_move(struct mni_cpu *from, struct mni_cpu *to);
 
 /* Clears a mark, and wakes the worker that waits for it. */

@@ -1,12 +1,14 @@
 /*
  * thread: a green thread's descriptor, and the table of all of them.
  *
- * Descriptors lie in segments that are mapped as they are needed and never unmapped while the runtime runs, so a stale
- * handle can always be looked up and its generation compared.  A handle is generation << 32 | index + 1.
+ * Descriptors lie in segments that are mapped as they are needed and never unmapped while the runtime runs, so
+ * a stale handle can always be looked up and its generation compared.  A handle is generation << 32 | index +
+ * 1.
  *
- * Who may touch what.  A running or ready thread belongs to the worker whose CPU runs or queues it; a waiting one to
- * whoever moves park.claim from WAITING to CLAIMED (wait.h).  Its end is an object like any other: `lock` guards ended,
- * joiner and the detached flag.  Words that others than the owner may change are atomic, and plain in solo mode (solo.h).
+ * Who may touch what.  A running or ready thread belongs to the worker whose CPU runs or queues it; a waiting
+ * one to whoever moves park.claim from WAITING to CLAIMED (wait.h).  Its end is an object like any other:
+ * `lock` guards ended, joiner and the detached flag.  Words that others than the owner may change are atomic,
+ * and plain in solo mode (solo.h).
  */
 #ifndef MNI_THREAD_H
 #define MNI_THREAD_H

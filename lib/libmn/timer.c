@@ -1,15 +1,17 @@
 /*
  * timer: a hierarchy of wheels.
  *
- * Guarantee: never early; late by less than a tick (1.024 us) beyond the lateness of the call of mni_timers_run; setting,
- * removing and expiring take constant time, however many are pending; nothing is allocated.
+ * Guarantee: never early; late by less than a tick (1.024 us) beyond the lateness of the call of
+ * mni_timers_run; setting, removing and expiring take constant time, however many are pending; nothing is
+ * allocated.
  *
- * Naive design: a heap of (deadline, timer).  A million random timers make it 20 levels deep (10 with four children), and
- * each move must tell the moved timer its new place, or removal could not find it: a cache miss a level, more than twice
- * the time (measured: doc/design/mn-timers.md), and an array that has to grow.
+ * Naive design: a heap of (deadline, timer).  A million random timers make it 20 levels deep (10 with four
+ * children), and each move must tell the moved timer its new place, or removal could not find it: a cache miss
+ * a level, more than twice the time (measured: doc/design/mn-timers.md), and an array that has to grow.
  *
- * Design.  Time is counted in ticks of 1,024 ns; a deadline is rounded up.  `cur` is the tick up to which everything has
- * been taken out.  A timer lies on the level of the highest bit in which its tick differs from cur:
+ * Design.  Time is counted in ticks of 1,024 ns; a deadline is rounded up.  `cur` is the tick up to which
+ * everything has been taken out.  A timer lies on the level of the highest bit in which its tick differs from
+ * cur:
  *
  *     level   bits of the tick   slots   a slot is     the level reaches
  *     0       0..11              4096    1.024 us      4.19 ms
@@ -17,27 +19,31 @@
  *     2       22..29             256     4.29 s        18.3 min
  *     3..5    8 each             256                   78 h, 2.3 years, 585 years
  *
- * So all timers of a level are later than all of the level below, all share cur's bits above the level, and the order of
- * time is the order of slots: no wheel ever wraps round.  Bitmaps find the next slot in use in a few instructions.  When
- * cur enters a slot of level 1 or more, its timers are dealt out to the levels below (cascade): at most 5 times in a
- * timer's life, once for those up to 4.29 s ahead, which are nearly all.  A wide level 0 is what makes it once: with
- * 64 slots a level it would be three times, and each time is a cache miss.
+ * So all timers of a level are later than all of the level below, all share cur's bits above the level, and the
+ * order of time is the order of slots: no wheel ever wraps round.  Bitmaps find the next slot in use in a few
+ * instructions.  When cur enters a slot of level 1 or more, its timers are dealt out to the levels below
+ * (cascade): at most 5 times in a timer's life, once for those up to 4.29 s ahead, which are nearly all.  A
+ * wide level 0 is what makes it once: with 64 slots a level it would be three times, and each time is a cache
+ * miss.
  *
- * Cache misses.  A timer's record was last touched when it was set, so dealing it out misses, and a list gives the address
- * of the next record only when the present one has arrived.  Therefore a slot above level 0 has seven chains, filled in
- * turn and emptied in turn, each record prefetched while six others are dealt out.  The eighth word of the slot's cache
- * line is the earliest tick in it: what an idle CPU sleeps for, so that it does not wake at the slot's beginning for nothing.
+ * Cache misses.  A timer's record was last touched when it was set, so dealing it out misses, and a list gives
+ * the address of the next record only when the present one has arrived.  Therefore a slot above level 0 has
+ * seven chains, filled in turn and emptied in turn, each record prefetched while six others are dealt out.  The
+ * eighth word of the slot's cache line is the earliest tick in it: what an idle CPU sleeps for, so that it does
+ * not wake at the slot's beginning for nothing.
  *
- * Locks.  A cascade goes in portions, between which the lock is dropped.  A timer is expired without the lock, one at a
- * time: `current` is the one that is.  Who wants to remove that one waits until its expire() has returned: without that, a
- * thread that was woken by an object just as its deadline passed could already wait for something else when expire() came
- * to look at it, and would be told of a timeout that was the former wait's.
+ * Locks.  A cascade goes in portions, between which the lock is dropped.  A timer is expired without the lock,
+ * one at a time: `current` is the one that is.  Who wants to remove that one waits until its expire() has
+ * returned: without that, a thread that was woken by an object just as its deadline passed could already wait
+ * for something else when expire() came to look at it, and would be told of a timeout that was the former
+ * wait's.
  *
- * Limits.  Everything that is due in one slot of 4.19 ms is dealt out before the first of it expires: 100,000 timers in
- * one such slot are a few milliseconds of work in one piece.  A queue whose CPU does not run keeps cur; timers set then
- * may lie a level higher than needed, and are dealt out once more.
+ * Limits.  Everything that is due in one slot of 4.19 ms is dealt out before the first of it expires: 100,000
+ * timers in one such slot are a few milliseconds of work in one piece.  A queue whose CPU does not run keeps
+ * cur; timers set then may lie a level higher than needed, and are dealt out once more.
  *
- * The lock guards all, except that next and stale are read without it, and cur by the owner, who alone changes it.
+ * The lock guards all, except that next and stale are read without it, and cur by the owner, who alone changes
+ * it.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -284,8 +290,8 @@ static void cascade(struct mni_timers *q, unsigned level, unsigned i) {
 }
 
 /*
- * Takes out a timer that is due at tick; NULL: none is, cur is tick now.  *more: there is other work first, which was
- * begun; call again.
+ * Takes out a timer that is due at tick; NULL: none is, cur is tick now.  *more: there is other work first,
+ * which was begun; call again.
  */
 static struct mni_timer *take_due(struct mni_timers *q, uint64_t tick, bool *more) {
     *more = q->entered != 0;
@@ -298,7 +304,8 @@ static struct mni_timer *take_due(struct mni_timers *q, uint64_t tick, bool *mor
         uint64_t at = (q->cur & ~(uint64_t)(NEAR_SLOTS - 1)) + (unsigned)i;
         if (at <= tick) {
             struct mni_timer *t = q->near[i];
-            a64_store(&q->cur, at); /* relaxed: the owner reads it without the lock, and it is the owner's store */
+            /* Relaxed: the owner reads it without the lock, and it is the owner's store. */
+            a64_store(&q->cur, at);
             unlink_timer(t);
             return t;
         }

@@ -1,22 +1,22 @@
 /*
  * topo: how many workers, on which CPUs, and in which order each looks at the others.
  *
- * How many: config.workers; else one for each CPU that is in the affinity mask and in config.cpus, but not more than the CPU
- * quota of the enclosing control groups, rounded up: more would only use up the quota earlier in each period, and then all
- * of them stop at once, one perhaps with a lock.
+ * How many: config.workers; else one for each CPU that is in the affinity mask and in config.cpus, but not more
+ * than the CPU quota of the enclosing control groups, rounded up: more would only use up the quota earlier in
+ * each period, and then all of them stop at once, one perhaps with a lock.
  *
- * Which: with fewer workers than CPUs, one on each core before a second hardware thread of any, and neighbours before
- * strangers, since what they share (a cache) helps more than it costs.  With more workers than CPUs, the CPUs are used
- * again from the first.
+ * Which: with fewer workers than CPUs, one on each core before a second hardware thread of any, and neighbours
+ * before strangers, since what they share (a cache) helps more than it costs.  With more workers than CPUs, the
+ * CPUs are used again from the first.
  *
- * Pinned: by default only where the workers are as many as the CPUs.  Fewer workers, pinned, would stay on the first CPUs
- * of the machine, and a second such process on the very same.
+ * Pinned: by default only where the workers are as many as the CPUs.  Fewer workers, pinned, would stay on the
+ * first CPUs of the machine, and a second such process on the very same.
  *
- * Order: nearest first: same CPU, core, second-level cache, third-level cache, NUMA node, package.  Among those equally
- * near, a worker begins with its successor, so that not all of them look at the same victim first.
+ * Order: nearest first: same CPU, core, second-level cache, third-level cache, NUMA node, package.  Among those
+ * equally near, a worker begins with its successor, so that not all of them look at the same victim first.
  *
- * hwloc tells the distances.  Reading its topology takes some milliseconds, so only what is used is asked for, and nothing
- * with a single worker that is bound to nothing.
+ * hwloc tells the distances.  Reading its topology takes some milliseconds, so only what is used is asked for,
+ * and nothing with a single worker that is bound to nothing.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -152,9 +152,9 @@ int mni_topo_arrange(struct mni_topo *topo, const struct mni_cpuset *set) {
 }
 
 /*
- * hwloc's initialisation loads every plugin that is installed, for XML, OpenCL and X11 displays: 20 libraries and a
- * millisecond, for nothing that is used here.  Only a variable of the environment keeps it from that, and the environment
- * must not be changed beside other threads; with any, the plugins are loaded.
+ * hwloc's initialisation loads every plugin that is installed, for XML, OpenCL and X11 displays: 20 libraries
+ * and a millisecond, for nothing that is used here.  Only a variable of the environment keeps it from that, and
+ * the environment must not be changed beside other threads; with any, the plugins are loaded.
  */
 static int init_without_plugins(hwloc_topology_t *t) {
     static const char variable[] = "HWLOC_PLUGINS_PATH";
@@ -167,8 +167,8 @@ static int init_without_plugins(hwloc_topology_t *t) {
 }
 
 /*
- * NULL: hwloc could not read it.  The x86 component asks the CPU itself by running on each CPU in turn: on a machine with
- * other work that takes tens of milliseconds, and /sys knows it all.
+ * NULL: hwloc could not read it.  The x86 component asks the CPU itself by running on each CPU in turn: on a
+ * machine with other work that takes tens of milliseconds, and /sys knows it all.
  */
 static hwloc_topology_t load(void) {
     static const hwloc_obj_type_t needed[] = {HWLOC_OBJ_PACKAGE, HWLOC_OBJ_L3CACHE, HWLOC_OBJ_L2CACHE, HWLOC_OBJ_CORE};

@@ -25,8 +25,8 @@ struct mni_topo {
 };
 
 /*
- * Decides: 0, -EINVAL, -ENOMEM.  config's fields have been filled in from the environment.  Takes a few milliseconds with
- * more than one worker, which is hwloc's reading of /sys.
+ * Decides: 0, -EINVAL, -ENOMEM.  config's fields have been filled in from the environment.  Takes a few
+ * milliseconds with more than one worker, which is hwloc's reading of /sys.
  */
 int mni_topo_decide(struct mni_topo *topo, const struct mn_config *config);
 void mni_topo_release(struct mni_topo *topo);
@@ -34,7 +34,8 @@ void mni_topo_release(struct mni_topo *topo);
 /* Binds the calling LWP to the CPU of that worker; where that is refused it stays free. */
 void mni_topo_bind(const struct mni_topo *topo, unsigned worker);
 
-/* The LWP with that number (0: the caller) may run on all of the runtime's CPUs; with leaves, on all of the process's. */
+/* The LWP with that number (0: the caller) may run on all of the runtime's CPUs; with leaves, on all of the
+ * process's. */
 void mni_topo_unbind(const struct mni_topo *topo, int tid, bool leaves);
 
 /* The part of it that needs no machine, for tests: places topo->workers on the CPUs of the set and orders them by the

@@ -20,17 +20,18 @@
  *     mni_lock_drop(&m->lock);
  *     if (w) mni_wake(w->parker);                         w's thread returns result (0 or more) from mni_wait
  *
- * Claim.  A waiter can be woken by the object, by its deadline and by a cancellation, all at once.  parker.claim decides:
+ * Claim.  A waiter can be woken by the object, by its deadline and by a cancellation, all at once.
+ * parker.claim decides:
  *
  *     IDLE     -> WAITING   by the waiter, on the next stack, when it has left its own
  *     WAITING  -> CLAIMED   by whoever wakes it; exactly one succeeds, and then calls mni_wake once
  *     CLAIMED  -> IDLE      by the waiter, when it runs again
  *     any      |  CANCEL    by mn_cancel, sticky: a wait that begins with it set ends at once
  *
- * An object claims under its lock, and only a waiter that it has just taken out of its queue; a waiter whose deadline
- * claimed it takes itself out, under the lock, before it can wait for anything else.  So a claim never hits a later wait.
- * The transitions are atomic operations (plain in solo mode, solo.h): WAITING is stored with release and pairs with the
- * acquire of the claim, so that who claims may touch all that the waiter wrote.
+ * An object claims under its lock, and only a waiter that it has just taken out of its queue; a waiter whose
+ * deadline claimed it takes itself out, under the lock, before it can wait for anything else.  So a claim never
+ * hits a later wait.  The transitions are atomic operations (plain in solo mode, solo.h): WAITING is stored
+ * with release and pairs with the acquire of the claim, so that who claims may touch all that the waiter wrote.
  */
 #ifndef MNI_WAIT_H
 #define MNI_WAIT_H
@@ -77,7 +78,8 @@ struct mni_waiter {
     uint64_t tag;              /* the object's: which case, reader or writer, ... */
 };
 
-/* FIFO; guarded by the object's lock.  All-zero is an empty queue, so that objects can be initialised by {0}. */
+/* FIFO; guarded by the object's lock.  All-zero is an empty queue, so that objects can be initialised by
+ * {0}. */
 struct mni_queue {
     struct mni_waiter *head, *tail;
 };
@@ -88,8 +90,8 @@ struct mni_parker *mni_parker_self(void);
 
 /*
  * Blocks the caller until it is woken, then returns the result that it was given; -ETIMEDOUT after the deadline
- * (MN_FOREVER: none), -ECANCELED on a cancellation.  The lock (or NULL) is dropped when the caller is off its stack; it is
- * not taken again.  what and on are for dumps.
+ * (MN_FOREVER: none), -ECANCELED on a cancellation.  The lock (or NULL) is dropped when the caller is off its
+ * stack; it is not taken again.  what and on are for dumps.
  */
 int mni_wait(const char *what, const void *on, struct mni_olock *lock, int64_t deadline);
 
@@ -128,8 +130,9 @@ static inline bool mni_claim_wait(struct mni_parker *parker, uint32_t seq, int r
 void mni_wake(struct mni_parker *parker);
 
 /*
- * Whether a cancellation of the caller is to be seen: what a blocking call that need not block looks at first.  If so, the end
- * of the call finds the slice used up, and looks whether the caller is a process that does not come back from it.
+ * Whether a cancellation of the caller is to be seen: what a blocking call that need not block looks at first.
+ * If so, the end of the call finds the slice used up, and looks whether the caller is a process that does not
+ * come back from it.
  */
 bool mni_cancelled_self(void);
 
@@ -141,7 +144,8 @@ static inline bool mni_queue_empty(const struct mni_queue *q) {
 }
 /* The first is taken out by mni_queue_take; NULL: none. */
 
-/* A queue's links: next of the last is the queue itself as a mark, so that a waiter in a queue always has a next. */
+/* A queue's links: next of the last is the queue itself as a mark, so that a waiter in a queue always has a
+ * next. */
 static inline struct list *mni_queue_end(struct mni_queue *q) {
     return (struct list *)(void *)q;
 }

@@ -1,8 +1,8 @@
 /*
  * waitgroup: waiting until a number of things are done.
  *
- * word = count << 1 | QUEUE.  QUEUE: threads may wait; it changes under the lock only.  The add that makes the count 0
- * claims those who wait first, then publishes the 0 by its last touch (waiters.h), then wakes them.
+ * word = count << 1 | QUEUE.  QUEUE: threads may wait; it changes under the lock only.  The add that makes the
+ * count 0 claims those who wait first, then publishes the 0 by its last touch (waiters.h), then wakes them.
  */
 #include <errno.h>
 #include <mn/waitgroup.h>

@@ -1,8 +1,9 @@
 /*
  * walk: where a parked thread is.
  *
- * What the switch saved is handed to the unwinder as the registers of a call that is about to return, and that is all:
- * nothing is run on the thread's stack, and it need not be stopped.  The walk ends at mni_ctx_base (ctx.S).
+ * What the switch saved is handed to the unwinder as the registers of a call that is about to return, and that
+ * is all: nothing is run on the thread's stack, and it need not be stopped.  The walk ends at mni_ctx_base
+ * (ctx.S).
  */
 #include "walk.h"
 

@@ -1,11 +1,12 @@
 /*
  * walk_copy: where a parked thread is, while it may be woken at any moment.
  *
- * Walking the stack itself (walk.c) needs somebody who keeps the thread from running.  To dump all threads of a program
- * that goes on, nobody does: the stack is copied, the caller looks whether the thread has stayed parked meanwhile, and the
- * copy is walked.  A copy that turns out to be a mixture is thrown away, and would do no harm if it were walked: the
- * unwinder's reads come to us.  Those inside the stack are answered from the copy, all others are of unwind tables, or of
- * whatever address nonsense leads to; they are made through the kernel, a page at a time (peek.h).
+ * Walking the stack itself (walk.c) needs somebody who keeps the thread from running.  To dump all threads of a
+ * program that goes on, nobody does: the stack is copied, the caller looks whether the thread has stayed parked
+ * meanwhile, and the copy is walked.  A copy that turns out to be a mixture is thrown away, and would do no
+ * harm if it were walked: the unwinder's reads come to us.  Those inside the stack are answered from the copy,
+ * all others are of unwind tables, or of whatever address nonsense leads to; they are made through the kernel,
+ * a page at a time (peek.h).
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

@@ -29,7 +29,8 @@ void mni_copy_end(struct mni_copy *c);
 /* Copies what lies between sp and top, or as much as there is room for; false: it cannot be read. */
 bool mni_copy_take(struct mni_copy *c, uintptr_t sp, uintptr_t top);
 
-/* The return addresses of the context whose stack was copied, innermost first; returns how many.  0: no libunwind. */
+/* The return addresses of the context whose stack was copied, innermost first; returns how many.  0: no
+ * libunwind. */
 int mni_copy_walk(struct mni_copy *c, void **pcs, int max);
 
 /* The same of a context that was interrupted, with the registers that it had then. */

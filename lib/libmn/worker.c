@@ -1,9 +1,10 @@
 /*
- * worker: the LWPs that run cpus, and the loop that each runs on its own stack when no thread has another to switch to.
+ * worker: the LWPs that run cpus, and the loop that each runs on its own stack when no thread has another to
+ * switch to.
  *
- * A worker without a cpu is a spare.  Most hand-offs find one, last in, first out; one that was not needed for SPARE_NS
- * ends, if there are more than SPARES_KEPT.  Only its LWP does: others may look at a worker at any time (enter.h), so
- * its structure waits in a list of the unborn for another LWP, until the runtime ends.
+ * A worker without a cpu is a spare.  Most hand-offs find one, last in, first out; one that was not needed for
+ * SPARE_NS ends, if there are more than SPARES_KEPT.  Only its LWP does: others may look at a worker at any
+ * time (enter.h), so its structure waits in a list of the unborn for another LWP, until the runtime ends.
  *
  *     has a cpu -> lost it, keeps its thread -> spare -> has a cpu ...
  *     unborn -> (LWP made) spare, at once taken;  spare -> (LWP ends, is joined by who comes next) unborn
@@ -161,7 +162,8 @@ static void loop(struct mni_worker *w) {
         w->lost = NULL;
         if (t)
             mni_ready_remote(t);
-        /* Outside since it lost its cpu: the mark goes before it can get another, and WAITED, if it was set too late. */
+        /* Outside since it lost its cpu: the mark goes before it can get another, and WAITED, if it was set
+         * too late. */
         a32_store_release(&w->inside, 0);
         a32_and_full(&w->taken, ~(uint32_t)(MNI_TAKEN_AWAY | MNI_TAKEN_WAITED));
         mni_spare_give(w);

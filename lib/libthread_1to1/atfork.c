@@ -2,12 +2,12 @@
  * pthread_atfork: the compatibility symbol of old programs.
  *
  * Programs built since 1999 have their own pthread_atfork, linked in from libc_nonshared.a; it calls the libc's
- * __register_atfork with the handle of the object that it lies in, so that dlclose can forget the handlers.  Older
- * ones, objects linked without libc_nonshared.a, and those linked with this library, which the linker comes to first,
- * bind to a shared pthread_atfork, which cannot know its caller's handle.  NULL stands for the program itself: handlers
- * that are never forgotten.  So the objects that they lie in must stay, or the next fork after a dlclose would run code
- * that is gone: they are marked RTLD_NODELETE.  (By the handlers' addresses: a return address says little, since the
- * call is often a tail call.)
+ * __register_atfork with the handle of the object that it lies in, so that dlclose can forget the handlers.
+ * Older ones, objects linked without libc_nonshared.a, and those linked with this library, which the linker
+ * comes to first, bind to a shared pthread_atfork, which cannot know its caller's handle.  NULL stands for the
+ * program itself: handlers that are never forgotten.  So the objects that they lie in must stay, or the next
+ * fork after a dlclose would run code that is gone: they are marked RTLD_NODELETE.  (By the handlers'
+ * addresses: a return address says little, since the call is often a tail call.)
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

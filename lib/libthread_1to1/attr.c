@@ -1,8 +1,8 @@
 /*
  * pthread_attr_*: setters and getters.
  *
- * What each accepts is what the libc accepts (tests/conformance/attr.c runs on both): a wrong value is EINVAL and
- * changes nothing.  Nothing is checked against the machine here; pthread_create does that.
+ * What each accepts is what the libc accepts (tests/conformance/attr.c runs on both): a wrong value is EINVAL
+ * and changes nothing.  Nothing is checked against the machine here; pthread_create does that.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -52,7 +52,8 @@ THR_EXPORT int pthread_attr_setdetachstate(pthread_attr_t *attr, int state) {
     return 0;
 }
 
-/* ---- stack --------------------------------------------------------------------------------------------------- */
+/* ---- stack
+ * --------------------------------------------------------------------------------------------------- */
 
 THR_EXPORT int pthread_attr_getguardsize(const pthread_attr_t *attr, size_t *size) {
     *size = attr_of_const(attr)->guard_size;
@@ -110,7 +111,8 @@ THR_EXPORT int pthread_attr_setstackaddr(pthread_attr_t *attr, void *top) {
 }
 #pragma GCC diagnostic pop
 
-/* ---- scheduling ---------------------------------------------------------------------------------------------- */
+/* ---- scheduling
+ * ---------------------------------------------------------------------------------------------- */
 
 THR_EXPORT int pthread_attr_getinheritsched(const pthread_attr_t *attr, int *inherit) {
     *inherit = attr_of_const(attr)->flags & ATTR_NOT_INHERIT_SCHED ? PTHREAD_EXPLICIT_SCHED : PTHREAD_INHERIT_SCHED;
@@ -170,7 +172,8 @@ THR_EXPORT int pthread_attr_setscope(pthread_attr_t *attr, int scope) {
     return 0;
 }
 
-/* ---- CPU set and signal mask: in the extension --------------------------------------------------------------- */
+/* ---- CPU set and signal mask: in the extension
+ * --------------------------------------------------------------- */
 
 /* The object's extension, made if need be; NULL: no memory. */
 static struct attr_extension *extension(struct attr *a) {

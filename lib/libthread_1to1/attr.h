@@ -1,9 +1,9 @@
 /*
  * What a pthread_attr_t holds, and what it asks of pthread_create.
  *
- * The layout is the libc's (glibc 2.32 and later) and not ours to choose: the libc itself reads attributes that a
- * program made with us (SIGEV_THREAD timers, mq_notify, getaddrinfo_a), and lwp_libc.c hands them to the libc's own
- * pthread_create.  tests/conformance/attr_layout.c writes with one library and reads with the other.
+ * The layout is the libc's (glibc 2.32 and later) and not ours to choose: the libc itself reads attributes that
+ * a program made with us (SIGEV_THREAD timers, mq_notify, getaddrinfo_a), and lwp_libc.c hands them to the
+ * libc's own pthread_create.  tests/conformance/attr_layout.c writes with one library and reads with the other.
  */
 #ifndef THR_ATTR_H
 #define THR_ATTR_H
@@ -68,7 +68,8 @@ struct thr_attr {
     size_t stack_size; /* bytes that the thread and its TLS block may use, without the guard */
     size_t guard_size; /* whole pages, below the stack and in addition to stack_size; may be 0 */
     int policy, priority;
-    const cpu_set_t *cpus; /* NULL: inherited.  Valid as long as the attribute object (the default's: for ever) */
+    /* NULL: inherited.  Valid as long as the attribute object (the default's: for ever). */
+    const cpu_set_t *cpus;
     size_t cpus_size;
     sigset_t sigmask; /* when sigmask_set */
 };

@@ -1,20 +1,20 @@
 /*
- * The attributes of a thread that is created without any: pthread_getattr_default_np, pthread_setattr_default_np,
- * and thr_attr_resolve, which turns either kind into what the creator needs.
+ * The attributes of a thread that is created without any: pthread_getattr_default_np,
+ * pthread_setattr_default_np, and thr_attr_resolve, which turns either kind into what the creator needs.
  *
- * Guarantee: every creation sees one consistent set of defaults, never half of an old one and half of a new one, and
- * pays no lock for it.
+ * Guarantee: every creation sees one consistent set of defaults, never half of an old one and half of a new
+ * one, and pays no lock for it.
  *
- * The naive design is the libc's: one object under a lock, deep-copied at every creation, with a malloc when the
- * default has a CPU set.  Here a default is a snapshot that never changes and is never released; creation loads a
- * pointer.  What is never released must be bounded: a new default that equals an old snapshot takes the old one up
- * again, so memory grows with the number of distinct defaults only, not with the number of calls.  (Two threads that set
- * the same new default at the same moment may each leave a snapshot: harmless.)
+ * The naive design is the libc's: one object under a lock, deep-copied at every creation, with a malloc when
+ * the default has a CPU set.  Here a default is a snapshot that never changes and is never released; creation
+ * loads a pointer.  What is never released must be bounded: a new default that equals an old snapshot takes the
+ * old one up again, so memory grows with the number of distinct defaults only, not with the number of calls.
+ * (Two threads that set the same new default at the same moment may each leave a snapshot: harmless.)
  *
- * The list of snapshots only ever grows at its head, so a compare-and-swap is all that it needs: no lock, and nothing to
- * repair in a fork's child.  The first snapshot is the libc's own default: the libc took RLIMIT_STACK as it was at
- * start-up, and knows its minimum.  It is filled in before there can be a second thread that uses this library.  A change
- * is passed on to the libc, for the threads that it makes itself.
+ * The list of snapshots only ever grows at its head, so a compare-and-swap is all that it needs: no lock, and
+ * nothing to repair in a fork's child.  The first snapshot is the libc's own default: the libc took
+ * RLIMIT_STACK as it was at start-up, and knows its minimum.  It is filled in before there can be a second
+ * thread that uses this library.  A change is passed on to the libc, for the threads that it makes itself.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -42,8 +42,10 @@ static struct snapshot *snapshots; /* all there were, the newest first */
 static struct snapshot *current;   /* NULL until the constructor, or whoever comes before it, has run */
 static struct snapshot first;      /* the start-up's default: needs no memory, so there always is one */
 
-enum { STACK_UNLIMITED = 2 << 20 }; /* what the libc uses on x86-64 and aarch64 where RLIMIT_STACK is infinite */
-enum { STACK_ALIGN = 64 };          /* stack sizes are rounded down to it, as the libc does (a TLS block's alignment) */
+/* What the libc uses on x86-64 and aarch64 where RLIMIT_STACK is infinite. */
+enum { STACK_UNLIMITED = 2 << 20 };
+/* Stack sizes are rounded down to it, as the libc does (a TLS block's alignment). */
+enum { STACK_ALIGN = 64 };
 
 static size_t page_size(void) {
     return (size_t)sysconf(_SC_PAGESIZE);
@@ -76,7 +78,8 @@ __attribute__((constructor)) static void first_make(void) {
     int saved = errno;
     first_fill();
     snapshots = &first;
-    aptr_store_release(&current, &first); /* release: what it holds is seen with it; pairs with the acquire below */
+    /* Release: what it holds is seen with it; pairs with the acquire below. */
+    aptr_store_release(&current, &first);
     errno = saved;
 }
 
@@ -165,8 +168,8 @@ THR_EXPORT int pthread_setattr_default_np(const pthread_attr_t *attr) {
 }
 
 /*
- * Scheduling that is asked for in part only: what is missing comes from the creator, as in the libc.  With neither
- * set, an explicit schedule is the attribute's initial one: SCHED_OTHER, priority 0.
+ * Scheduling that is asked for in part only: what is missing comes from the creator, as in the libc.  With
+ * neither set, an explicit schedule is the attribute's initial one: SCHED_OTHER, priority 0.
  */
 static void resolve_sched(const struct attr *a, struct thr_attr *out) {
     out->sched_explicit = (a->flags & ATTR_NOT_INHERIT_SCHED) != 0;

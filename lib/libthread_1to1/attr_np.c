@@ -1,10 +1,10 @@
 /*
  * pthread_getattr_np: the attributes that a running thread has by now.
  *
- * Garbage collectors scan from its answer and runtimes place their stack limits by it, so the stack must be the real
- * one.  Threads on stacks of ours: the descriptor knows.  All others (main, whose stack grows as far as RLIMIT_STACK and
- * the next mapping let it; the libc's helpers; threads that the libc made for us): the libc's own function knows.
- * Policy and priority come from the kernel, the detach state from our descriptor.
+ * Garbage collectors scan from its answer and runtimes place their stack limits by it, so the stack must be the
+ * real one.  Threads on stacks of ours: the descriptor knows.  All others (main, whose stack grows as far as
+ * RLIMIT_STACK and the next mapping let it; the libc's helpers; threads that the libc made for us): the libc's
+ * own function knows.  Policy and priority come from the kernel, the detach state from our descriptor.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

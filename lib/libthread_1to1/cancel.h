@@ -55,7 +55,8 @@ extern int thr_cancel_forward HIDDEN;
 extern __thread uint32_t thr_window_depth __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 static inline uint32_t *cancel_word_of(pthread_t t) {
-    return (uint32_t *)((uintptr_t)t + tcb_bias() + (uintptr_t)thr_cancel_offset); /* which is from the thread pointer */
+    /* Which is from the thread pointer. */
+    return (uint32_t *)((uintptr_t)t + tcb_bias() + (uintptr_t)thr_cancel_offset);
 }
 
 static inline uint32_t *cancel_word(void) {

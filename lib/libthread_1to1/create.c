@@ -2,8 +2,8 @@
  * pthread_create.
  *
  * The creator prepares the descriptor, registers the handle, and starts the LWP.  What can be refused after the
- * LWP exists (scheduling, affinity) is asked for while it waits for its go word; refused, it ends without having run
- * any of the program's code, and nothing is left of it.
+ * LWP exists (scheduling, affinity) is asked for while it waits for its go word; refused, it ends without
+ * having run any of the program's code, and nothing is left of it.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

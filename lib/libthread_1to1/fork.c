@@ -2,11 +2,11 @@
  * fork.
  *
  * The child has one thread, the caller, and a copy of everything else as it stood.  Our handlers are registered
- * before anybody else's, so they run last before the fork and first after it: before it every lock of ours is taken, in
- * order of rank, so that the copy is whole; in the child the threads that are no more are taken off every list, and
- * what they had (stacks above all) becomes free.  _Fork and raw clones run no handlers: such a child may do what is
- * async-signal-safe, as POSIX has it, and that needs none of this but the thread id, which mutexes use: _Fork is ours
- * for its sake.
+ * before anybody else's, so they run last before the fork and first after it: before it every lock of ours is
+ * taken, in order of rank, so that the copy is whole; in the child the threads that are no more are taken off
+ * every list, and what they had (stacks above all) becomes free.  _Fork and raw clones run no handlers: such a
+ * child may do what is async-signal-safe, as POSIX has it, and that needs none of this but the thread id, which
+ * mutexes use: _Fork is ours for its sake.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

@@ -1,8 +1,8 @@
 /*
  * Start-up.
  *
- * The constructor runs before those of other libraries (initfirst) and does little: main's descriptor, the environment,
- * the fork handlers.  What the first thread needs is made by the first pthread_create.
+ * The constructor runs before those of other libraries (initfirst) and does little: main's descriptor, the
+ * environment, the fork handlers.  What the first thread needs is made by the first pthread_create.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

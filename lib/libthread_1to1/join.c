@@ -1,8 +1,8 @@
 /*
  * pthread_join and its timed and try forms; pthread_detach; release of what a thread had.
  *
- * A joiner claims the thread (joiner, one at a time), waits for EXITED, takes the result, and reaps.  A wait that ends
- * otherwise (time-out, cancellation) gives the claim back: the thread stays joinable.
+ * A joiner claims the thread (joiner, one at a time), waits for EXITED, takes the result, and reaps.  A wait
+ * that ends otherwise (time-out, cancellation) gives the claim back: the thread stays joinable.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -68,9 +68,11 @@ static int join(pthread_t t, void **result, const struct timespec *deadline, clo
         return -EINVAL;
     if (clock == TRY && life != THR_EXITED)
         return -EBUSY;
-    if (!aptr_cas_full(&thr->joiner, NULL, self)) /* full: pairs with the load of joiner below, in the other thread */
+    /* Full: pairs with the load of joiner below, in the other thread. */
+    if (!aptr_cas_full(&thr->joiner, NULL, self))
         return -EINVAL;
-    if (aptr_load_acquire(&self->joiner) == thr && life != THR_EXITED) { /* a ring of two; the cas there is full */
+    /* A ring of two; the cas there is full. */
+    if (aptr_load_acquire(&self->joiner) == thr && life != THR_EXITED) {
         aptr_store_release(&thr->joiner, NULL);
         return -EDEADLK;
     }

@@ -1,42 +1,46 @@
 /*
  * Thread-specific data: pthread_key_create, pthread_key_delete, pthread_getspecific, pthread_setspecific.
  *
- * Guarantee: a value set under a key is seen by its own thread under that key and by nobody else; a key that was
- * deleted and handed out again shows no thread an old value; a destructor is called only with a value that was set
- * under the key it belongs to.  get and set are a few instructions, in any thread of the process.
+ * Guarantee: a value set under a key is seen by its own thread under that key and by nobody else; a key that
+ * was deleted and handed out again shows no thread an old value; a destructor is called only with a value that
+ * was set under the key it belongs to.  get and set are a few instructions, in any thread of the process.
  *
- * The naive design: a table of { in use, destructor } under a lock and an array of pointers per thread; deleting a key
- * clears the value in every thread.  That needs all threads' memory at delete, and a lock at every get.
+ * The naive design: a table of { in use, destructor } under a lock and an array of pointers per thread;
+ * deleting a key clears the value in every thread.  That needs all threads' memory at delete, and a lock at
+ * every get.
  *
  * The design: every key has a sequence number, and every value remembers the number that its key had.
  *
  *   seq even   the key is free
  *   seq odd    the key is in use
  *
- * Create and delete are one compare-and-swap each, seq -> seq + 1.  A value whose number differs from its key's is
- * one of a deleted key: get shows NULL, the destructors' rounds skip it.  The numbers are 64 bits and never wrap.
+ * Create and delete are one compare-and-swap each, seq -> seq + 1.  A value whose number differs from its key's
+ * is one of a deleted key: get shows NULL, the destructors' rounds skip it.  The numbers are 64 bits and never
+ * wrap.
  *
- * Pairs.  create: swap seq (odd), then store the destructor with release.  A thread that ends: load seq, load the
- * destructor with acquire, load seq again.  If the second load still equals the value's number, the destructor was this
- * key's: a later owner's store of its destructor comes after two changes of seq, so whoever sees that destructor sees
- * the changed seq too.  Without the second look, delete and create between the first two loads would call the new
- * owner's destructor with the old owner's value.  A user who creates a key and uses it in another thread passes the key
- * on with synchronisation of his own, so create's stores are seen by then.
+ * Pairs.  create: swap seq (odd), then store the destructor with release.  A thread that ends: load seq, load
+ * the destructor with acquire, load seq again.  If the second load still equals the value's number, the
+ * destructor was this key's: a later owner's store of its destructor comes after two changes of seq, so whoever
+ * sees that destructor sees the changed seq too.  Without the second look, delete and create between the first
+ * two loads would call the new owner's destructor with the old owner's value.  A user who creates a key and
+ * uses it in another thread passes the key on with synchronisation of his own, so create's stores are seen by
+ * then.
  *
- * Memory: the first KEY_FIRST values lie in the descriptor, which every thread has.  The rest come from mmap and not
- * from malloc, because malloc's replacements call pthread_setspecific from inside their own start-up in each thread
- * (jemalloc, tcmalloc): one that needs malloc to store a pointer recurses.  Arrays of ended threads are kept in a few
- * slots, each emptied and filled by one atomic swap: no lock, so nothing to repair in a fork's child.
+ * Memory: the first KEY_FIRST values lie in the descriptor, which every thread has.  The rest come from mmap
+ * and not from malloc, because malloc's replacements call pthread_setspecific from inside their own start-up in
+ * each thread (jemalloc, tcmalloc): one that needs malloc to store a pointer recurses.  Arrays of ended threads
+ * are kept in a few slots, each emptied and filled by one atomic swap: no lock, so nothing to repair in a
+ * fork's child.
  *
- * Foreign threads (life THR_FOREIGN: made by the libc, which does not know our keys): their destructors hang on one
- * real key of the libc.  It is made when the library starts, so that its number is small and the libc stores its value
- * without malloc; a foreign thread sets it when it first sets a value of ours.  Main, foreign as well, has it set from
- * the start: its first value may come from inside malloc's start-up, where we had better not look symbols up.  When
- * main ends by pthread_exit, the libc unwinds it, runs its key's destructor, and so ours; when it returns, POSIX wants
- * none.
+ * Foreign threads (life THR_FOREIGN: made by the libc, which does not know our keys): their destructors hang on
+ * one real key of the libc.  It is made when the library starts, so that its number is small and the libc
+ * stores its value without malloc; a foreign thread sets it when it first sets a value of ours.  Main, foreign
+ * as well, has it set from the start: its first value may come from inside malloc's start-up, where we had
+ * better not look symbols up.  When main ends by pthread_exit, the libc unwinds it, runs its key's destructor,
+ * and so ours; when it returns, POSIX wants none.
  *
- * Limits: a destructor may be called shortly after pthread_key_delete returned, if its thread was already ending:
- * the standard leaves that race to the program.
+ * Limits: a destructor may be called shortly after pthread_key_delete returned, if its thread was already
+ * ending: the standard leaves that race to the program.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -66,9 +70,11 @@ static bool in_use(uint64_t seq) {
 THR_EXPORT int pthread_key_create(pthread_key_t *out, void (*destructor)(void *)) {
     for (unsigned i = 0; i < KEY_MAX; i++) {
         uint64_t seq = a64_load(&keys[i].seq); /* relaxed: the swap decides */
-        if (in_use(seq) || !a64_cas_full(&keys[i].seq, seq, seq + 1)) /* full: before the store of the destructor */
+        /* Full: before the store of the destructor. */
+        if (in_use(seq) || !a64_cas_full(&keys[i].seq, seq, seq + 1))
             continue;
-        aptr_store_release(&keys[i].destructor, destructor); /* release: pairs with the acquire in destructor_of */
+        /* Release: pairs with the acquire in destructor_of. */
+        aptr_store_release(&keys[i].destructor, destructor);
         *out = i;
         return 0;
     }
@@ -80,12 +86,14 @@ THR_EXPORT int pthread_key_delete(pthread_key_t key) {
     if (unlikely(key >= KEY_MAX))
         return EINVAL;
     uint64_t seq = a64_load(&keys[key].seq); /* relaxed: the swap decides */
-    if (!in_use(seq) || !a64_cas_full(&keys[key].seq, seq, seq + 1)) /* full: nothing of ours precedes it; as create */
+    /* Full: nothing of ours precedes it; as create. */
+    if (!in_use(seq) || !a64_cas_full(&keys[key].seq, seq, seq + 1))
         return EINVAL;
     return 0;
 }
 
-/* ---- values -------------------------------------------------------------------------------------------------- */
+/* ---- values
+ * -------------------------------------------------------------------------------------------------- */
 
 /* The slow half of get: keys beyond the descriptor, values of deleted keys. */
 static void *__attribute__((noinline)) get_slow(pthread_key_t key) {
@@ -109,7 +117,8 @@ THR_EXPORT void *pthread_getspecific(pthread_key_t key) {
         return get_slow(key);
     size_t at = key * sizeof(struct key_value);
     struct thr *self = thr_self();
-    __asm__("" : "+r"(at), "+r"(self)); /* one index into both tables: keeps the compiler from scaling it twice */
+    /* One index into both tables: keeps the compiler from scaling it twice. */
+    __asm__("" : "+r"(at), "+r"(self));
     const struct key_value *v = (const struct key_value *)(const void *)((const char *)self->keys.first + at);
     const struct key *k = (const struct key *)(const void *)((const char *)keys + at);
     void *value = v->value;
@@ -128,7 +137,8 @@ static const size_t more_bytes = (KEY_MAX - KEY_FIRST) * sizeof(struct key_value
 static struct key_value *more_take(void) {
     for (int i = 0; i < SPARE; i++)
         if (aptr_load(&spare[i]) != NULL) { /* relaxed: a hint, the swap decides */
-            struct key_value *m = aptr_swap_full(&spare[i], NULL); /* full: its acquire pairs with more_give's swap */
+            /* Full: its acquire pairs with more_give's swap. */
+            struct key_value *m = aptr_swap_full(&spare[i], NULL);
             if (m != NULL)
                 return m;
         }
@@ -147,7 +157,8 @@ static void more_give(struct key_value *m) {
     (void)sys(SYS_munmap, m, more_bytes);
 }
 
-/* ---- foreign threads ----------------------------------------------------------------------------------------- */
+/* ---- foreign threads
+ * ----------------------------------------------------------------------------------------- */
 
 static uint32_t libc_key; /* the libc's key that ends foreign threads, plus one; 0: not made yet */
 
@@ -232,7 +243,8 @@ THR_EXPORT int pthread_setspecific(pthread_key_t key, const void *value) {
     if (value != NULL && unlikely(!all->used) && first_use(self) != 0)
         return ENOMEM;
     if (unlikely(v->seq != seq)) {
-        /* A signal handler that interrupts here must see neither the old value as the new key's nor lose one. */
+        /* A signal handler that interrupts here must see neither the old value as the new key's nor lose
+         * one. */
         v->value = NULL;
         fence_signal();
         v->seq = seq;
@@ -243,7 +255,8 @@ THR_EXPORT int pthread_setspecific(pthread_key_t key, const void *value) {
 }
 THR_ALIAS(__pthread_setspecific, pthread_setspecific);
 
-/* ---- the end of a thread ------------------------------------------------------------------------------------- */
+/* ---- the end of a thread
+ * ------------------------------------------------------------------------------------- */
 
 /* The destructor of the key that had this number; NULL: it has none, or the key was deleted. */
 static void (*destructor_of(const struct key *k, uint64_t seq))(void *) {

@@ -23,9 +23,10 @@ struct key_values {
 };
 
 /*
- * Runs the destructors of the calling thread's values, in at most PTHREAD_DESTRUCTOR_ITERATIONS rounds, releases what
- * holds the values and leaves all of them NULL.  Called as a thread ends: start.c for ours, pthread_exit for main; in
- * foreign threads the libc calls it, through a key of its own (key.c).  Harmless when called again.
+ * Runs the destructors of the calling thread's values, in at most PTHREAD_DESTRUCTOR_ITERATIONS rounds,
+ * releases what holds the values and leaves all of them NULL.  Called as a thread ends: start.c for ours,
+ * pthread_exit for main; in foreign threads the libc calls it, through a key of its own (key.c).  Harmless when
+ * called again.
  */
 void key_run_destructors(void);
 

@@ -22,8 +22,8 @@
 struct libc_abi libc_abi;
 
 /*
- * Offsets that the libc does not export, per version and architecture.  A row is used only when the version string,
- * the size of struct pthread and every exported offset agree with it.
+ * Offsets that the libc does not export, per version and architecture.  A row is used only when the version
+ * string, the size of struct pthread and every exported offset agree with it.
  */
 struct known_libc {
     const char *version;
@@ -67,8 +67,9 @@ static const struct known_libc known[] = {
 };
 
 /*
- * Not by a handle from dlopen(): our constructor comes before the libc's, and a dlopen there would run the libc's
- * constructor with no environment.  The libc comes after us in every search order in which we do our work.
+ * Not by a handle from dlopen(): our constructor comes before the libc's, and a dlopen there would run the
+ * libc's constructor with no environment.  The libc comes after us in every search order in which we do our
+ * work.
  */
 void *libc_symbol(const char *name) {
     return dlsym(RTLD_NEXT, name);
@@ -111,7 +112,8 @@ void libc_init(void) {
         libc_abi.cancelhandling = table_row->cancelhandling;
 }
 
-/* ---- TLS blocks ---------------------------------------------------------------------------------------------- */
+/* ---- TLS blocks
+ * ---------------------------------------------------------------------------------------------- */
 
 static void *static_tls(const struct libc_abi *abi, const void *address) {
     struct dl_find_object found;
@@ -127,7 +129,8 @@ void *libc_static_tls(const void *address) {
     return static_tls(&libc_abi, address);
 }
 
-/* ---- the primer: a thread that the libc made, in which everything is verified ---------------------------------- */
+/* ---- the primer: a thread that the libc made, in which everything is verified
+ * ---------------------------------- */
 
 enum { PRIMER_RESULT = 0x0d0a7a };
 
@@ -142,9 +145,9 @@ struct primer {
 };
 
 /*
- * The start of the function that `pc` lies in, from the table that unwinders search: .eh_frame_hdr, sorted by address
- * (Linux Standard Base, "DWARF extensions").  Loading an unwinder to ask it would cost every threaded program 0.2 ms.
- * 0: not found, or not in the encoding that linkers write.
+ * The start of the function that `pc` lies in, from the table that unwinders search: .eh_frame_hdr, sorted by
+ * address (Linux Standard Base, "DWARF extensions").  Loading an unwinder to ask it would cost every threaded
+ * program 0.2 ms.  0: not found, or not in the encoding that linkers write.
  */
 static uintptr_t function_of(uintptr_t pc) {
     enum { PCREL_SDATA4 = 0x1b, UDATA4 = 0x03, DATAREL_SDATA4 = 0x3b };
@@ -155,7 +158,8 @@ static uintptr_t function_of(uintptr_t pc) {
     if (header[0] != 1 || header[1] != PCREL_SDATA4 || header[2] != UDATA4 || header[3] != DATAREL_SDATA4)
         return 0;
     uint32_t count = *(const uint32_t *)(const void *)(header + 8), low = 0;
-    const int32_t(*table)[2] = (const int32_t(*)[2])(const void *)(header + 12); /* { function, its unwind data } */
+    /* { function, its unwind data }. */
+    const int32_t(*table)[2] = (const int32_t(*)[2])(const void *)(header + 12);
     while (count > 1) {
         uint32_t half = count / 2;
         if ((uintptr_t)header + (uintptr_t)(intptr_t)table[low + half][0] <= pc) {
@@ -256,7 +260,8 @@ static bool stack_flags_agree(uint32_t flags) {
 }
 
 bool libc_stacks_executable(void) {
-    return (a32_load(libc_abi.stack_flags) & PF_X) != 0; /* relaxed: the program orders dlopen against creation */
+    /* Relaxed: the program orders dlopen against creation. */
+    return (a32_load(libc_abi.stack_flags) & PF_X) != 0;
 }
 
 static const char *candidate(struct libc_abi *abi) {
@@ -305,7 +310,8 @@ int libc_prime(void) {
     int err = libc_real(pthread_attr_init)(&attr);
     if (err == 0)
         err = libc_real(pthread_attr_setstack)(&attr, p.stack, p.stack_size);
-    /* A mask with a pattern in it, so that the saved mask can be recognised; and no handler runs in the primer. */
+    /* A mask with a pattern in it, so that the saved mask can be recognised; and no handler runs in the
+     * primer. */
     sigset_t block, old;
     sigfillset(&block);
     sigdelset(&block, SIGURG);
@@ -340,7 +346,8 @@ int libc_prime(void) {
     return 0;
 }
 
-/* ---- its structures ------------------------------------------------------------------------------------------ */
+/* ---- its structures
+ * ------------------------------------------------------------------------------------------ */
 
 /* The libc's low-level lock, which its own code takes too: 0 free, 1 held, 2 held with waiters. */
 static void stack_lock_take(void) {
@@ -357,8 +364,8 @@ static void stack_lock_drop(void) {
 }
 
 /*
- * Readers of the list hold the lock, except the debugger and a fork's child: fork.c keeps fork out of these.  The
- * node is complete before it is linked, so a debugger that stops us in the middle sees a list.
+ * Readers of the list hold the lock, except the debugger and a fork's child: fork.c keeps fork out of these.
+ * The node is complete before it is linked, so a debugger that stops us in the middle sees a list.
  */
 void libc_list_add(uintptr_t tcb) {
     struct libc_list *l = libc_field(tcb, struct libc_list, list), *head = libc_abi.stack_user;
@@ -373,7 +380,8 @@ void libc_list_add(uintptr_t tcb) {
 
 void libc_thread_failed(uintptr_t tcb) {
     uint32_t *word = libc_field(tcb, uint32_t, setxid_futex);
-    if (a32_swap_full(word, 0) == (uint32_t)-2) /* full: as the libc's start function does in a thread that lives */
+    /* Full: as the libc's start function does in a thread that lives. */
+    if (a32_swap_full(word, 0) == (uint32_t)-2)
         umtx_wake(word, 1, UMTX_PRIVATE);
     libc_list_remove(tcb);
     libc_count_down();
@@ -388,7 +396,8 @@ void libc_list_remove(uintptr_t tcb) {
 }
 
 bool libc_count_up(void) {
-    return a32_add_full(libc_abi.nthreads, 1) != 0; /* full: as the libc's own; pairs with libc_count_down and the libc's */
+    /* Full: as the libc's own; pairs with libc_count_down and the libc's. */
+    return a32_add_full(libc_abi.nthreads, 1) != 0;
 }
 
 bool libc_count_down(void) {
@@ -396,6 +405,7 @@ bool libc_count_down(void) {
 }
 
 void libc_run_tls_destructors(void) {
-    if (call_tls_dtors) /* else the libc's start function runs them a little later, after our keys' destructors */
+    /* Else the libc's start function runs them a little later, after our keys' destructors. */
+    if (call_tls_dtors)
         call_tls_dtors();
 }

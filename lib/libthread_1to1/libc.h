@@ -1,11 +1,11 @@
 /*
  * libc: everything that this library knows about the inside of the libc, in one place.
  *
- * We live beside the libc, not instead of it: its malloc, stdio, dynamic loader and debugger interface must see our
- * threads as its own.  What that takes was found by experiment (doc/design/libc.md) and is never guessed: offsets come
- * from the descriptors that the libc exports for debuggers (_thread_db_*), the few others from a table per version,
- * and all are checked against known values in a thread that the libc itself made.  If anything does not fit,
- * libc_abi.known stays false and LWPs come from the libc's own pthread_create.
+ * We live beside the libc, not instead of it: its malloc, stdio, dynamic loader and debugger interface must see
+ * our threads as its own.  What that takes was found by experiment (doc/design/libc.md) and is never guessed:
+ * offsets come from the descriptors that the libc exports for debuggers (_thread_db_*), the few others from a
+ * table per version, and all are checked against known values in a thread that the libc itself made.  If
+ * anything does not fit, libc_abi.known stays false and LWPs come from the libc's own pthread_create.
  */
 #ifndef THR_LIBC_H
 #define THR_LIBC_H
@@ -36,7 +36,8 @@ struct libc_abi {
     const uint32_t *stack_flags;     /* PF_X: some loaded object wants executable stacks */
     uint32_t *stack_lock;            /* guards the lists of stacks; the libc's low-level lock: 0, 1, 2 */
     struct libc_list *stack_user;    /* threads on stacks that the libc does not manage */
-    uint32_t *nthreads;              /* threads that have not ended: the one that makes it 0 exits the process */
+    /* Threads that have not ended: the one that makes it 0 exits the process. */
+    uint32_t *nthreads;
     void (*start_thread)(void *);    /* the libc's first function in a thread; argument: struct pthread */
 
     uint32_t map_tls_offset; /* in struct link_map: where the module's static TLS block lies, from the TCB */
@@ -54,9 +55,9 @@ void libc_init(void);
 
 /*
  * Before the first thread: creates and joins one thread through the libc, so that it stops believing that the
- * process is single-threaded (malloc, stdio), installs its signal handlers, and shows us a thread of its making, in
- * which everything is verified.  Again in a fork's child, where the libc believes it is single-threaded once more.
- * 0, or a negative errno if no thread can be made at all.
+ * process is single-threaded (malloc, stdio), installs its signal handlers, and shows us a thread of its
+ * making, in which everything is verified.  Again in a fork's child, where the libc believes it is
+ * single-threaded once more.  0, or a negative errno if no thread can be made at all.
  */
 int libc_prime(void);
 
@@ -66,9 +67,10 @@ void *libc_symbol(const char *name);
 /*
  * libc_real(pthread_join)(...): the libc's function of that name, with its type.
  *
- * Each use puts a reference into a section of its own, and libc_init() looks all of them up: dlsym takes the loader's
- * lock, which dlopen holds while it runs constructors.  One that waits for a thread would wait for ever if that thread
- * had something to look up.  A use before libc_init() (an interposed malloc's, say) looks its own up.
+ * Each use puts a reference into a section of its own, and libc_init() looks all of them up: dlsym takes the
+ * loader's lock, which dlopen holds while it runs constructors.  One that waits for a thread would wait for
+ * ever if that thread had something to look up.  A use before libc_init() (an interposed malloc's, say) looks
+ * its own up.
  */
 struct libc_ref {
     const char *name;
@@ -103,7 +105,8 @@ void libc_thread_failed(uintptr_t tcb);
 bool libc_count_up(void);   /* false: there was none; the process is in exit() */
 bool libc_count_down(void); /* whether that was the last one: the caller calls exit(0) */
 
-/* The calling thread's block of static TLS that belongs to the module which `address` is in; NULL: it has none. */
+/* The calling thread's block of static TLS that belongs to the module which `address` is in; NULL: it has
+ * none. */
 void *libc_static_tls(const void *address);
 
 /* C++ thread_local destructors of the calling thread. */

@@ -36,8 +36,8 @@ struct lwp_identity {
  *   map                stack                                          tcb
  *   | guard            | stack grows down ...... | static TLS | struct pthread | struct lwp |
  *
- * The kernel clears the tid in struct pthread when the LWP is gone (CLONE_CHILD_CLEARTID): until then nothing of this
- * may be reused or unmapped.
+ * The kernel clears the tid in struct pthread when the LWP is gone (CLONE_CHILD_CLEARTID): until then nothing
+ * of this may be reused or unmapped.
  */
 struct lwp {
     uintptr_t tcb;
@@ -65,12 +65,14 @@ struct lwp {
 /* Kernel's id of the LWP; 0 once it is gone. */
 uint32_t *lwp_tid_word(const struct lwp *lwp);
 
-/* ---- stack.c: stack + TLS pairs ------------------------------------------------------------------------------- */
+/* ---- stack.c: stack + TLS pairs
+ * ------------------------------------------------------------------------------- */
 
 /* A stack of at least this size and guard, with an initialised TLS block; -EAGAIN, -EINVAL (too small). */
 int stack_get(const struct thr_attr *attr, struct lwp **out);
 
-/* Gives it back; the LWP may still be on its way out.  A user's stack is only stripped of its TLS: it must be gone. */
+/* Gives it back; the LWP may still be on its way out.  A user's stack is only stripped of its TLS: it must
+ * be gone. */
 void stack_put(struct lwp *lwp);
 
 void stack_trim(struct lwp *lwp);
@@ -81,7 +83,8 @@ void stack_put_in_child(struct lwp *lwp); /* the pair of an LWP that the child d
 void stack_lock_for_fork(void);
 void stack_unlock_after_fork(void);
 
-/* ---- one source each ------------------------------------------------------------------------------------------ */
+/* ---- one source each
+ * ------------------------------------------------------------------------------------------ */
 
 /* A thread waiting for its go word, made by the libc. */
 int lwp_libc_create(const struct thr_attr *attr, struct thr **out);
@@ -107,10 +110,12 @@ void lwp_park_again(struct thr *thr); /* or puts it back */
 /* At the end of a thread's last code: whether its LWP may serve another thread. */
 bool lwp_reusable(struct thr *thr);
 
-/* Parks the calling LWP, whose thread has said EXITED; true: the descriptor has a new thread; false: it is to end. */
+/* Parks the calling LWP, whose thread has said EXITED; true: the descriptor has a new thread; false: it is
+ * to end. */
 bool lwp_park(struct lwp *lwp, bool detached);
 
-/* ---- lwp_identity.c: what the kernel says of the calling thread ------------------------------------------------ */
+/* ---- lwp_identity.c: what the kernel says of the calling thread
+ * ------------------------------------------------ */
 
 bool lwp_identity_init(void);               /* before the first thread; false: LWPs cannot be reused */
 bool lwp_identity(struct lwp_identity *id); /* false: the kernel may not be asked, or filters: no reuse */

@@ -1,15 +1,15 @@
 /*
- * What the kernel says of a thread, compared before an LWP is parked and before it is given to a creator: its name,
- * no_new_privs, and whether system calls are filtered.
+ * What the kernel says of a thread, compared before an LWP is parked and before it is given to a creator: its
+ * name, no_new_privs, and whether system calls are filtered.
  *
- * taint.c notices the changes that go through the libc.  These three are made behind its back too: names through
- * /proc, sandboxes by a system call of their own (inline assembly).  A thread must not escape its creator's sandbox, so
- * creator and LWP are asked.
+ * taint.c notices the changes that go through the libc.  These three are made behind its back too: names
+ * through /proc, sandboxes by a system call of their own (inline assembly).  A thread must not escape its
+ * creator's sandbox, so creator and LWP are asked.
  *
- * But prctl() under a filter that does not expect it may kill the program, and a filter that is added to one which is
- * there already changes none of the answers.  So LWPs are reused only while no filter is known: not in a process
- * that starts under one, and no longer once one is installed through the libc.  What remains is a filter that is
- * installed by inline assembly and kills for prctl(): it kills at the next creation.
+ * But prctl() under a filter that does not expect it may kill the program, and a filter that is added to one
+ * which is there already changes none of the answers.  So LWPs are reused only while no filter is known: not in
+ * a process that starts under one, and no longer once one is installed through the libc.  What remains is a
+ * filter that is installed by inline assembly and kills for prctl(): it kills at the next creation.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -39,7 +39,8 @@ bool lwp_identity_same(const struct lwp_identity *a, const struct lwp_identity *
 
 void lwp_identity_filtered(void) {
     a32_store(&filtered, 1); /* relaxed: as below */
-    a32_store(&may_ask, 0);  /* relaxed: the calling thread sees it; others, if they are filtered as well, soon */
+    /* Relaxed: the calling thread sees it; others, if they are filtered as well, soon. */
+    a32_store(&may_ask, 0);
 }
 
 static bool filter_in_force(void) {
@@ -54,7 +55,8 @@ static bool filter_in_force(void) {
 }
 
 bool lwp_identity_init(void) {
-    bool may = !a32_load(&filtered) && !filter_in_force(); /* relaxed; not even a look at /proc under a filter */
+    /* Relaxed; not even a look at /proc under a filter. */
+    bool may = !a32_load(&filtered) && !filter_in_force();
     a32_store(&may_ask, may); /* relaxed: no other thread of ours exists */
     return may;
 }

@@ -1,8 +1,8 @@
 /*
  * LWPs made by the libc's own pthread_create: the fall-back that works on every libc.
  *
- * The thread exists before we know where its descriptor is, so it waits for its go word.  It is always joinable to
- * the libc; a detached thread of ours detaches itself at its end.
+ * The thread exists before we know where its descriptor is, so it waits for its go word.  It is always joinable
+ * to the libc; a detached thread of ours detaches itself at its end.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

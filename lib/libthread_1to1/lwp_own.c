@@ -1,10 +1,11 @@
 /*
  * LWPs of our own making.
  *
- * The LWP is cloned straight into the libc's own first function of a thread, with a control block that says what the
- * libc's pthread_create would have said: that gives it rseq, robust list, ctype and stdio state, C++ destructors and
- * the release of malloc's per-thread cache at its end, none of which we could do from outside.  It is on the libc's
- * list of threads and in its count, so dlopen of initial-exec TLS, setuid, debuggers and fork see it.
+ * The LWP is cloned straight into the libc's own first function of a thread, with a control block that says
+ * what the libc's pthread_create would have said: that gives it rseq, robust list, ctype and stdio state, C++
+ * destructors and the release of malloc's per-thread cache at its end, none of which we could do from outside.
+ * It is on the libc's list of threads and in its count, so dlopen of initial-exec TLS, setuid, debuggers and
+ * fork see it.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

@@ -1,14 +1,15 @@
 /*
  * LWPs whose thread has exited, parked and given to new threads: a creation costs a wake-up.
  *
- * Guarantee: a new thread cannot tell that its LWP had another before it.  So an LWP is reused only if nothing is left
- * in it that the kernel keeps and we cannot put back (lwp_reusable), for a creator whose threads would inherit
- * just what the LWP has (breed, epoch: taint.c), with the same stack; and its memory is made as new (tls_reset.c).
+ * Guarantee: a new thread cannot tell that its LWP had another before it.  So an LWP is reused only if nothing
+ * is left in it that the kernel keeps and we cannot put back (lwp_reusable), for a creator whose threads would
+ * inherit just what the LWP has (breed, epoch: taint.c), with the same stack; and its memory is made as new
+ * (tls_reset.c).
  *
- * A parked LWP is on the libc's list of threads (it takes part in setuid, and dlopen of initial-exec TLS fills its
- * block), is not counted as a thread of the process (the last thread's end exits it), blocks all signals, and has no
- * handle.  It spins for a moment, since who creates short threads creates many, then sleeps, and ends after a
- * while without work.
+ * A parked LWP is on the libc's list of threads (it takes part in setuid, and dlopen of initial-exec TLS fills
+ * its block), is not counted as a thread of the process (the last thread's end exits it), blocks all signals,
+ * and has no handle.  It spins for a moment, since who creates short threads creates many, then sleeps, and
+ * ends after a while without work.
  *
  *   work      set by                            meaning
  *   NONE      the LWP before it says EXITED     busy with its thread, or parked
@@ -16,9 +17,9 @@
  *   LEAVE     trimming                          end; the LWP releases its own stack
  *   REAPED    drain, fork's child               end; the setter waits for it and releases the stack
  *
- * Who owns an LWP: its thread until EXITED; then the reaper (joiner, or the thread itself if detached), who puts it in
- * the pool; whoever takes it out of the pool after that.  The LWP touches nothing but `work` and its own TLS after
- * EXITED; the descriptor is the owner's.
+ * Who owns an LWP: its thread until EXITED; then the reaper (joiner, or the thread itself if detached), who
+ * puts it in the pool; whoever takes it out of the pool after that.  The LWP touches nothing but `work` and its
+ * own TLS after EXITED; the descriptor is the owner's.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -58,7 +59,8 @@ uint32_t lwp_epoch(void) {
     return a32_load_acquire(&epoch);
 }
 
-/* ---- the pool ------------------------------------------------------------------------------------------------ */
+/* ---- the pool
+ * ------------------------------------------------------------------------------------------------ */
 
 static struct lwp *lwp_of(struct list *link) {
     return list_entry(link, struct lwp, link);
@@ -125,7 +127,8 @@ struct thr *lwp_parked_get(const struct thr_attr *attr) {
         return NULL;
     lock_take(&lock);
     struct lwp *lwp = find_locked(attr, thr_self()->breed, &mine);
-    if (!list_empty(&pool) && oldest_locked()->epoch != a32_load_acquire(&epoch)) { /* pairs with lwp_new_epoch */
+    /* Pairs with lwp_new_epoch. */
+    if (!list_empty(&pool) && oldest_locked()->epoch != a32_load_acquire(&epoch)) {
         drop = oldest_locked();
         take_locked(drop);
     }
@@ -157,7 +160,8 @@ void lwp_park_again(struct thr *thr) {
     pool_put(thr->lwp);
 }
 
-/* ---- the LWP's side ------------------------------------------------------------------------------------------ */
+/* ---- the LWP's side
+ * ------------------------------------------------------------------------------------------ */
 
 static bool cpu_time_small(struct lwp *lwp) {
     lwp->active_ns += clock_now_ns() - lwp->started_ns;
@@ -240,7 +244,8 @@ bool lwp_park(struct lwp *lwp, bool detached) {
     return false;
 }
 
-/* ---- the reaper's side ---------------------------------------------------------------------------------------- */
+/* ---- the reaper's side
+ * ---------------------------------------------------------------------------------------- */
 
 void lwp_reap(struct thr *thr) {
     if (thr->lwp->parking)
@@ -263,7 +268,8 @@ bool lwp_drain(void) {
     }
 }
 
-/* ---- fork ---------------------------------------------------------------------------------------------------- */
+/* ---- fork
+ * ---------------------------------------------------------------------------------------------------- */
 
 void lwp_pool_lock_for_fork(void) {
     lock_take(&lock);

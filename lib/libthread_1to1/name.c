@@ -1,8 +1,8 @@
 /*
  * pthread_setname_np, pthread_getname_np: the kernel's name of an LWP, 15 bytes and a NUL.
  *
- * For the caller itself by prctl; for another thread through /proc/self/task/TID/comm, the only way there is.  Without
- * /proc (a chroot) another thread's name is out of reach, and open's error says so, as in the libc.
+ * For the caller itself by prctl; for another thread through /proc/self/task/TID/comm, the only way there is.
+ * Without /proc (a chroot) another thread's name is out of reach, and open's error says so, as in the libc.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

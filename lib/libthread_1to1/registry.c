@@ -1,20 +1,20 @@
 /*
  * The table of all threads that have a handle.
  *
- * Guarantee: whether a handle names a thread that is not reaped is known without touching the memory that it points
- * to, in any context, signal handlers included (pthread_kill is async-signal-safe).
+ * Guarantee: whether a handle names a thread that is not reaped is known without touching the memory that it
+ * points to, in any context, signal handlers included (pthread_kill is async-signal-safe).
  *
- * A lock around a list would do that only if every holder blocked signals: two system calls at each create and join.
- * So look-ups are lock-free: the handles lie in a hash table with open addressing whose slots are written under the
- * lock and read without it.  A table that grows too full is replaced; smaller ones are kept, since a reader may be in
- * there (their sizes add up to less than the current one's); of the same size there are two, which take turns.  A slot
- * is EMPTY, GONE (was in use: a probe goes on), or a handle.
+ * A lock around a list would do that only if every holder blocked signals: two system calls at each create and
+ * join.  So look-ups are lock-free: the handles lie in a hash table with open addressing whose slots are
+ * written under the lock and read without it.  A table that grows too full is replaced; smaller ones are kept,
+ * since a reader may be in there (their sizes add up to less than the current one's); of the same size there
+ * are two, which take turns.  A slot is EMPTY, GONE (was in use: a probe goes on), or a handle.
  *
- * What a look-up guarantees is that the handle was live at one moment during the call.  To act on a thread (signal
- * it, read its tid) the caller takes the thread's hold lock as well: the thread takes it before it ends, a reaper
- * before it frees the descriptor.  The owner takes its own hold with signals enabled, everybody else with signals
- * blocked: so a handler never waits for a lock that the code it interrupted holds, except its own thread's, and on its
- * own thread registry_get takes nothing.
+ * What a look-up guarantees is that the handle was live at one moment during the call.  To act on a thread
+ * (signal it, read its tid) the caller takes the thread's hold lock as well: the thread takes it before it
+ * ends, a reaper before it frees the descriptor.  The owner takes its own hold with signals enabled, everybody
+ * else with signals blocked: so a handler never waits for a lock that the code it interrupted holds, except its
+ * own thread's, and on its own thread registry_get takes nothing.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -79,8 +79,8 @@ static void table_insert(struct table *t, uint64_t handle) {
 }
 
 /*
- * Twice the size, or the same without the GONE slots if those are what fills it: then two tables take turns, and a
- * reader that was held up in one long enough to see it made anew sees the generation change too.
+ * Twice the size, or the same without the GONE slots if those are what fills it: then two tables take turns,
+ * and a reader that was held up in one long enough to see it made anew sees the generation change too.
  */
 static int table_grow_locked(void) {
     size_t slots = count * 4 > table->slots ? table->slots * 2 : table->slots;
@@ -194,7 +194,8 @@ int registry_each(int (*fn)(struct thr *thr, void *arg), void *arg) {
     return r;
 }
 
-/* ---- threads of others --------------------------------------------------------------------------------------- */
+/* ---- threads of others
+ * --------------------------------------------------------------------------------------- */
 
 static pthread_key_t foreign_key; /* one of the libc's: its destructor runs in threads that the libc made */
 static bool foreign_key_made;
@@ -228,7 +229,8 @@ void registry_init(void) {
     registry_adopt(thr_self());
 }
 
-/* ---- fork ---------------------------------------------------------------------------------------------------- */
+/* ---- fork
+ * ---------------------------------------------------------------------------------------------------- */
 
 void registry_lock_for_fork(void) {
     lock_take(&lock);

@@ -1,8 +1,8 @@
 /*
  * Scheduling: policy, priority and CPU affinity of a thread, its CPU clock, concurrency level, yield.
  *
- * All of it is the kernel's per LWP, asked for afresh each time: the libc keeps copies of policy and priority, which
- * go stale when sched_setscheduler is called beside it.  What changes an LWP marks it as unfit for reuse.
+ * All of it is the kernel's per LWP, asked for afresh each time: the libc keeps copies of policy and priority,
+ * which go stale when sched_setscheduler is called beside it.  What changes an LWP marks it as unfit for reuse.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -16,7 +16,8 @@
 #include "target.h"
 #include "thr.h"
 
-/* ---- policy and priority --------------------------------------------------------------------------------------- */
+/* ---- policy and priority
+ * --------------------------------------------------------------------------------------- */
 
 THR_EXPORT int pthread_getschedparam(pthread_t t, int *policy, struct sched_param *param) {
     struct target target;
@@ -56,13 +57,15 @@ THR_EXPORT int pthread_setschedprio(pthread_t t, int priority) {
     return change(t, SYS_sched_setparam, (long)&param, 0);
 }
 
-/* ---- affinity -------------------------------------------------------------------------------------------------- */
+/* ---- affinity
+ * -------------------------------------------------------------------------------------------------- */
 
 THR_EXPORT int pthread_setaffinity_np(pthread_t t, size_t size, const cpu_set_t *cpus) {
     return change(t, SYS_sched_setaffinity, (long)size, (long)cpus);
 }
 
-/* The kernel writes as many bytes as it has CPUs for and says how many; the rest of the user's set is cleared. */
+/* The kernel writes as many bytes as it has CPUs for and says how many; the rest of the user's set is
+ * cleared. */
 THR_EXPORT int pthread_getaffinity_np(pthread_t t, size_t size, cpu_set_t *cpus) {
     struct target target;
     int err = target_take(t, &target);
@@ -76,9 +79,11 @@ THR_EXPORT int pthread_getaffinity_np(pthread_t t, size_t size, cpu_set_t *cpus)
     return 0;
 }
 
-/* ---- the rest -------------------------------------------------------------------------------------------------- */
+/* ---- the rest
+ * -------------------------------------------------------------------------------------------------- */
 
-/* A clock id of the kernel's: the complement of the LWP's id, then bits that say 'scheduler time of one thread'. */
+/* A clock id of the kernel's: the complement of the LWP's id, then bits that say 'scheduler time of one
+ * thread'. */
 THR_EXPORT int pthread_getcpuclockid(pthread_t t, clockid_t *clock) {
     struct target target;
     int err = target_take(t, &target);
@@ -104,7 +109,8 @@ THR_EXPORT int pthread_setconcurrency(int level) {
     return 0;
 }
 
-/* The headers turn calls of pthread_yield into calls of sched_yield, and a definition of it as well: hence the label. */
+/* The headers turn calls of pthread_yield into calls of sched_yield, and a definition of it as well: hence
+ * the label. */
 int yield_by_its_old_name(void) __asm__("pthread_yield");
 
 THR_EXPORT int yield_by_its_old_name(void) {

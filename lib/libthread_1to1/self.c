@@ -1,8 +1,8 @@
 /*
  * pthread_self, pthread_equal.
  *
- * A pthread_t is the address of the thread's TCB, as in the libc: programs pass handles of ours to functions of the
- * libc and back, and the libc's own threads have handles of the same kind.
+ * A pthread_t is the address of the thread's TCB, as in the libc: programs pass handles of ours to functions of
+ * the libc and back, and the libc's own threads have handles of the same kind.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

@@ -61,9 +61,9 @@ static inline bool spinwait_changed(struct spinwait *s, const uint32_t *word, ui
 }
 
 /*
- * For an event that another thread will bring about: about 10 us, what a sleep and a wake-up cost both sides (20 us
- * where the other CPU of a virtual machine has gone idle).  With less, two threads that wait for each other in turn fall
- * into a rhythm in which each sleeps because the other does.
+ * For an event that another thread will bring about: about 10 us, what a sleep and a wake-up cost both sides
+ * (20 us where the other CPU of a virtual machine has gone idle).  With less, two threads that wait for each
+ * other in turn fall into a rhythm in which each sleeps because the other does.
  */
 static inline bool spinwait_event(struct spinwait *s, const uint32_t *word, uint32_t value) {
     return spinwait_looks(s, word, value, SPINWAIT_EVENT_LOOKS);

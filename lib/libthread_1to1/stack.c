@@ -1,9 +1,10 @@
 /*
  * Stack + TLS pairs, and a cache of those whose LWPs have gone.
  *
- * Making a pair costs a mapping, a guard, the first page faults, and the loader's work on the TLS block; a cached
- * one costs the TLS block's initialisation only.  Pairs go into the cache while their LWP is still on its way out
- * (it runs on that very stack): a pair is free once the kernel has cleared its tid word, and is looked at no sooner.
+ * Making a pair costs a mapping, a guard, the first page faults, and the loader's work on the TLS block; a
+ * cached one costs the TLS block's initialisation only.  Pairs go into the cache while their LWP is still on
+ * its way out (it runs on that very stack): a pair is free once the kernel has cleared its tid word, and is
+ * looked at no sooner.
  *
  * The cache is last in, first out (warm stacks) and bounded in bytes of address space; what does not fit is
  * unmapped, oldest first, by whoever next puts or gets a pair.
@@ -50,7 +51,8 @@ static bool gone(const struct lwp *lwp) {
     return a32_load_acquire(lwp_tid_word(lwp)) == 0; /* pairs with the kernel's clearing as the LWP exits */
 }
 
-/* ---- layout -------------------------------------------------------------------------------------------------- */
+/* ---- layout
+ * -------------------------------------------------------------------------------------------------- */
 
 /* Places struct lwp, struct pthread and the static TLS block at the top of the stack. */
 static struct lwp *lay_out(void *stack, size_t stack_size) {
@@ -86,11 +88,13 @@ static int tls_make(struct lwp *lwp) {
     *libc_field(tcb, uint8_t, report_events) = *libc_field(mine, uint8_t, report_events);
     *libc_field(tcb, uint32_t, flags) = libc_abi.rseq_flags;
     *libc_field(tcb, void *, robust_head) = libc_field(tcb, void *, robust_head);
-    *libc_field(tcb, uint32_t, setxid_futex) = UINT32_MAX; /* whoever changes user ids waits until it has started */
+    /* Whoever changes user ids waits until it has started. */
+    *libc_field(tcb, uint32_t, setxid_futex) = UINT32_MAX;
     return 0;
 }
 
-/* ---- mapping ------------------------------------------------------------------------------------------------- */
+/* ---- mapping
+ * ------------------------------------------------------------------------------------------------- */
 
 static int map_new(const struct thr_attr *attr, struct lwp **out) {
     size_t guard = whole_pages(attr->guard_size), size = whole_pages(attr->stack_size);
@@ -131,7 +135,8 @@ static void unmap(struct lwp *lwp) {
     munmap(lwp->map, lwp->map_size);
 }
 
-/* ---- the cache ----------------------------------------------------------------------------------------------- */
+/* ---- the cache
+ * ----------------------------------------------------------------------------------------------- */
 
 static struct lwp *lwp_of(struct list *link) {
     return list_entry(link, struct lwp, link);
@@ -230,8 +235,8 @@ bool stack_drain(void) {
 }
 
 /*
- * For an LWP that is about to end or to park: gives the part of its stack that lies deeper than KEEP_WARM back to the
- * kernel.  A stack that was never used so deep costs one system call that finds nothing.
+ * For an LWP that is about to end or to park: gives the part of its stack that lies deeper than KEEP_WARM back
+ * to the kernel.  A stack that was never used so deep costs one system call that finds nothing.
  */
 void stack_trim(struct lwp *lwp) {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
@@ -241,7 +246,8 @@ void stack_trim(struct lwp *lwp) {
         sys(SYS_madvise, low, top - low, MADV_DONTNEED);
 }
 
-/* ---- fork ---------------------------------------------------------------------------------------------------- */
+/* ---- fork
+ * ---------------------------------------------------------------------------------------------------- */
 
 void stack_lock_for_fork(void) {
     lock_take(&lock);
@@ -258,8 +264,9 @@ void stack_reset_in_child(void) {
 }
 
 /*
- * Frees nothing, and so gives back nothing to the kernel: a malloc of the program's own may still hold its locks for the
- * fork, since our handler in the child comes before its.  The cache has its bound again with the next stack_put.
+ * Frees nothing, and so gives back nothing to the kernel: a malloc of the program's own may still hold its
+ * locks for the fork, since our handler in the child comes before its.  The cache has its bound again with the
+ * next stack_put.
  */
 void stack_put_in_child(struct lwp *lwp) {
     a32_store(lwp_tid_word(lwp), 0); /* relaxed: no other thread exists */

@@ -1,13 +1,14 @@
 /*
  * The first and the last code in a thread.
  *
- * A thread ends in one of three ways: its start routine returns, it calls pthread_exit, or it acts on a cancellation.
- * The last two unwind the stack, the compiler's way, running C cleanup handlers and C++ destructors, down to the
- * buffer that thr_main registers with the libc; the libc's unwinding ends in its innermost such buffer, so it makes
- * no difference whether it was us or the libc (a cancellation point inside stdio, say) that began it.
+ * A thread ends in one of three ways: its start routine returns, it calls pthread_exit, or it acts on a
+ * cancellation.  The last two unwind the stack, the compiler's way, running C cleanup handlers and C++
+ * destructors, down to the buffer that thr_main registers with the libc; the libc's unwinding ends in its
+ * innermost such buffer, so it makes no difference whether it was us or the libc (a cancellation point inside
+ * stdio, say) that began it.
  *
- * After that, as in the libc: C++ thread_local destructors, then those of thread-specific data.  One of them may call
- * pthread_exit: we arrive at the same buffer again and go on with what is left.
+ * After that, as in the libc: C++ thread_local destructors, then those of thread-specific data.  One of them
+ * may call pthread_exit: we arrive at the same buffer again and go on with what is left.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

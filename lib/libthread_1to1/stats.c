@@ -34,9 +34,10 @@ static const char *source_name(void) {
 }
 
 /*
- * Some programs (all of coreutils, xz) close standard error by an exit handler, before any library's destructor runs:
- * what is to be said at exit needs a descriptor of its own.  It is high, so that no number changes for the program,
- * and used only if it is still the file that it was: a program may have closed it and got the number again.
+ * Some programs (all of coreutils, xz) close standard error by an exit handler, before any library's destructor
+ * runs: what is to be said at exit needs a descriptor of its own.  It is high, so that no number changes for
+ * the program, and used only if it is still the file that it was: a program may have closed it and got the
+ * number again.
  */
 static int kept = -1;
 static struct stat kept_file;

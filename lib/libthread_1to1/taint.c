@@ -1,15 +1,16 @@
 /*
  * Which threads are alike to the kernel.
  *
- * A new LWP inherits from its creator what the kernel keeps per thread: name, affinity, policy, nice, timer slack,
- * credentials, sandbox.  An LWP that is reused must look as if it had just been cloned by its new creator.  So every
- * thread has a breed: a number that it inherits, and that changes to a new one whenever the thread's inheritable
- * state is changed.  A creator takes a parked LWP only of its own breed.  A change whose target is not known (a
- * process group, a thread id that is nobody's) starts a new epoch, in which no older LWP is reused.
+ * A new LWP inherits from its creator what the kernel keeps per thread: name, affinity, policy, nice, timer
+ * slack, credentials, sandbox.  An LWP that is reused must look as if it had just been cloned by its new
+ * creator.  So every thread has a breed: a number that it inherits, and that changes to a new one whenever the
+ * thread's inheritable state is changed.  A creator takes a parked LWP only of its own breed.  A change whose
+ * target is not known (a process group, a thread id that is nobody's) starts a new epoch, in which no older LWP
+ * is reused.
  *
- * The changes are seen as they are made: every libc function that makes one is interposed here, and syscall() too.
- * What cannot be seen is a change from outside (taskset on a running program) or by inline assembly; name and sandbox
- * are asked of the kernel as well (lwp_identity.c).
+ * The changes are seen as they are made: every libc function that makes one is interposed here, and syscall()
+ * too.  What cannot be seen is a change from outside (taskset on a running program) or by inline assembly; name
+ * and sandbox are asked of the kernel as well (lwp_identity.c).
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -76,7 +77,8 @@ static void taint_self(uint32_t bits) {
         result_;                                                                                             \
     })
 
-/* ---- scheduling ---------------------------------------------------------------------------------------------- */
+/* ---- scheduling
+ * ---------------------------------------------------------------------------------------------- */
 
 THR_EXPORT int sched_setaffinity(pid_t tid, size_t size, const cpu_set_t *cpus) {
     return CHANGING(tid, libc_real(sched_setaffinity)(tid, size, cpus));
@@ -104,7 +106,8 @@ THR_EXPORT int nice(int inc) {
     return libc_real(nice)(inc);
 }
 
-/* ---- signals and timers -------------------------------------------------------------------------------------- */
+/* ---- signals and timers
+ * -------------------------------------------------------------------------------------- */
 
 THR_EXPORT int sigaltstack(const stack_t *restrict stack, stack_t *restrict old) {
     int r = libc_real(sigaltstack)(stack, old);
@@ -128,7 +131,8 @@ THR_EXPORT int timer_create(clockid_t clock, struct sigevent *restrict event, ti
     return libc_real(timer_create)(clock, event, timer);
 }
 
-/* ---- credentials and sandboxes ------------------------------------------------------------------------------- */
+/* ---- credentials and sandboxes
+ * ------------------------------------------------------------------------------- */
 
 THR_EXPORT int setfsuid(uid_t uid) {
     taint_self(TAINT_CREDENTIAL);
@@ -158,9 +162,9 @@ static int count_one(struct thr *thr, void *arg) {
 }
 
 /*
- * A namespace of users refuses a process that has a second LWP, be it a parked one, or one that has cleared its id but
- * not left the kernel's list yet.  So the parked ones are ended first; and if this is the only thread, a refusal is
- * believed only after the leaving have had some milliseconds.
+ * A namespace of users refuses a process that has a second LWP, be it a parked one, or one that has cleared its
+ * id but not left the kernel's list yet.  So the parked ones are ended first; and if this is the only thread, a
+ * refusal is believed only after the leaving have had some milliseconds.
  */
 static int enter(int (*call)(void *), void *arg) {
     int threads = 0, r;

@@ -22,9 +22,9 @@ struct target {
 };
 
 /*
- * The kernel's id of a thread that is held and alive.  The thread writes it into its descriptor as it starts; its
- * creator may be here before that.  The kernel has stored the id of an LWP of ours before pthread_create returned; for
- * one that the libc made, the thread itself is waited for.
+ * The kernel's id of a thread that is held and alive.  The thread writes it into its descriptor as it starts;
+ * its creator may be here before that.  The kernel has stored the id of an LWP of ours before pthread_create
+ * returned; for one that the libc made, the thread itself is waited for.
  */
 static inline uint32_t target_tid(struct thr *thr) {
     uint32_t tid = a32_load_acquire(&thr->tid); /* acquire: pairs with the release in thr_main */

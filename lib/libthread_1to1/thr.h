@@ -1,15 +1,15 @@
 /*
  * thr: what libthread_1to1 knows of one thread, and how its files find it.
  *
- * A thread is an LWP (a kernel thread).  Its descriptor, struct thr, is an initial-exec __thread variable of this
- * library, so it lies at the same distance from the thread pointer in every thread of the process, whoever made the
- * thread: pthread_t, the address of the libc's TCB, leads to it by an addition.  An all-zero descriptor is a thread
- * that this library did not make (main; the libc's own helpers for SIGEV_THREAD, aio, getaddrinfo_a): everything
- * works there too, or says so.
+ * A thread is an LWP (a kernel thread).  Its descriptor, struct thr, is an initial-exec __thread variable of
+ * this library, so it lies at the same distance from the thread pointer in every thread of the process, whoever
+ * made the thread: pthread_t, the address of the libc's TCB, leads to it by an addition.  An all-zero
+ * descriptor is a thread that this library did not make (main; the libc's own helpers for SIGEV_THREAD, aio,
+ * getaddrinfo_a): everything works there too, or says so.
  *
  * A thread's life, file by file: create.c (allocate, prepare, start) -> lwp_*.c (where the LWP comes from) ->
- * start.c (first and last code that runs in it; exit) -> join.c (join, detach, reap).  registry.c knows all threads;
- * libc.c is everything that we know about the libc's inside; init.c starts us up.
+ * start.c (first and last code that runs in it; exit) -> join.c (join, detach, reap).  registry.c knows all
+ * threads; libc.c is everything that we know about the libc's inside; init.c starts us up.
  *
  * Order of locks: lib/base/lock.h.
  */
@@ -26,7 +26,8 @@
 #include "lock.h"
 #include "tcb.h"
 
-/* A symbol that programs bind to.  Calls from inside this library bind to it directly (-Bsymbolic-functions). */
+/* A symbol that programs bind to.  Calls from inside this library bind to it directly
+ * (-Bsymbolic-functions). */
 #define THR_EXPORT __attribute__((visibility("default")))
 
 /* Another exported name for a function: THR_ALIAS(__pthread_mutex_lock, pthread_mutex_lock). */
@@ -55,7 +56,8 @@
 enum thr_life { THR_FOREIGN, THR_JOINABLE, THR_DETACHED, THR_EXITED, THR_REAPED };
 
 struct thr {
-    uint32_t tid;  /* kernel's id; 0: not asked yet.  Written by its own thread and, before it runs, its creator */
+    /* Kernel's id; 0: not asked yet.  Written by its own thread and, before it runs, its creator. */
+    uint32_t tid;
     uint32_t life; /* enum thr_life; a umtx word */
 
     /* Written by the creator before the thread runs, then read by the thread. */
@@ -86,14 +88,16 @@ struct thr {
     struct lwp *lwp; /* its stack and LWP (lwp.h); NULL: the libc made it */
 
     uint32_t taint; /* enum thr_taint bits: why the LWP must not be reused (thr_taint) */
-    uint32_t breed; /* which state that a clone inherits the thread has: threads of one breed are alike (taint.c) */
+    /* Which state that a clone inherits the thread has: threads of one breed are alike (taint.c). */
+    uint32_t breed;
 
     struct key_values keys; /* key.c: thread-specific values */
 };
 
 enum { THR_GO_WAIT, THR_GO_RUN, THR_GO_ABORT };
 
-/* Why an LWP is unfit for another thread: what the kernel keeps for it was changed, and a new one would not have it. */
+/* Why an LWP is unfit for another thread: what the kernel keeps for it was changed, and a new one would not
+ * have it. */
 enum thr_taint {
     TAINT_NAME = 1,        /* pthread_setname_np, prctl(PR_SET_NAME) */
     TAINT_SCHED = 2,       /* affinity, policy, priority, nice, timer slack */
@@ -135,7 +139,8 @@ static inline uint32_t thr_tid(void) {
     return likely(tid != 0) ? tid : thr_tid_slow();
 }
 
-/* ---- registry.c: all threads that have a handle -------------------------------------------------------------- */
+/* ---- registry.c: all threads that have a handle
+ * -------------------------------------------------------------- */
 
 int registry_add(struct thr *thr); /* 0, or -EAGAIN: no memory */
 void registry_remove(struct thr *thr);
@@ -145,8 +150,9 @@ bool registry_has(pthread_t t);
 
 /*
  * The descriptor of a thread that is not reaped, held so: until registry_put() it is not reaped, and while
- * thr->alive its LWP stays and thr->tid is its own.  NULL: no such thread (ESRCH).  Signals are blocked between the
- * two and the thread's own exit waits: do little.  Contexts: any, signal handlers included (pthread_kill is).
+ * thr->alive its LWP stays and thr->tid is its own.  NULL: no such thread (ESRCH).  Signals are blocked between
+ * the two and the thread's own exit waits: do little.  Contexts: any, signal handlers included (pthread_kill
+ * is).
  */
 struct thr *registry_get(pthread_t t);
 void registry_put(struct thr *thr);
@@ -166,7 +172,8 @@ void registry_unlock_after_fork(void);
 void registry_each_in_child(int (*fn)(struct thr *thr, void *arg), void *arg);
 void registry_reset(void); /* in the child: only the calling thread is left */
 
-/* ---- cancel.c ------------------------------------------------------------------------------------------------ */
+/* ---- cancel.c
+ * ------------------------------------------------------------------------------------------------ */
 
 /* Acts on a cancellation: unwinds the stack and ends the thread with PTHREAD_CANCELED. */
 _Noreturn void thr_cancel_act(void);
@@ -174,32 +181,38 @@ _Noreturn void thr_cancel_act(void);
 /* From the constructor: finds the libc's cancel word.  Points called before are plain system calls. */
 void thr_cancel_init(void);
 
-/* ---- create.c ------------------------------------------------------------------------------------------------ */
+/* ---- create.c
+ * ------------------------------------------------------------------------------------------------ */
 
 /* pthread_create's work and thrd_create's: the start function is `start`, or `start_c11` if that is NULL.
  * 0 or a negative errno. */
 int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), int (*start_c11)(void *),
                void *arg);
 
-/* ---- join.c -------------------------------------------------------------------------------------------------- */
+/* ---- join.c
+ * -------------------------------------------------------------------------------------------------- */
 
 /* Releases all that a thread had; it has EXITED, and the caller alone knows its handle. */
 void thr_reap(struct thr *thr);
 
-/* ---- start.c ------------------------------------------------------------------------------------------------- */
+/* ---- start.c
+ * ------------------------------------------------------------------------------------------------- */
 
 /* The first function of ours in a new LWP, whoever made it; returns when the thread has ended. */
 void *thr_main(void *thr);
 
-/* ---- init.c -------------------------------------------------------------------------------------------------- */
+/* ---- init.c
+ * -------------------------------------------------------------------------------------------------- */
 
-/* Everything that the first pthread_create needs (the libc primed, its inside looked up); 0 or a negative errno. */
+/* Everything that the first pthread_create needs (the libc primed, its inside looked up); 0 or a negative
+ * errno. */
 int thr_init_threads(void);
 
 /* ODONATA_VERBOSE: 0 quiet, 1 says at exit and at start what runs and why. */
 extern int thr_verbose __attribute__((visibility("hidden")));
 
-/* Whether a kernel feature may be used: false when ODONATA_DISABLE lists its name (tests force fall-backs so). */
+/* Whether a kernel feature may be used: false when ODONATA_DISABLE lists its name (tests force fall-backs
+ * so). */
 bool thr_feature(const char *name);
 
 #endif

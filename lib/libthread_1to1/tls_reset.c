@@ -1,10 +1,10 @@
 /*
  * tls_reset.h: per-thread memory, made as new.
  *
- * The loader tells where each module's TLS block of the calling thread lies (dl_iterate_phdr); its initial image is
- * in the module.  A module whose block was never touched has none yet, and gets a fresh one when it is.  Most programs
- * have TLS in the libc and in this library only: that nothing else has any is remembered until a module is loaded or
- * unloaded.
+ * The loader tells where each module's TLS block of the calling thread lies (dl_iterate_phdr); its initial
+ * image is in the module.  A module whose block was never touched has none yet, and gets a fresh one when it
+ * is.  Most programs have TLS in the libc and in this library only: that nothing else has any is remembered
+ * until a module is loaded or unloaded.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

@@ -10,10 +10,10 @@
 bool libc_state_resettable(void);
 
 /*
- * Gives every __thread variable of the program and its libraries its initial value again in the calling thread, and
- * the libc's per-thread state that a program can see: errno, h_errno, locale, the buffers of strerror and strsignal,
- * dlerror.  Spared are the libc's and the loader's own variables (malloc's cache) and this library's.
- * After the thread's last destructor; no user code runs in between.
+ * Gives every __thread variable of the program and its libraries its initial value again in the calling thread,
+ * and the libc's per-thread state that a program can see: errno, h_errno, locale, the buffers of strerror and
+ * strsignal, dlerror.  Spared are the libc's and the loader's own variables (malloc's cache) and this
+ * library's.  After the thread's last destructor; no user code runs in between.
  */
 void tls_reset(void);
 

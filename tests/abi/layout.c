@@ -1,8 +1,9 @@
 /* not under: asan, tsan */
 /*
- * The layout of the objects that programs hold: sizes, alignments, the bytes of static initialisers, and the fields that
- * a compiled program or another libc's process may look at.  They are the platform's ABI, x86-64 and aarch64 differ.
- * The second half runs twice, on the libc's functions and on ours, and compares what the init functions write.
+ * The layout of the objects that programs hold: sizes, alignments, the bytes of static initialisers, and the
+ * fields that a compiled program or another libc's process may look at.  They are the platform's ABI, x86-64
+ * and aarch64 differ.  The second half runs twice, on the libc's functions and on ours, and compares what the
+ * init functions write.
  */
 #include <pthread.h>
 #include <semaphore.h>

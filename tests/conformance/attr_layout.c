@@ -1,7 +1,7 @@
 /*
- * The libc reads attribute objects that a program made with us, and the other way round (its own pthread_create under
- * our fall-back, SIGEV_THREAD timers, mq_notify): what one library writes, the other must read.  Run on the plain libc,
- * both are the same and the test is trivial.
+ * The libc reads attribute objects that a program made with us, and the other way round (its own pthread_create
+ * under our fall-back, SIGEV_THREAD timers, mq_notify): what one library writes, the other must read.  Run on
+ * the plain libc, both are the same and the test is trivial.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -6,8 +6,8 @@
  *   c11(result, call)   the call returns that (thrd_*, mtx_*, cnd_*, tss_*)
  *   ours(error, call)   bad, but the libc (2.36) behaves otherwise, as the comment says: ours does as POSIX has it
  *
- * Where POSIX leaves it open ("may fail"), the expected error is the libc's.  What is undefined in POSIX and breaks the
- * libc (handles of threads that are gone) is in join_stale.c.
+ * Where POSIX leaves it open ("may fail"), the expected error is the libc's.  What is undefined in POSIX and
+ * breaks the libc (handles of threads that are gone) is in join_stale.c.
  */
 #include "life.h"
 

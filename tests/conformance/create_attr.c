@@ -48,7 +48,8 @@ static void stack_sizes(void) {
         is(pthread_attr_setstacksize(&a, sizes[i]), 0, "attr_setstacksize %zu", sizes[i]);
         pthread_t t = must_create(&a, look, &s);
         ok(must_join(t) == &s, "a thread of stack size %zu runs", sizes[i]);
-        /* The libc rounds down to pages here (19 KiB asked, 16 KiB + TLS given); never more than a page less. */
+        /* The libc rounds down to pages here (19 KiB asked, 16 KiB + TLS given); never more than a page
+         * less. */
         ok(s.stack + 4096 > sizes[i], "stack size seen inside, %zu, is what was asked, %zu", s.stack, sizes[i]);
         ok(s.local >= (uintptr_t)s.addr && s.local < (uintptr_t)s.addr + s.stack, "a local lies in that stack");
         if (sizes[i] >= 65536) {

@@ -1,6 +1,7 @@
 /* alone */
 /*
- * Creation that fails for want of memory or LWPs: EAGAIN, nothing leaked, and it works again when there is room.
+ * Creation that fails for want of memory or LWPs: EAGAIN, nothing leaked, and it works again when there is
+ * room.
  */
 #include "life.h"
 

@@ -1,7 +1,7 @@
 /*
- * What the C library and the compiler keep per thread is new in every thread, however many ended before it: errno,
- * `__thread` variables (initialised and not), the locale, strerror's and other buffers, resolver state, floating
- * point environment.
+ * What the C library and the compiler keep per thread is new in every thread, however many ended before it:
+ * errno, `__thread` variables (initialised and not), the locale, strerror's and other buffers, resolver state,
+ * floating point environment.
  */
 #include "life.h"
 
@@ -95,7 +95,8 @@ static void *body(void *arg) {
 static void *rounding(void *arg) {
     volatile double one = 1, three = 3;
     int mode = fegetround();
-    int up = one / three > 0x1.5555555555555p-2; /* computed by another unit than the one fegetround asks, on x86 */
+    /* Computed by another unit than the one fegetround asks, on x86. */
+    int up = one / three > 0x1.5555555555555p-2;
     *(int *)arg = mode == FE_UPWARD || !up ? mode : -2;
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* The guard below a stack: it faults, is as large as asked, and 0 means none.  Each fault is a forked child's. */
+/* The guard below a stack: it faults, is as large as asked, and 0 means none.  Each fault is a forked
+ * child's. */
 #include "life.h"
 
 #include <limits.h>

@@ -1,6 +1,6 @@
 /*
- * How the kernel sees a thread: one task each while it lives, ids of their own, robust list and rseq registered as
- * for any thread of the libc, a working CPU clock, directories in /proc.
+ * How the kernel sees a thread: one task each while it lives, ids of their own, robust list and rseq registered
+ * as for any thread of the libc, a working CPU clock, directories in /proc.
  */
 #include "life.h"
 

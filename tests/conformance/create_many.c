@@ -1,8 +1,8 @@
 /* not under: asan */ /* it makes mappings of its own */
 /* timeout: 120 */
 /*
- * Many threads alive at once, and many one after the other, with no growth: threads that allocate, print, fail and
- * use thread-specific data and C++-like thread-exit functions.
+ * Many threads alive at once, and many one after the other, with no growth: threads that allocate, print, fail
+ * and use thread-specific data and C++-like thread-exit functions.
  */
 #include "life.h"
 

@@ -1,7 +1,7 @@
 /*
- * Confinement and credentials are a thread's own: what a thread did to itself (prctl, capset, setfsuid, seccomp,
- * unshare) is not in later threads of an unconfined creator, and what the creator did is in all its later threads:
- * no thread escapes a sandbox that its creator is in.  Each case runs in a forked child.
+ * Confinement and credentials are a thread's own: what a thread did to itself (prctl, capset, setfsuid,
+ * seccomp, unshare) is not in later threads of an unconfined creator, and what the creator did is in all its
+ * later threads: no thread escapes a sandbox that its creator is in.  Each case runs in a forked child.
  */
 #include "life.h"
 

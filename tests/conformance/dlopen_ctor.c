@@ -1,7 +1,7 @@
 /*
  * timeout: 10
- * A library's constructor creates the first thread of the process and waits for it.  dlopen holds the loader's lock
- * meanwhile, so neither the creation nor the thread may need it.
+ * A library's constructor creates the first thread of the process and waits for it.  dlopen holds the loader's
+ * lock meanwhile, so neither the creation nor the thread may need it.
  */
 #include "life.h"
 

@@ -1,4 +1,5 @@
-/* A library whose thread-local variables are allocated on first use: dlopen_tls.c opens it while threads run. */
+/* A library whose thread-local variables are allocated on first use: dlopen_tls.c opens it while threads
+ * run. */
 static __thread int value __attribute__((tls_model("global-dynamic"))) = 77;
 static __thread char text[20000] __attribute__((tls_model("global-dynamic"))) = "dynamic";
 static __thread long zero[8] __attribute__((tls_model("global-dynamic")));

@@ -1,7 +1,7 @@
 /*
- * Libraries with thread-local variables are opened while threads live (and after others have ended, whose stacks and
- * LWPs may serve again): every thread has the initial image, of static TLS and of dynamic, also after they are closed
- * and opened again, also in threads created at the very moment.
+ * Libraries with thread-local variables are opened while threads live (and after others have ended, whose
+ * stacks and LWPs may serve again): every thread has the initial image, of static TLS and of dynamic, also
+ * after they are closed and opened again, also in threads created at the very moment.
  */
 #include "life.h"
 

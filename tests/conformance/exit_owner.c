@@ -1,6 +1,6 @@
 /*
- * A thread that ends while it owns a lock leaves it locked: no later thread is taken for the owner, whatever it has in
- * common with the former one (kernel id, handle, stack).
+ * A thread that ends while it owns a lock leaves it locked: no later thread is taken for the owner, whatever it
+ * has in common with the former one (kernel id, handle, stack).
  */
 #include "life.h"
 

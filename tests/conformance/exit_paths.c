@@ -1,9 +1,10 @@
 /*
- * The ways a thread ends, and the order of what runs then: cleanup handlers from the innermost out, then functions
- * registered for the thread's end (C++ thread_local destructors), then destructors of thread-specific data.
+ * The ways a thread ends, and the order of what runs then: cleanup handlers from the innermost out, then
+ * functions registered for the thread's end (C++ thread_local destructors), then destructors of thread-specific
+ * data.
  *
- * Without unwind tables pthread_cleanup_push is a setjmp; exit_unwind.c is this file compiled with them, where it is a
- * destructor.
+ * Without unwind tables pthread_cleanup_push is a setjmp; exit_unwind.c is this file compiled with them, where
+ * it is a destructor.
  */
 #include "life.h"
 
@@ -145,7 +146,8 @@ static void *register_late(void *arg) {
     return arg;
 }
 
-/* pthread_exit within a TSD destructor: the libc's thread ends there; nothing hangs, the thread can be joined. */
+/* pthread_exit within a TSD destructor: the libc's thread ends there; nothing hangs, the thread can be
+ * joined. */
 static void exit_in_destructor(void *v) {
     note("tsd-exit");
     pthread_exit(v);
@@ -172,7 +174,8 @@ static void *set_key3(void *arg) {
     return NULL;
 }
 
-/* Inside handlers, more blocking calls are points no longer: a cancelled thread must get through its handlers. */
+/* Inside handlers, more blocking calls are points no longer: a cancelled thread must get through its
+ * handlers. */
 static void sleepy_handler(void *arg) {
     note("handler");
     usleep(1000);

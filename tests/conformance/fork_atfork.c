@@ -1,6 +1,6 @@
 /*
- * Handlers of pthread_atfork: prepare in reverse order before, parent and child in order after, in the thread that
- * forks; they may create threads in the parent and child, and a handler may be registered by a thread.
+ * Handlers of pthread_atfork: prepare in reverse order before, parent and child in order after, in the thread
+ * that forks; they may create threads in the parent and child, and a handler may be registered by a thread.
  */
 #include "life.h"
 

@@ -1,8 +1,8 @@
 /*
  * timeout: 20
  * not under: asan tsan
- * A malloc of the program's own takes its lock before a fork and drops it after, by handlers, as such libraries do.
- * They run after everybody's that were registered earlier: nobody may free in the child before.
+ * A malloc of the program's own takes its lock before a fork and drops it after, by handlers, as such libraries
+ * do.  They run after everybody's that were registered earlier: nobody may free in the child before.
  */
 #include "life.h"
 

@@ -1,4 +1,5 @@
-/* Other ways to a new process, from main and from threads: vfork, posix_spawn, system, popen, with threads running. */
+/* Other ways to a new process, from main and from threads: vfork, posix_spawn, system, popen, with threads
+ * running. */
 #include "life.h"
 
 #include <spawn.h>
@@ -77,7 +78,8 @@ static void *system_thread(void *arg) {
     return (void *)(uintptr_t)bad;
 }
 
-/* vfork's child borrows the thread's memory: what it did to a variable is seen, its thread is the caller's again. */
+/* vfork's child borrows the thread's memory: what it did to a variable is seen, its thread is the caller's
+ * again. */
 static int vfork_borrows(void) {
     static volatile int shared;
     long tid = gettid_raw();

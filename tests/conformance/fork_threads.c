@@ -1,7 +1,8 @@
 /* not under: asan */ /* a fork takes a second there */
 /*
- * fork with live threads: the child has one thread, the caller's copy, with its handle, mask, keys and a new id; it
- * creates, joins, locks and ends as any process does.  From main, from other threads, nested, and many at once.
+ * fork with live threads: the child has one thread, the caller's copy, with its handle, mask, keys and a new
+ * id; it creates, joins, locks and ends as any process does.  From main, from other threads, nested, and many
+ * at once.
  */
 #include "life.h"
 
@@ -132,7 +133,8 @@ static void *churn(void *arg) {
     return arg;
 }
 
-/* A forked child of a thread returns from the thread's function: the child ends with code 0, as from pthread_exit. */
+/* A forked child of a thread returns from the thread's function: the child ends with code 0, as from
+ * pthread_exit. */
 static void *fork_and_return(void *arg) {
     pid_t pid = fork();
     if (pid)

@@ -1,4 +1,5 @@
-/* Join is a cancellation point, and a cancelled joiner leaves the thread it waited for to be joined by another. */
+/* Join is a cancellation point, and a cancelled joiner leaves the thread it waited for to be joined by
+ * another. */
 #include "life.h"
 
 static struct event gate = EVENT_INIT;

@@ -1,7 +1,8 @@
 /* models: 1to1 */
 /*
- * A handle whose thread was joined, or was detached and has ended, names no thread: ESRCH from every function that
- * takes one, and no memory of the former thread is touched.  The libc reads memory it has unmapped there; we promise.
+ * A handle whose thread was joined, or was detached and has ended, names no thread: ESRCH from every function
+ * that takes one, and no memory of the former thread is touched.  The libc reads memory it has unmapped there;
+ * we promise.
  */
 #include "life.h"
 

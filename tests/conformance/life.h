@@ -57,7 +57,8 @@ static inline int count_tasks(void) {
     return entries("/proc/self/task");
 }
 
-/* A joined thread's LWP may be a few microseconds from gone: waits up to two seconds for at most `most` tasks. */
+/* A joined thread's LWP may be a few microseconds from gone: waits up to two seconds for at most `most`
+ * tasks. */
 static inline int settle_tasks(int most) {
     int n = count_tasks();
     for (int i = 0; n > most && i < 2000; i++) {
@@ -113,8 +114,9 @@ static inline int reaped(pid_t pid) {
 }
 
 /*
- * Runs fn in a forked child that dies after ten seconds; its value is the child's exit status.  The child counts
- * its own results: in it, ok() lines would be numbered twice, so it uses check() and the parent one ok().
+ * Runs fn in a forked child that dies after ten seconds; its value is the child's exit status.  The child
+ * counts its own results: in it, ok() lines would be numbered twice, so it uses check() and the parent one
+ * ok().
  */
 static inline int in_child(int (*fn)(void)) {
     pid_t pid = fork();

@@ -1,6 +1,7 @@
 /*
- * The initial thread leaves by pthread_exit while others run: the process lives on until its last thread ends, then
- * ends with code 0 through exit(), so that atexit handlers run and stdio is flushed.  And the process's other ends.
+ * The initial thread leaves by pthread_exit while others run: the process lives on until its last thread ends,
+ * then ends with code 0 through exit(), so that atexit handlers run and stdio is flushed.  And the process's
+ * other ends.
  */
 #include "life.h"
 

@@ -1,6 +1,6 @@
 /*
- * Mutexes that the forking thread holds while others wait for them, awake or asleep: in the child they are its own, and
- * nobody waits; unlocking one wakes the child's threads.
+ * Mutexes that the forking thread holds while others wait for them, awake or asleep: in the child they are its
+ * own, and nobody waits; unlocking one wakes the child's threads.
  */
 #include <pthread.h>
 #include <sys/wait.h>

@@ -1,7 +1,7 @@
 /* not under: ubsan */ /* faults on purpose */
 /*
- * The process ends with threads running: exit, _exit, abort, quick_exit, a fatal signal, from main and from others,
- * and while threads come and go at the same time; no hang, the status is right.
+ * The process ends with threads running: exit, _exit, abort, quick_exit, a fatal signal, from main and from
+ * others, and while threads come and go at the same time; no hang, the status is right.
  */
 #include "life.h"
 

@@ -1,8 +1,8 @@
 /* not under: asan */ /* the first key is the tool's */
 /*
- * Signals and threads: the mask is each thread's own, signals to a thread are handled there, to the process by any
- * that does not block them; sigwait and its kin take what is pending; new threads and forked children have what the
- * standard says; the libc's own two signals cannot be blocked.
+ * Signals and threads: the mask is each thread's own, signals to a thread are handled there, to the process by
+ * any that does not block them; sigwait and its kin take what is pending; new threads and forked children have
+ * what the standard says; the libc's own two signals cannot be blocked.
  */
 #include "life.h"
 
@@ -190,7 +190,8 @@ static void *unblocked(void *arg) {
     return (void *)(uintptr_t)handled_here;
 }
 
-/* The mask during exit handlers of a thread, and while it is created: no signal is handled in a half-made thread. */
+/* The mask during exit handlers of a thread, and while it is created: no signal is handled in a half-made
+ * thread. */
 static volatile int flood_stop;
 static void *flood(void *arg) {
     while (!flood_stop) {

@@ -1,7 +1,7 @@
 /*
- * Thread-local variables: every thread has the initial image, at the alignment asked for, at an address of its own;
- * a large image too; also in threads that the libc makes for itself (timers, asynchronous I/O, name look-up), where
- * mutexes, keys and thread functions work as anywhere.
+ * Thread-local variables: every thread has the initial image, at the alignment asked for, at an address of its
+ * own; a large image too; also in threads that the libc makes for itself (timers, asynchronous I/O, name
+ * look-up), where mutexes, keys and thread functions work as anywhere.
  */
 #include "life.h"
 

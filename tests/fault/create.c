@@ -1,8 +1,8 @@
 /* models: 1to1-libc, 1to1-own, 1to1-reuse */
 /*
- * pthread_create when memory or LWPs run out: at every point where it asks for some, at its first, second, ... call
- * there.  It returns EAGAIN (or makes the thread another way), the start routine does not run, nothing is left behind,
- * and the next attempt succeeds.
+ * pthread_create when memory or LWPs run out: at every point where it asks for some, at its first, second, ...
+ * call there.  It returns EAGAIN (or makes the thread another way), the start routine does not run, nothing is
+ * left behind, and the next attempt succeeds.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,8 +26,8 @@ static void *body(void *arg) {
 }
 
 /*
- * Makes `rounds` times four threads at once, of ever other stack sizes so that no cached stack fits; counts refusals.
- * 0, or a number that says what was wrong.
+ * Makes `rounds` times four threads at once, of ever other stack sizes so that no cached stack fits; counts
+ * refusals.  0, or a number that says what was wrong.
  */
 static int churn(int rounds, int *refused) {
     for (int i = 0; i < rounds; i++) {

@@ -6,7 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Runs this program with the argument `what` under the rules; its exit code, or 1000 + the signal it died of. */
+/* Runs this program with the argument `what` under the rules; its exit code, or 1000 + the signal it died
+ * of. */
 static inline int under_faults(const char *rules, const char *what) {
     int status = 0;
     pid_t pid = fork();

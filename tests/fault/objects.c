@@ -1,5 +1,6 @@
 /* models: 1to1-own, 1to1-reuse */ /* on LWPs of the libc it answers some of these itself */
-/* Calls other than pthread_create that need memory: the error that POSIX names, errno alone, and success afterwards. */
+/* Calls other than pthread_create that need memory: the error that POSIX names, errno alone, and success
+ * afterwards. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

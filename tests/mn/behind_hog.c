@@ -1,4 +1,5 @@
-/* A thread that was woken by one which then computes for long runs meanwhile, on another worker or another LWP. */
+/* A thread that was woken by one which then computes for long runs meanwhile, on another worker or another
+ * LWP. */
 #include <mn.h>
 #include <time.h>
 

@@ -1,4 +1,5 @@
-/* Children that are waited for: by number, by descriptor, any of them; deadlines and cancellation; without pidfd. */
+/* Children that are waited for: by number, by descriptor, any of them; deadlines and cancellation; without
+ * pidfd. */
 /* not under: tsan */
 #include <mn/child.h>
 #include <signal.h>

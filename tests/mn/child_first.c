@@ -1,6 +1,6 @@
 /*
- * Child first: a tree of threads that start each other so is walked depth first, and few of them live at once; and
- * such threads do not keep others from running.
+ * Child first: a tree of threads that start each other so is walked depth first, and few of them live at once;
+ * and such threads do not keep others from running.
  */
 #include <mn.h>
 
@@ -70,7 +70,8 @@ static long until_other_ran(void *(*fn)(void *), bool join, long patience) {
 
 static int run(void *arg) {
     (void)arg;
-    /* A tool takes a millisecond for each thread.  Breadth first, thousands would live at once in either tree. */
+    /* A tool takes a millisecond for each thread.  Breadth first, thousands would live at once in either
+     * tree. */
     long leaves = scale() < 1 ? 10000 : 100000;
     is((long)tree((void *)leaves), leaves, "every leaf ran once");
     ok(!wrong, "no call failed");

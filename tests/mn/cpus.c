@@ -1,4 +1,5 @@
-/* Where the runtime's LWPs run, what a bad configuration gets, and that the program's own LWP is as before afterwards. */
+/* Where the runtime's LWPs run, what a bad configuration gets, and that the program's own LWP is as before
+ * afterwards. */
 #include <mn.h>
 #include <sched.h>
 #include <sys/prctl.h>

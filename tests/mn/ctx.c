@@ -1,6 +1,6 @@
 /*
- * The context switch: what must live through it does, contexts start at their entry with an aligned stack, and a jump
- * leaves for good.  Also compiled for other architectures and run under qemu (ctx_aarch64.sh).
+ * The context switch: what must live through it does, contexts start at their entry with an aligned stack, and
+ * a jump leaves for good.  Also compiled for other architectures and run under qemu (ctx_aarch64.sh).
  */
 /* workers: 1 */
 #include "ctx.h"
@@ -24,7 +24,8 @@ static void back(int i) {
     mni_ctx_switch(&saved[i], home);
 }
 
-/* More values than there are registers to keep them in, integers and floating point, all alive over the switch. */
+/* More values than there are registers to keep them in, integers and floating point, all alive over the
+ * switch. */
 __attribute__((noinline)) static void check_registers(int i, unsigned seed) {
     uint64_t a[12];
     double d[12];

@@ -1,7 +1,7 @@
 /*
- * A fault's context as the handler of the signal sees it: whether it was a jump to nowhere, and who made it; and how the
- * handler has another function go on, on the same stack.  Also compiled for other architectures and run under qemu
- * (ctx_aarch64.sh).
+ * A fault's context as the handler of the signal sees it: whether it was a jump to nowhere, and who made it;
+ * and how the handler has another function go on, on the same stack.  Also compiled for other architectures and
+ * run under qemu (ctx_aarch64.sh).
  */
 /* workers: 1 */
 /* not under: asan, tsan, ubsan */

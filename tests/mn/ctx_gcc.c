@@ -1,6 +1,7 @@
 /*
- * The unwinder of the compiler walks from a running context to its entry and ends there, and so do walks that start
- * inside the switch's callers.  Static, so that it also runs where there is only a cross compiler (ctx_aarch64.sh).
+ * The unwinder of the compiler walks from a running context to its entry and ends there, and so do walks that
+ * start inside the switch's callers.  Static, so that it also runs where there is only a cross compiler
+ * (ctx_aarch64.sh).
  */
 /* workers: 1 */
 #include "ctx.h"

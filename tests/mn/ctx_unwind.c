@@ -1,10 +1,12 @@
 /*
- * libunwind walks from every instruction of the context switch, and from parked contexts, to the entry, and ends there.
- * Built twice: with the switch as a function, and (ctx_unwind_inline) as part of the function that blocks.
+ * libunwind walks from every instruction of the context switch, and from parked contexts, to the entry, and
+ * ends there.  Built twice: with the switch as a function, and (ctx_unwind_inline) as part of the function that
+ * blocks.
  *
  * Every instruction: the trap flag makes the CPU stop after each, and the handler takes a backtrace of what it
- * interrupted.  While the stack is changed, that may be of the context that is left or of the one that is entered, but
- * always of one of the two, whole, and with the values of the registers that its function relies on.
+ * interrupted.  While the stack is changed, that may be of the context that is left or of the one that is
+ * entered, but always of one of the two, whole, and with the values of the registers that its function relies
+ * on.
  */
 /* workers: 1 */
 /* not under: asan, tsan, clang */
@@ -55,7 +57,8 @@ static int whole_from(void *const *pcs, int n, int i) {
     return i + 1 == n && base(pcs[i]) ? 1 : 0;
 }
 
-/* The first frame may be the switch itself, or the place that it is part of; or that, and the switch in which the other was left. */
+/* The first frame may be the switch itself, or the place that it is part of; or that, and the switch in
+ * which the other was left. */
 static int whole(void *const *pcs, int n) {
     int which = 0;
     for (int i = 0; i < 3 && !which; i++)

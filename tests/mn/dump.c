@@ -1,6 +1,7 @@
 /* models: mn-1 mn-2 */
 /* not under: tsan */ /* libunwind locks a mutex as an LWP ends, when the tool has forgotten that; and what dumps read is racy */
-/* Dumps: each state is named, waits say for what, backtraces are right, and nothing that threads do meanwhile hurts. */
+/* Dumps: each state is named, waits say for what, backtraces are right, and nothing that threads do
+ * meanwhile hurts. */
 #include <errno.h>
 #include <mn.h>
 #include <pthread.h>
@@ -282,7 +283,8 @@ static int with_handler(void *arg) {
 }
 
 int main(void) {
-    setenv("MN_MAX_LWPS", "1", 1); /* what is said to be somewhere stays there: no CPU changes hands while it is dumped */
+    /* What is said to be somewhere stays there: no CPU changes hands while it is dumped. */
+    setenv("MN_MAX_LWPS", "1", 1);
     is(mn_dump(1), -EPERM, "no runtime");
     is(mn_run(states, NULL, NULL), 0, "states");
     up = 0;

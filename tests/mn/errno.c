@@ -1,4 +1,5 @@
-/* errno belongs to the thread: it is the same after any call that blocked, whoever ran meanwhile, wherever it goes on. */
+/* errno belongs to the thread: it is the same after any call that blocked, whoever ran meanwhile, wherever
+ * it goes on. */
 #include <errno.h>
 #include <mn.h>
 #include <time.h>

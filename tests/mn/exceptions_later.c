@@ -1,6 +1,6 @@
 /*
- * A C program that loads the C++ library later, with a library of its own that throws: its exceptions travel with the
- * thread, too; also when the library comes while threads run.
+ * A C program that loads the C++ library later, with a library of its own that throws: its exceptions travel
+ * with the thread, too; also when the library comes while threads run.
  */
 /* not under: asan, tsan, ubsan */
 #include <mn.h>

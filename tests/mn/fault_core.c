@@ -2,9 +2,9 @@
 /*
  * Memory and LWPs that run out: each call reports it, loses nothing, and works when there is some again.
  *
- * "life" is a program that uses everything once, run again and again with the first, second, ... call at one point failing,
- * until that call does not come.  "often" makes each call thousands of times while allocations fail now and then: nothing
- * may be left of those that failed.
+ * "life" is a program that uses everything once, run again and again with the first, second, ... call at one
+ * point failing, until that call does not come.  "often" makes each call thousands of times while allocations
+ * fail now and then: nothing may be left of those that failed.
  */
 #include <mn.h>
 
@@ -202,7 +202,8 @@ static void dump(void) {
     close(fd);
 }
 
-/* What allocates nothing, but waits: ends of waits for no reason (futex, eintr), and those who wait in a crowd. */
+/* What allocates nothing, but waits: ends of waits for no reason (futex, eintr), and those who wait in a
+ * crowd. */
 static struct mn_mutex mutex;
 static struct mn_cond cond;
 static struct mn_sem sem, arrived;
@@ -310,7 +311,8 @@ static long once(void) {
     return count_maps();
 }
 
-/* Twice: whatever failed in the first, the second has nothing more in the end than a process where nothing failed. */
+/* Twice: whatever failed in the first, the second has nothing more in the end than a process where nothing
+ * failed. */
 static int life(long most) {
     long fds = count_fds() + 4; /* libunwind keeps two pipes, once there was a dump */
     once();
@@ -354,7 +356,8 @@ static int often(void) {
     return 1;
 }
 
-/* Runs this program with the rules.  Its exit code, or 1000 + a signal; *hits: how many calls failed on purpose. */
+/* Runs this program with the rules.  Its exit code, or 1000 + a signal; *hits: how many calls failed on
+ * purpose. */
 static int under(const char *rules, const char *what, long maps, long *hits) {
     int err[2], status = 0;
     char most[32];

@@ -1,8 +1,8 @@
 /* timeout: 120 */
 /*
- * Sockets, pipes and polling when the kernel or memory refuses, or a call is interrupted: the call that fails says so, the same call works
- * the next time, every byte arrives, and no descriptor is left.  A program that uses all of it runs again and again, with the
- * first, second, ... call at each point failing.
+ * Sockets, pipes and polling when the kernel or memory refuses, or a call is interrupted: the call that fails
+ * says so, the same call works the next time, every byte arrives, and no descriptor is left.  A program that
+ * uses all of it runs again and again, with the first, second, ... call at each point failing.
  */
 #include "sync.h"
 

@@ -1,8 +1,8 @@
 /* timeout: 120 */
 /*
- * Kqueues when memory and descriptors run out: the call that fails says so, what was there before stays, and the same call
- * works the next time.  A program that uses every filter runs again and again, with the first, second, ... call at each point
- * failing.
+ * Kqueues when memory and descriptors run out: the call that fails says so, what was there before stays, and
+ * the same call works the next time.  A program that uses every filter runs again and again, with the first,
+ * second, ... call at each point failing.
  */
 #include "kq.h"
 
@@ -54,7 +54,8 @@ static void *later(void *arg) {
     return NULL;
 }
 
-/* A process that forks, where the system tells of it: each event comes, or the parent's says that something was lost. */
+/* A process that forks, where the system tells of it: each event comes, or the parent's says that something
+ * was lost. */
 static void track(int kq) {
     int go[2];
     MUST(pipe(go) == 0);
@@ -204,7 +205,8 @@ int main(int argc, char **argv) {
     for (unsigned p = 0; p < sizeof points / sizeof *points; p++)
         for (int green = 0; green < 2; green++) {
             int bad = 0, hits = 0, misses = 0, n = 1;
-            /* A failure that is made up for inside is no hit; several in a row: the call does not come any more. */
+            /* A failure that is made up for inside is no hit; several in a row: the call does not come any
+             * more. */
             for (; n <= 120 && !bad && misses < 5; n++) {
                 char rule[64], command[512], line[128] = "";
                 snprintf(rule, sizeof rule, "%s:nth=%d", points[p], n);

@@ -1,6 +1,6 @@
 /*
- * LWPs and memory that run out in blocking calls, files and look-ups: where no LWP can be had the caller's makes the call;
- * where memory is short the call says so; nothing is lost or left behind.
+ * LWPs and memory that run out in blocking calls, files and look-ups: where no LWP can be had the caller's
+ * makes the call; where memory is short the call says so; nothing is lost or left behind.
  */
 #include <fcntl.h>
 #include <mn/child.h>
@@ -115,7 +115,8 @@ static int life(void) {
 int main(int argc, char **argv) {
     if (argc > 1)
         return life();
-    /* most: how many values; step: between two of them.  The first few calls are those of the runtime's start. */
+    /* most: how many values; step: between two of them.  The first few calls are those of the runtime's
+     * start. */
     static const struct {
         const char *rule;
         int most, step;

@@ -1,7 +1,7 @@
 /*
- * Stacks that are used again and again, by frames of different shapes, some of them left without a return; frames that
- * outlive switches.  For the tools: each would complain if it mistook one thread's stack for another's, or did not know that
- * a stack is used anew.  valgrind.sh runs it under valgrind.
+ * Stacks that are used again and again, by frames of different shapes, some of them left without a return;
+ * frames that outlive switches.  For the tools: each would complain if it mistook one thread's stack for
+ * another's, or did not know that a stack is used anew.  valgrind.sh runs it under valgrind.
  */
 #include <mn.h>
 

@@ -1,4 +1,5 @@
-/* Moving bytes within the kernel: to and from files, pipes, sockets of both modes; slow peers, deadlines, disk and cache. */
+/* Moving bytes within the kernel: to and from files, pipes, sockets of both modes; slow peers, deadlines,
+ * disk and cache. */
 #include <fcntl.h>
 #include <mn/io.h>
 #include <signal.h>

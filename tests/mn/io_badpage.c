@@ -29,7 +29,8 @@ static void ends(int from, int to, const char *what) {
     is(mn_read(from, good + PAGE, PART), -EFAULT, "%s: %s: nowhere to put it", k, what);
     is(mn_read(from, good, PAGE), PART, "%s: %s: it is still there, and had at once", k, what);
 
-    /* Two pieces, of which there is room for one: the read ends short, and what is left is no news to anybody. */
+    /* Two pieces, of which there is room for one: the read ends short, and what is left is no news to
+     * anybody. */
     put(to);
     put(to);
     is(mn_read(from, edge, 2 * PART), PART, "%s: %s: the first of two pieces", k, what);

@@ -1,6 +1,6 @@
 /*
- * Calls on descriptors of ours in which nothing is left, or no room, as the runtime knows: those whose answer has nothing to do
- * with that must be made all the same.
+ * Calls on descriptors of ours in which nothing is left, or no room, as the runtime knows: those whose answer
+ * has nothing to do with that must be made all the same.
  */
 #include <errno.h>
 #include <netinet/in.h>

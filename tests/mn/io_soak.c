@@ -1,7 +1,7 @@
 /*
- * An echo server under everything that happens to servers: half-closes, resets, ends in the middle, cancelled threads, no
- * more descriptors, signals, peers that are killed.  Every byte that comes is the one that was sent at that place, an orderly
- * conversation gets all of them, no thread stays, no descriptor is lost.
+ * An echo server under everything that happens to servers: half-closes, resets, ends in the middle, cancelled
+ * threads, no more descriptors, signals, peers that are killed.  Every byte that comes is the one that was sent
+ * at that place, an orderly conversation gets all of them, no thread stays, no descriptor is lost.
  */
 /* workers: 1 2 64 */
 #include <errno.h>

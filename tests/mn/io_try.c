@@ -1,6 +1,7 @@
 /*
- * A deadline that has passed: the call is made once, whatever was known of the descriptor.  A thread that only tries, and never
- * waits, would otherwise never hear that there is something: nobody looks for events while nobody waits.
+ * A deadline that has passed: the call is made once, whatever was known of the descriptor.  A thread that only
+ * tries, and never waits, would otherwise never hear that there is something: nobody looks for events while
+ * nobody waits.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,4 +1,5 @@
-/* EVFILT_READ and EVFILT_WRITE: every kind of descriptor, low-water marks, ends, closing and reuse of numbers. */
+/* EVFILT_READ and EVFILT_WRITE: every kind of descriptor, low-water marks, ends, closing and reuse of
+ * numbers. */
 #include "kq.h"
 
 #include <netinet/in.h>

@@ -14,7 +14,8 @@ struct actor {
     int in, out;
 };
 
-/* f: a child that ends with 7, waited for.  F: a child that acts as well, and answers.  q: it ends with 3.  x: exec. */
+/* f: a child that ends with 7, waited for.  F: a child that acts as well, and answers.  q: it ends with 3.
+ * x: exec. */
 static void act(int in, int out) {
     char c;
     while (read(in, &c, 1) == 1) {
@@ -116,7 +117,8 @@ static void told(void) {
     ok(next_of(a.pid, NOTE_EXIT, 4 << 8) && got.flags & EV_EOF, "%s: it ends", k);
     end(&a);
 
-    /* What happened before the note, and of others, is not its own; what it did just before its end is not lost. */
+    /* What happened before the note, and of others, is not its own; what it did just before its end is not
+     * lost. */
     a = actor();
     struct actor other = actor();
     change(kq, (uintptr_t)other.pid, EVFILT_PROC, EV_ADD, NOTE_FORK, 0);

@@ -1,6 +1,6 @@
 /*
- * EVFILT_SIGNAL.  ThreadSanitizer delivers a signal when the LWP that takes it is next seen in a call, and that of ours sleeps
- * where the tool does not see it.
+ * EVFILT_SIGNAL.  ThreadSanitizer delivers a signal when the LWP that takes it is next seen in a call, and that
+ * of ours sleeps where the tool does not see it.
  */
 /* not under: tsan */
 #include "kq.h"

@@ -1,5 +1,6 @@
 /* workers: 1 2 8 */
-/* A small max_threads is used up to the last thread, by any cpu and foreign LWPs, wherever the descriptors lay free. */
+/* A small max_threads is used up to the last thread, by any cpu and foreign LWPs, wherever the descriptors
+ * lay free. */
 #include <mn.h>
 
 #include <errno.h>

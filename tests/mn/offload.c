@@ -1,4 +1,5 @@
-/* Blocking calls on LWPs of a pool: limits, deadlines, cancellation, growing and shrinking, forks, several runtimes. */
+/* Blocking calls on LWPs of a pool: limits, deadlines, cancellation, growing and shrinking, forks, several
+ * runtimes. */
 #include <sys/syscall.h>
 #include <sys/wait.h>
 

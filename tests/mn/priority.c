@@ -21,7 +21,8 @@ static int turns_of_second(void) {
     return (int)((int64_t)(atomic_load(&turns[1]) - second) * TURNS / (atomic_load(&turns[0]) - first + 1));
 }
 
-/* With one worker: who runs is the scheduler's choice alone.  Two threads of the first kind, so that one is ready when another yields. */
+/* With one worker: who runs is the scheduler's choice alone.  Two threads of the first kind, so that one is
+ * ready when another yields. */
 static void order(void) {
     static const struct {
         enum mn_priority priority;

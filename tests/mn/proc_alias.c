@@ -1,4 +1,5 @@
-/* Aliases: references by which others send until they are taken back.  Monitors by name, and what their messages show. */
+/* Aliases: references by which others send until they are taken back.  Monitors by name, and what their
+ * messages show. */
 #include "proc_actor.h"
 
 static bool gets(uint64_t tag, mn_ref ref) {

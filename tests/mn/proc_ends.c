@@ -1,4 +1,5 @@
-/* What a process can still do while it ends, and what others see of it: deferred calls, terminate, descriptors, full mailboxes. */
+/* What a process can still do while it ends, and what others see of it: deferred calls, terminate,
+ * descriptors, full mailboxes. */
 #include "proc_actor.h"
 
 static mn_pid server_pid;

@@ -306,7 +306,8 @@ static int floods(void *arg) {
     return 0;
 }
 
-/* A handler with more messages than it has in a row, the first of which blocks: another executor is on duty then, and sleeps. */
+/* A handler with more messages than it has in a row, the first of which blocks: another executor is on duty
+ * then, and sleeps. */
 static atomic_int counted;
 
 static int sleeps_first(void *state, struct mn_msg *m) {

@@ -593,7 +593,8 @@ static int job(void *arg) {
 }
 
 int main(void) {
-    dlopen("libgcc_s.so.1", RTLD_NOW); /* whose unwinder runs cleanup attributes; a C program need not have it */
+    /* Whose unwinder runs cleanup attributes; a C program need not have it. */
+    dlopen("libgcc_s.so.1", RTLD_NOW);
     is(mn_run(job, NULL, NULL), 0, "mn_run");
     return done();
 }

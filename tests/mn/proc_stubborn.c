@@ -1,7 +1,7 @@
 /* timeout: 120 */
 /*
- * Processes that heed nothing: whatever call that can block they go on making, they end there when they are killed, and
- * when the runtime ends.
+ * Processes that heed nothing: whatever call that can block they go on making, they end there when they are
+ * killed, and when the runtime ends.
  */
 #include "proc_actor.h"
 

@@ -1,8 +1,8 @@
 /*
  * proc.h: what the kernel counts of this process, to see that nothing is left behind.
  *
- * Figures move for a moment after the thing counted is gone (an LWP that was joined leaves /proc a little later), so
- * what must return to a former value is waited for: settles_at().
+ * Figures move for a moment after the thing counted is gone (an LWP that was joined leaves /proc a little
+ * later), so what must return to a former value is waited for: settles_at().
  */
 #ifndef PROC_H
 #define PROC_H

@@ -1,7 +1,8 @@
 /*
  * Threads that block in the kernel, or compute, without a call of libmn do not hold up the others.
  *
- * Nothing here depends on how long anything takes: what has to happen while a thread is stuck is what lets it go on.
+ * Nothing here depends on how long anything takes: what has to happen while a thread is stuck is what lets it
+ * go on.
  */
 #include <mn.h>
 #include <pthread.h>

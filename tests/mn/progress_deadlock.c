@@ -19,7 +19,8 @@
 static char text[65536];
 static int fds[2];
 
-/* Runs it in a child until it has written `until`, or has ended; returns its status, or -1 if it had to be killed. */
+/* Runs it in a child until it has written `until`, or has ended; returns its status, or -1 if it had to be
+ * killed. */
 static int child(int (*fn)(void), const char *until) {
     int p[2], status = -1;
     size_t n = 0;

@@ -1,7 +1,7 @@
 /* workers: 2 */
 /*
- * A CPU quota that changes while the program runs is followed: with less than a worker for each CPU, the others rest, and
- * threads that are pinned to those go on.  The control groups are made up, in a directory.
+ * A CPU quota that changes while the program runs is followed: with less than a worker for each CPU, the others
+ * rest, and threads that are pinned to those go on.  The control groups are made up, in a directory.
  */
 #include <mn.h>
 #include <stdio.h>
@@ -53,8 +53,9 @@ static void *sleeps(void *arg) {
 }
 
 /*
- * The share of the last CPU in the switches: one that rests switches for the sleeper, and for threads that it gives away; one that
- * works does about half.  While the machine is busy with others, either may stand still: it is looked at until it is so.
+ * The share of the last CPU in the switches: one that rests switches for the sleeper, and for threads that it
+ * gives away; one that works does about half.  While the machine is busy with others, either may stand still:
+ * it is looked at until it is so.
  */
 static bool works(void) {
     struct mn_stats_cpu a[64], b[64];

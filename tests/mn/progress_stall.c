@@ -19,7 +19,8 @@ static struct {
     int lwp, blocked, depth;
     bool here; /* the function is in the backtrace */
 } seen[MOST];
-static uint32_t count, mains, callers; /* reports: of the threads under test, of the main one, of the one that calls */
+/* Reports: of the threads under test, of the main one, of the one that calls. */
+static uint32_t count, mains, callers;
 static int told[2]; /* a pipe: a byte for each report */
 
 static int64_t now(void) {
@@ -60,8 +61,8 @@ static void report(const struct mn_stall *s, void *arg) {
 static uint32_t up_to;
 
 /*
- * Both until they have been reported.  That may have been left out, since another was reported a moment before: then a call begins
- * another stall.
+ * Both until they have been reported.  That may have been left out, since another was reported a moment before:
+ * then a call begins another stall.
  */
 __attribute__((noinline)) static void *computes(void *arg) {
     int64_t began = now(), again = began + AGAIN_NS, end = began + PATIENCE_S * 1000000000l;
@@ -85,7 +86,8 @@ __attribute__((noinline)) static void *sleeps(void *arg) {
     return arg;
 }
 
-static int64_t pause_ns; /* the longest between two calls: on a busy machine its LWP may stand still for a while */
+/* The longest between two calls: on a busy machine its LWP may stand still for a while. */
+static int64_t pause_ns;
 
 /* It calls, and never blocks. */
 static void *calls(void *arg) {

@@ -1,4 +1,5 @@
-/* Names and groups of processes: uniqueness, what becomes of them when a process ends, watchers, bad input, many at once. */
+/* Names and groups of processes: uniqueness, what becomes of them when a process ends, watchers, bad input,
+ * many at once. */
 #include <errno.h>
 #include <mn.h>
 #include <pthread.h>

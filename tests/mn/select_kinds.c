@@ -1,4 +1,5 @@
-/* mn_select over events, semaphores and descriptors, beside channels and futures: by green threads, foreign LWPs and both. */
+/* mn_select over events, semaphores and descriptors, beside channels and futures: by green threads, foreign
+ * LWPs and both. */
 #include "sync.h"
 
 #include <fcntl.h>
@@ -183,8 +184,8 @@ static void waiting(void) {
 }
 
 /*
- * Stress.  Givers send, post, write and settle after random delays; takers select over all of it.  Everything is had by one,
- * once, and nobody waits for what is there.
+ * Stress.  Givers send, post, write and settle after random delays; takers select over all of it.  Everything
+ * is had by one, once, and nobody waits for what is there.
  */
 enum { TAKERS = 3, GIVERS = 3, LINES = 2 };
 static struct mn_chan *lines[LINES];
@@ -272,7 +273,8 @@ static void stress(void) {
     mn_close(wire[1]);
 }
 
-/* Two selects that meet in a channel without room, both with a descriptor: each may come before the other waits. */
+/* Two selects that meet in a channel without room, both with a descriptor: each may come before the other
+ * waits. */
 static struct mn_chan *meet;
 static int idle_fds[2];
 

@@ -1,4 +1,5 @@
-/* The runtime once through: start and stop, spawn, join, yield, park, cancel, detach, exit, every kind of thread. */
+/* The runtime once through: start and stop, spawn, join, yield, park, cancel, detach, exit, every kind of
+ * thread. */
 #include <mn.h>
 
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /*
- * Stacks where the system gives less than usual: a limit on address space, locked memory, a kernel without guard regions.
- * Spawning fails cleanly, nothing is lost, and what runs is guarded or said not to be.
+ * Stacks where the system gives less than usual: a limit on address space, locked memory, a kernel without
+ * guard regions.  Spawning fails cleanly, nothing is lost, and what runs is guarded or said not to be.
  */
 /* not under: asan tsan */
 #include <errno.h>

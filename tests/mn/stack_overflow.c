@@ -1,7 +1,7 @@
 /* not under: tsan */ /* the tool has a handler of its own for what is tested */
 /*
- * A thread that runs out of stack: the report names it, then what the program had installed for SIGSEGV is done; faults of
- * other kinds are passed on without a word.
+ * A thread that runs out of stack: the report names it, then what the program had installed for SIGSEGV is
+ * done; faults of other kinds are passed on without a word.
  */
 #include <mn.h>
 #include <signal.h>

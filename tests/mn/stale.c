@@ -1,7 +1,7 @@
 /* not under: tsan.  A million rounds take it minutes; tests/model/mn_park.c walks through the orders */
 /*
- * A thread is woken by a handle as it ends, and its descriptor is another's at once: the other has no permit from that,
- * and is not cancelled.
+ * A thread is woken by a handle as it ends, and its descriptor is another's at once: the other has no permit
+ * from that, and is not cancelled.
  */
 #include <mn.h>
 

@@ -1,4 +1,5 @@
-/* Two LWPs stop the runtime at once: the second one's deadline holds, though the first waits for a thread that does not end. */
+/* Two LWPs stop the runtime at once: the second one's deadline holds, though the first waits for a thread
+ * that does not end. */
 #include <errno.h>
 #include <mn.h>
 #include <pthread.h>

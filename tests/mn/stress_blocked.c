@@ -1,9 +1,11 @@
 /* workers: 1 2 64 */
 /*
- * Hundreds of threads block in the libc at once, and come back at once, again and again; others go on meanwhile, exactly.
+ * Hundreds of threads block in the libc at once, and come back at once, again and again; others go on
+ * meanwhile, exactly.
  *
- * Each thread counts its calls and locks a mutex between them, so that LWPs that come back meet in the runtime.  At the end
- * every count is right, the LWPs were never more than allowed, and the library's memory is not touched by any of them.
+ * Each thread counts its calls and locks a mutex between them, so that LWPs that come back meet in the runtime.
+ * At the end every count is right, the LWPs were never more than allowed, and the library's memory is not
+ * touched by any of them.
  */
 #include <mn.h>
 #include <pthread.h>

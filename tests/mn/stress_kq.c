@@ -1,6 +1,7 @@
 /*
- * Kqueues under many threads at once: adding, deleting, triggering, enabling, closing descriptors and kqueues, while others wait.
- * Nothing that was triggered once and for all is lost, nothing is reported for what is gone, nobody is left waiting.
+ * Kqueues under many threads at once: adding, deleting, triggering, enabling, closing descriptors and kqueues,
+ * while others wait. Nothing that was triggered once and for all is lost, nothing is reported for what is gone,
+ * nobody is left waiting.
  */
 /* timeout: 120 */
 #include "kq.h"

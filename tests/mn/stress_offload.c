@@ -1,7 +1,7 @@
 /*
- * Blocking calls by many threads, with deadlines and cancellations at random, by few LWPs that end when they are idle for a
- * millisecond; also while CPUs are handed from LWP to LWP.  A call that returns 0 was made, once; any other was not, and never
- * will be.
+ * Blocking calls by many threads, with deadlines and cancellations at random, by few LWPs that end when they
+ * are idle for a millisecond; also while CPUs are handed from LWP to LWP.  A call that returns 0 was made,
+ * once; any other was not, and never will be.
  */
 /* workers: 1 2 64 */
 #include "procfs.h"

@@ -1,8 +1,9 @@
 /* workers: 1 2 64 */
 /*
- * Random mixes of everything that starts, moves and ends threads, by green threads, bound ones and foreign LWPs.  Threads
- * wake and cancel each other by handles that may be long stale.  Every thread has to run once, to its end; every join
- * gives the result of the thread that was started, and every handle can be joined or detached once.
+ * Random mixes of everything that starts, moves and ends threads, by green threads, bound ones and foreign
+ * LWPs.  Threads wake and cancel each other by handles that may be long stale.  Every thread has to run once,
+ * to its end; every join gives the result of the thread that was started, and every handle can be joined or
+ * detached once.
  */
 #include <mn.h>
 

@@ -1,6 +1,6 @@
 /*
- * The runtime is started and stopped again and again while other LWPs call into it: each call either does its work or says
- * that there is no runtime, and what was started ends.
+ * The runtime is started and stopped again and again while other LWPs call into it: each call either does its
+ * work or says that there is no runtime, and what was started ends.
  */
 #include <errno.h>
 #include <mn.h>

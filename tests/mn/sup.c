@@ -1,4 +1,5 @@
-/* Supervisors: order of start and stop, strategies, kinds of restart, storms, shutdown, dynamic children, trees, bad input. */
+/* Supervisors: order of start and stop, strategies, kinds of restart, storms, shutdown, dynamic children,
+ * trees, bad input. */
 #include <errno.h>
 #include <mn/proc.h>
 #include <mn/sup.h>

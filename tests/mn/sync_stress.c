@@ -1,7 +1,7 @@
 /* timeout: 120 */
 /*
- * The objects of mn/sync.h under random delays: threads of both kinds that come, wait with and without deadlines, are
- * cancelled, and leave.  What has to hold at the end is counted.
+ * The objects of mn/sync.h under random delays: threads of both kinds that come, wait with and without
+ * deadlines, are cancelled, and leave.  What has to hold at the end is counted.
  */
 #include "sync.h"
 

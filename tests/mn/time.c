@@ -209,8 +209,9 @@ static void idle(void) {
 }
 
 /*
- * Deadlines that race with wake-ups.  Each pair passes a semaphore; the waiter's deadline is about when the post comes.
- * A timeout before the deadline was another wait's: a timer that was not taken back.  No unit may be lost.
+ * Deadlines that race with wake-ups.  Each pair passes a semaphore; the waiter's deadline is about when the
+ * post comes.  A timeout before the deadline was another wait's: a timer that was not taken back.  No unit may
+ * be lost.
  */
 struct pair {
     struct mn_sem sem;

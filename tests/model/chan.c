@@ -38,8 +38,8 @@ struct state {
 
 static int threads, capacity, broken;
 /*
- * s, S: send to channel 0, 1; r, R: receive; t: receive with a deadline; d: send with one; e: receive by a select
- * over both, f: with a deadline; c, C: close
+ * s, S: send to channel 0, 1; r, R: receive; t: receive with a deadline; d: send with one; e: receive by a
+ * select over both, f: with a deadline; c, C: close
  */
 static const char *programs[MOST];
 

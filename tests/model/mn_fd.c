@@ -1,9 +1,10 @@
 /*
  * Readiness of a descriptor of ours (lib/libmn/io/fd.c), every order of steps.
  *
- * A sender puts three bytes into the kernel's buffer, one at a time.  Each makes an event, unless one is pending already
- * (edge-triggered: the kernel merges them).  The poller fetches it.  Two readers of one entry read up to two bytes a call; a
- * short read clears READY.  One of them leaves after its first bytes.  All bytes have to be read, and nobody may stay waiting when a byte is there.
+ * A sender puts three bytes into the kernel's buffer, one at a time.  Each makes an event, unless one is
+ * pending already (edge-triggered: the kernel merges them).  The poller fetches it.  Two readers of one entry
+ * read up to two bytes a call; a short read clears READY.  One of them leaves after its first bytes.  All bytes
+ * have to be read, and nobody may stay waiting when a byte is there.
  */
 #include <stdbool.h>
 

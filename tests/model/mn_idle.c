@@ -1,10 +1,10 @@
 /*
  * The protocol of lib/libmn/idle.c and of asking for threads (take.c), every order of steps.
  *
- * A worker looks for work, and sleeps.  A busy one makes a thread ready, which others see late (TSO: its stores have a
- * buffer), calls for help if it sees a sleeper, answers once who asks, and then computes for ever, outside.  Somebody else pushes
- * a thread into the sleeper's inbox.  The worker has to get both.  Calls for help are not left out here: when that is done,
- * and how it is made up for, is a matter of time.
+ * A worker looks for work, and sleeps.  A busy one makes a thread ready, which others see late (TSO: its stores
+ * have a buffer), calls for help if it sees a sleeper, answers once who asks, and then computes for ever,
+ * outside.  Somebody else pushes a thread into the sleeper's inbox.  The worker has to get both.  Calls for
+ * help are not left out here: when that is done, and how it is made up for, is a matter of time.
  */
 #include <stdbool.h>
 

@@ -1,12 +1,14 @@
 /*
  * The protocol of lib/libmn/wait.h, park.c and defer.c (mn_cancel), every order of steps: claims and permits.
  *
- * A thread parks, then waits for an object, or parks twice.  Others unpark it, cancel it, let its deadlines expire, and the
- * object wakes it.  What the next stack does after each switch is a process of its own, since the thread may run again on
- * another cpu meanwhile.  Each atomic operation is a step; all are full, so memory is sequentially consistent here.
- * Or the thread ends, and its descriptor is another's, while somebody is about to unpark the first.
+ * A thread parks, then waits for an object, or parks twice.  Others unpark it, cancel it, let its deadlines
+ * expire, and the object wakes it.  What the next stack does after each switch is a process of its own, since
+ * the thread may run again on another cpu meanwhile.  Each atomic operation is a step; all are full, so memory
+ * is sequentially consistent here. Or the thread ends, and its descriptor is another's, while somebody is about
+ * to unpark the first.
  *
- * Found out are: a thread that is never woken, or twice, or from a wait that was not meant, or by an unpark of another.
+ * Found out are: a thread that is never woken, or twice, or from a wait that was not meant, or by an unpark of
+ * another.
  */
 #include <stdbool.h>
 
@@ -36,7 +38,8 @@ struct process {
 };
 struct state {
     uint8_t claim, permit, result, runs, timer, timer_wait, queued, lock, given, waits, acked, generation;
-    uint8_t kinds[3]; /* of its waits: p, o; upper case: with a deadline; n: no wait, but another thread's begin */
+    /* Of its waits: p, o; upper case: with a deadline; n: no wait, but another thread's begin. */
+    uint8_t kinds[3];
     struct process p[ALL];
 };
 

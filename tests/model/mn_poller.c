@@ -1,8 +1,8 @@
 /*
  * The role of the poller (lib/libmn/io/poller.c), every order of steps.
  *
- * Two workers fall asleep, one of them in the set of descriptors.  A thread waits for a descriptor all the time, and an LWP
- * that is no worker looks for events, too.
+ * Two workers fall asleep, one of them in the set of descriptors.  A thread waits for a descriptor all the
+ * time, and an LWP that is no worker looks for events, too.
  *   pushes   somebody pushes a thread into the inbox of each worker, and rouses it; no event comes.  Both have to get theirs.
  *   events   nobody pushes anything; a descriptor is ready some time.  The event has to be fetched.
  *   both     a worker that has got its thread is busy, and looks now and then.

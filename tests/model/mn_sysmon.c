@@ -1,8 +1,9 @@
 /*
  * How lib/libmn/progress/sysmon.c falls asleep, against workers that wake (idle.c), every order of steps.
  *
- * Two workers sleep; each is woken by its timer, or by somebody who swaps its idle for 0, looks whether sysmon sleeps, and
- * then sleeps again or computes for ever.  sysmon has found both asleep.  It must not sleep while one computes.
+ * Two workers sleep; each is woken by its timer, or by somebody who swaps its idle for 0, looks whether sysmon
+ * sleeps, and then sleeps again or computes for ever.  sysmon has found both asleep.  It must not sleep while
+ * one computes.
  */
 #include <stdbool.h>
 

@@ -1,13 +1,14 @@
 /*
- * The protocol of lib/libmn/enter.h and take.c, every order of steps: entering the runtime, seizing a cpu, handing it off.
+ * The protocol of lib/libmn/enter.h and take.c, every order of steps: entering the runtime, seizing a cpu,
+ * handing it off.
  *
- * Two workers, one cpu, one thread that enters `rounds` times, wherever it is; a thief that seizes, and somebody who hands
- * the cpu off.  Each of them has a buffer of stores that others do not see yet (TSO), since the argument is Dekker's: it
- * empties by itself, at an atomic operation, and when a heavy barrier comes round, which visits one after the other.  A
- * light barrier is nothing.
+ * Two workers, one cpu, one thread that enters `rounds` times, wherever it is; a thief that seizes, and
+ * somebody who hands the cpu off.  Each of them has a buffer of stores that others do not see yet (TSO), since
+ * the argument is Dekker's: it empties by itself, at an atomic operation, and when a heavy barrier comes round,
+ * which visits one after the other.  A light barrier is nothing.
  *
- * Found out are: two who have the cpu, an update of its data that is not seen, a worker that leaves for another, a worker
- * that sleeps for ever or could not be taken ever again, a lost thread.
+ * Found out are: two who have the cpu, an update of its data that is not seen, a worker that leaves for
+ * another, a worker that sleeps for ever or could not be taken ever again, a lost thread.
  */
 #include <stdbool.h>
 

@@ -1,6 +1,7 @@
 /*
  * Threads that the libc makes inside itself: SIGEV_THREAD timers and message queues, aio, getaddrinfo_a.  No
- * pthread_create of the program's is involved, yet its code runs there, and uses the whole interface.  Prints TAP.
+ * pthread_create of the program's is involved, yet its code runs there, and uses the whole interface.  Prints
+ * TAP.
  */
 #include <aio.h>
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* An ordinary C program that is linked with the library: one of everything that such programs use.  Prints TAP. */
+/* An ordinary C program that is linked with the library: one of everything that such programs use.  Prints
+ * TAP. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>

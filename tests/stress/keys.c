@@ -1,8 +1,8 @@
 /*
  * Keys are made, set, read and deleted by several threads at random moments, while others end.
  *
- * A value names the key's owner and generation, so that every wrong one is recognised: a get must show what this thread
- * set under this key, or NULL; a destructor must get a value that was set under its own key.
+ * A value names the key's owner and generation, so that every wrong one is recognised: a get must show what
+ * this thread set under this key, or NULL; a destructor must get a value that was set under its own key.
  */
 #include <limits.h>
 #include <pthread.h>
@@ -31,8 +31,8 @@ static void pause_sometimes(unsigned *seed) {
 #define COUNT(what) __atomic_add_fetch(&(what), 1, __ATOMIC_RELAXED)
 
 /*
- * Eight destructors, one a kind: a value carries the kind of the key that it was set under.  The next owner of a key's
- * number always takes another kind.
+ * Eight destructors, one a kind: a value carries the kind of the key that it was set under.  The next owner of
+ * a key's number always takes another kind.
  */
 struct value {
     unsigned kind;
@@ -126,7 +126,8 @@ static void *worker(void *arg) {
             pthread_key_t again[SHORT];
             while (!__atomic_load_n(&life.set, __ATOMIC_ACQUIRE))
                 sched_yield();
-            /* Deleting a key while another thread sets its value is the user's fault; while it ends, it is not. */
+            /* Deleting a key while another thread sets its value is the user's fault; while it ends, it is
+             * not. */
             for (int j = 0; j < SHORT; j++) {
                 pause_sometimes(&seed);
                 if (pthread_key_delete(k[j].key) != 0)

@@ -1,9 +1,9 @@
 /* not under: asan */ /* a child of a fork may find the tool's allocator locked */
 /* timeout: 120 */
 /*
- * Threads that begin and end in every way at random moments: joined, timed-joined, detached before and after their end,
- * signalled, exiting from deep frames, creating others, with random delays; while another thread forks.  Every
- * thread's result arrives, every `__thread` variable is fresh, and nothing is left in the end.
+ * Threads that begin and end in every way at random moments: joined, timed-joined, detached before and after
+ * their end, signalled, exiting from deep frames, creating others, with random delays; while another thread
+ * forks.  Every thread's result arrives, every `__thread` variable is fresh, and nothing is left in the end.
  */
 #include "random.h"
 #include "tap.h"
@@ -41,7 +41,8 @@ static void on_signal(int sig) {
     __sync_add_and_fetch(&signals, 1);
 }
 
-static void (*volatile leave)(void *) = pthread_exit; /* so that the compiler takes the recursion for one that ends */
+/* So that the compiler takes the recursion for one that ends. */
+static void (*volatile leave)(void *) = pthread_exit;
 
 static void leave_from(int depth, void *result) {
     volatile char frame[100];

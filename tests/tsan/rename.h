@@ -1,10 +1,10 @@
 /*
  * Our objects under other names, for ThreadSanitizer builds.
  *
- * The tool interposes pthread_mutex_lock and its kind, and believes that it knows what they do: a lock of ours by that
- * name would never be looked into.  So both the objects and the tests that use them are compiled with this header
- * included first (-include).  The tool then sees nothing but our atomics and has to find the order in them.  Threads
- * are still made by pthread_create, the tool's.
+ * The tool interposes pthread_mutex_lock and its kind, and believes that it knows what they do: a lock of ours
+ * by that name would never be looked into.  So both the objects and the tests that use them are compiled with
+ * this header included first (-include).  The tool then sees nothing but our atomics and has to find the order
+ * in them.  Threads are still made by pthread_create, the tool's.
  */
 #ifndef TSAN_RENAME_H
 #define TSAN_RENAME_H

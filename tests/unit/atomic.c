@@ -118,9 +118,9 @@ Test(atomic, release_to_acquire) {
 }
 
 /*
- * Dekker: x = 1, read y against y = 1, read x.  With a full fence between, at least one sees the other; without it,
- * x86 shows both reading 0 within a few thousand rounds.  Both start a round together on `arrived`, each on a CPU of
- * its own: on one CPU nothing would ever be out of order.
+ * Dekker: x = 1, read y against y = 1, read x.  With a full fence between, at least one sees the other; without
+ * it, x86 shows both reading 0 within a few thousand rounds.  Both start a round together on `arrived`, each on
+ * a CPU of its own: on one CPU nothing would ever be out of order.
  */
 static struct {
     uint32_t value;
@@ -130,7 +130,8 @@ static uint32_t arrived, both_missed;
 
 static void meet(uint32_t phase) {
     a32_add_full(&arrived, 1);
-    for (int spins = 0; a32_load_acquire(&arrived) < 2 * phase; spins++) /* acquire: pairs with the other's full add */
+    /* Acquire: pairs with the other's full add. */
+    for (int spins = 0; a32_load_acquire(&arrived) < 2 * phase; spins++)
         if (spins > 1000)
             sched_yield();
 }

@@ -83,7 +83,8 @@ Test(backtrace, does_not_replace_the_unwinder) {
     cr_assert_null(dlsym(RTLD_DEFAULT, "unw_backtrace"), "libunwind's names are not global");
 }
 
-/* ThreadSanitizer falls over libunwind: its per-thread cache is released when the tool has forgotten the thread. */
+/* ThreadSanitizer falls over libunwind: its per-thread cache is released when the tool has forgotten the
+ * thread. */
 #ifndef __SANITIZE_THREAD__
 static void body(unsigned index, uint32_t *random) {
     void *pcs[64];

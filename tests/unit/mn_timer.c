@@ -30,7 +30,8 @@ static int run(struct mni_timers *q, int64_t now) {
     return mni_timers_run(q, now, 1 << 30, note, NULL);
 }
 
-/* Deadlines at and beside every power of two, from several beginnings: not early, at most a tick late, next is exact. */
+/* Deadlines at and beside every power of two, from several beginnings: not early, at most a tick late, next
+ * is exact. */
 Test(timer, not_early_and_not_late) {
     static const int64_t starts[] = {0, 1, 1023, 1024, 4194303, 4194304, 123456789012345, INT64_MAX / 2 + 77};
     for (size_t s = 0; s < sizeof starts / sizeof starts[0]; s++) {

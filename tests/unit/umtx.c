@@ -81,7 +81,8 @@ Test(umtx, bad_deadlines) {
     cr_assert_eq(umtx_wait(&word, 1, NULL, -1, UMTX_PRIVATE), -EAGAIN, "without a deadline the clock is ignored");
 }
 
-/* ---- threads that wait ------------------------------------------------------------------------------------- */
+/* ---- threads that wait
+ * ------------------------------------------------------------------------------------- */
 
 struct waiter {
     pthread_t thread;
@@ -200,7 +201,8 @@ Test(umtx, signal_handler_ends_the_wait) {
     }
 }
 
-/* ---- processes --------------------------------------------------------------------------------------------- */
+/* ---- processes
+ * --------------------------------------------------------------------------------------------- */
 
 Test(umtx, shared_across_fork) {
     uint32_t *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -240,7 +242,8 @@ Test(umtx, private_does_not_reach_another_process) {
     munmap(shared, 4096);
 }
 
-/* ---- no wake-up is lost ------------------------------------------------------------------------------------ */
+/* ---- no wake-up is lost
+ * ------------------------------------------------------------------------------------ */
 
 /* A counting semaphore of the least kind: a lost wake-up leaves a thread asleep for ever. */
 static uint32_t tokens, sleepers;

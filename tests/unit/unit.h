@@ -1,4 +1,5 @@
-/* What unit tests share (include it first): many threads that start at once, and random delays that shake the order of events. */
+/* What unit tests share (include it first): many threads that start at once, and random delays that shake
+ * the order of events. */
 #ifndef UNIT_H
 #define UNIT_H
 

@@ -1,14 +1,16 @@
 /*
  * connect.
  *
- * A descriptor of ours, or any that has O_NONBLOCK: the call begins it, the descriptor becomes writable when it is decided, and a second
- * call says how.
+ * A descriptor of ours, or any that has O_NONBLOCK: the call begins it, the descriptor becomes writable when it
+ * is decided, and a second call says how.
  *
- * A blocking one is not ours to change, but connect has no flag for one call.  It has a time limit, though (SO_SNDTIMEO,
- * which is the socket's own and means nothing else before it is connected): with the shortest, the call returns within
- * one tick of the kernel's clock, as one that does not block, and goes on.  An LWP of the pool for calls spends that tick.
+ * A blocking one is not ours to change, but connect has no flag for one call.  It has a time limit, though
+ * (SO_SNDTIMEO, which is the socket's own and means nothing else before it is connected): with the shortest,
+ * the call returns within one tick of the kernel's clock, as one that does not block, and goes on.  An LWP of
+ * the pool for calls spends that tick.
  *
- * A Unix listener whose queue is full says EAGAIN, and no event tells of room in it: we come again after a while.
+ * A Unix listener whose queue is full says EAGAIN, and no event tells of room in it: we come again after a
+ * while.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

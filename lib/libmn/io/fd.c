@@ -1,10 +1,10 @@
 /*
  * fd: the table of descriptors, and waiting for one.
  *
- * Two kinds.  Ours were made by mn_* functions, or given to us (mn_adopt), and are closed by mn_close: nobody closes them
- * behind our back, so they are put into the set once, edge-triggered, and their entry remembers whether they are ready.
- * All others may be closed, and their number used again, without our hearing of it: nothing is remembered of these, and each
- * wait arms them anew, for one event.
+ * Two kinds.  Ours were made by mn_* functions, or given to us (mn_adopt), and are closed by mn_close: nobody
+ * closes them behind our back, so they are put into the set once, edge-triggered, and their entry remembers
+ * whether they are ready.  All others may be closed, and their number used again, without our hearing of it:
+ * nothing is remembered of these, and each wait arms them anew, for one event.
  *
  * Readiness of ours.  word[direction] is a count of events and the bit READY.
  *
@@ -13,24 +13,26 @@
  *             EAGAIN, or a short transfer:  compare-and-swap word from seen to seen without READY
  *     wait:   (under the lock) READY: try again;  otherwise into the set, if it is not in there yet, and into the queue
  *
- * An event that comes between the look at word and the compare-and-swap makes that fail: READY stays, and the call is made
- * once more.  An event that the kernel has and we have not fetched yet comes later: then READY is set again.  So a short read
- * needs no second one that finds nothing.  That a short transfer means drained is so for sockets and pipes without message
- * boundaries, except at the end of the stream (its event came before the read, with or before the data's), after an error and
- * at an urgent byte: the event sets MNI_FD_MORE before word; then only EAGAIN counts, and the end itself.
+ * An event that comes between the look at word and the compare-and-swap makes that fail: READY stays, and the
+ * call is made once more.  An event that the kernel has and we have not fetched yet comes later: then READY is
+ * set again.  So a short read needs no second one that finds nothing.  That a short transfer means drained is
+ * so for sockets and pipes without message boundaries, except at the end of the stream (its event came before
+ * the read, with or before the data's), after an error and at an urgent byte: the event sets MNI_FD_MORE before
+ * word; then only EAGAIN counts, and the end itself.
  *
- * Several wait in one direction.  An event wakes the first, not all.  Nobody is left behind with data there: who was woken,
- * or never waited, and leaves with READY still set wakes the next (mni_fd_pass_on), who tries.  Who clears READY knows that
- * there was nothing more, and the next event wakes the next.  Who was woken and tries in vain queues again, at the end.  One
- * whose deadline came just when it was woken by an event tries as well: it was claimed by one of the two.
+ * Several wait in one direction.  An event wakes the first, not all.  Nobody is left behind with data there:
+ * who was woken, or never waited, and leaves with READY still set wakes the next (mni_fd_pass_on), who tries.
+ * Who clears READY knows that there was nothing more, and the next event wakes the next.  Who was woken and
+ * tries in vain queues again, at the end.  One whose deadline came just when it was woken by an event tries as
+ * well: it was claimed by one of the two.
  *
- * Close.  The generation changes, all who wait are woken with -EBADF, and the entry is no longer ours; then the descriptor is
- * closed.  A thread that looked at the entry before compares generations when it has been woken, and before it waits.  One
- * that began between the two steps may have armed the file that was about to go, and would never hear of it: after the close
- * all who wait are woken once more, and try.
+ * Close.  The generation changes, all who wait are woken with -EBADF, and the entry is no longer ours; then the
+ * descriptor is closed.  A thread that looked at the entry before compares generations when it has been woken,
+ * and before it waits.  One that began between the two steps may have armed the file that was about to go, and
+ * would never hear of it: after the close all who wait are woken once more, and try.
  *
- * Memory: 64 bytes for each number, in chunks that are mapped when one of their numbers is used; only pages that
- * are touched cost anything.  The directory covers every number that a descriptor can have.
+ * Memory: 64 bytes for each number, in chunks that are mapped when one of their numbers is used; only pages
+ * that are touched cost anything.  The directory covers every number that a descriptor can have.
  *
  * tests/model/mn_fd.c walks through all orders of events and readers.
  */
@@ -264,7 +266,8 @@ void mni_fd_pass_on_slow(struct mni_fd *f, unsigned direction) {
     wake(w ? w->cpu : NULL, &out);
 }
 
-/* Under the lock: it will have an event when it is ready for what the caller wants (MNI_READY_*), or others who wait. */
+/* Under the lock: it will have an event when it is ready for what the caller wants (MNI_READY_*), or others
+ * who wait. */
 static int prepare(struct mni_fd *f, int fd, unsigned what) {
     if (f->flags & MNI_FD_OURS) {
         if (f->epoch == mni_poller_epoch)
@@ -311,8 +314,8 @@ static void enqueue(struct mni_fd *f, unsigned direction, struct mni_waiter *w) 
 }
 
 /*
- * On the next stack.  Not before: a thread that blocks looks for the next one with what it has locked, and events may be handed
- * out in that (sched.c).
+ * On the next stack.  Not before: a thread that blocks looks for the next one with what it has locked, and
+ * events may be handed out in that (sched.c).
  */
 static void after_fd(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_waiter *w = &t->waiter;

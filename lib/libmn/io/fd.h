@@ -29,22 +29,26 @@ enum { MNI_FD_READY = 1, MNI_FD_EVENT = 2 };
 struct mni_fd {
     struct mni_olock lock;
     uint32_t generation;       /* of the number's use; changed under the lock */
-    uint32_t word[2];          /* for each direction; READY is cleared without the lock, all else happens under it */
+    /* For each direction; READY is cleared without the lock, all else happens under it. */
+    uint32_t word[2];
     uint32_t flags;            /* changed under the lock */
     uint32_t epoch;            /* of ours: the set that it is in */
     struct mni_queue queue[2]; /* who waits; guarded by the lock */
     struct mni_olock turn;     /* held over a look and a call that does not block after it (io.c) */
-    uint32_t queued;           /* 1 << direction: somebody may be in that queue; set under the lock, read without */
+    /* 1 << direction: somebody may be in that queue; set under the lock, read without. */
+    uint32_t queued;
 };
 _Static_assert(sizeof(struct mni_fd) == 64, "a cache line");
 
-/* The entry of a number; NULL: it is negative (or beyond what can be a descriptor), or there is no memory: *error. */
+/* The entry of a number; NULL: it is negative (or beyond what can be a descriptor), or there is no memory:
+ * *error. */
 struct mni_fd *mni_fd_get(int fd, int *error);
 /* The same if it was asked for before. */
 enum { MNI_FD_CHUNK_BITS = 12, MNI_FD_CHUNK = 1 << MNI_FD_CHUNK_BITS };
 extern struct mni_fd **mni_fd_directory __attribute__((visibility("hidden")));
 static inline struct mni_fd *mni_fd_find(int fd) {
-    struct mni_fd **d = aptr_load_acquire(&mni_fd_directory); /* acquire, both: pair with the releases of grow() */
+    /* Acquire, both: pair with the releases of grow(). */
+    struct mni_fd **d = aptr_load_acquire(&mni_fd_directory);
     if (__builtin_expect(!d || fd < 0, 0))
         return NULL;
     struct mni_fd *c = aptr_load_acquire(&d[(unsigned)fd >> MNI_FD_CHUNK_BITS]);
@@ -57,8 +61,8 @@ static inline struct mni_fd *mni_fd_find(int fd) {
 int mni_fd_made(int fd, unsigned flags);
 
 /*
- * Inside the runtime: blocks until the direction of a descriptor may be ready.  What the caller knows of it: generation, and
- * the word, which it has read before the call that failed.  0, or the errors of mni_poll_wait.
+ * Inside the runtime: blocks until the direction of a descriptor may be ready.  What the caller knows of it:
+ * generation, and the word, which it has read before the call that failed.  0, or the errors of mni_poll_wait.
  */
 int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline);
 
@@ -77,9 +81,9 @@ static inline void mni_fd_pass_on(struct mni_fd *f, unsigned direction) {
 }
 
 /*
- * One who waits for several things (many.h) has two waiters for each descriptor, whose data is the address of its mni_many.
- * 0: the waiters are queued, for MNI_READY_* or, if that is 0, for errors; 1: it has changed since its words were read;
- * or a negative errno.  Both inside the runtime.
+ * One who waits for several things (many.h) has two waiters for each descriptor, whose data is the address of
+ * its mni_many.  0: the waiters are queued, for MNI_READY_* or, if that is 0, for errors; 1: it has changed
+ * since its words were read; or a negative errno.  Both inside the runtime.
  */
 int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint32_t seen[2], struct mni_waiter w[2], unsigned what);
 void mni_fd_end_many(struct mni_fd *f, struct mni_waiter w[2]);

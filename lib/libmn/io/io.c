@@ -1,12 +1,12 @@
 /*
  * io: reading and writing.
  *
- * One loop for all (mni_io): make the call so that it does not block; if it would have, wait for the descriptor (fd.c) and
- * make it again.  The call itself is made outside the runtime: a worker whose thread is held up in the kernel after all, by a page
- * of its buffer for example, can lose its cpu.
+ * One loop for all (mni_io): make the call so that it does not block; if it would have, wait for the descriptor
+ * (fd.c) and make it again.  The call itself is made outside the runtime: a worker whose thread is held up in
+ * the kernel after all, by a page of its buffer for example, can lose its cpu.
  *
- * A descriptor of ours has O_NONBLOCK.  The flags of all others are left alone, since they belong to the open file and so, perhaps, to
- * other processes:
+ * A descriptor of ours has O_NONBLOCK.  The flags of all others are left alone, since they belong to the open
+ * file and so, perhaps, to other processes:
  *
  *   sockets   MSG_DONTWAIT.  They are tried first; ENOTSOCK decides, and is remembered as a hint of what to try first.
  *   files     as offload/file_rw.c has it.  What a descriptor is has to be asked each time (0.1 us).

@@ -26,7 +26,9 @@ struct mni_io {
     size_t size, size2;
     int flags;
     void *address, *length;
-    unsigned also; /* MNI_FD_*: what it has to be beside OURS for the call to be left out while nothing is there; others get its error */
+    /* MNI_FD_*: what it has to be beside OURS for the call to be left out while nothing is there; others get
+     * its error. */
+    unsigned also;
     bool at_once;  /* the call never waits, and its -EAGAIN says nothing of what is there */
     bool file;     /* it is a file: nothing was done */
 };
@@ -35,8 +37,9 @@ struct mni_io {
 bool mni_is_stream(int fd);
 
 /*
- * Of any caller, outside the runtime: makes the call until it does not say -EAGAIN.  Its result, or a negative errno.  Inline
- * where that counts: a request of a server is a few system calls, and cache misses on the stacks of threads that have waited.
+ * Of any caller, outside the runtime: makes the call until it does not say -EAGAIN.  Its result, or a negative
+ * errno.  Inline where that counts: a request of a server is a few system calls, and cache misses on the stacks
+ * of threads that have waited.
  */
 static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *io, long (*call)(struct mni_io *io, uint32_t flags)) {
     int r;
@@ -53,11 +56,14 @@ static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *i
     const bool green = c != NULL;
     const unsigned d = io->direction;
     const uint32_t fit = MNI_FD_OURS | io->also;
-    const uint32_t generation = a32_load_acquire(&f->generation); /* acquire: with the flags that belong to it */
+    /* Acquire: with the flags that belong to it. */
+    const uint32_t generation = a32_load_acquire(&f->generation);
     long got;
-    bool tried = false; /* at least once, even if the deadline has passed: nobody may have looked for events for who only tries */
+    /* At least once, even if the deadline has passed: nobody may have looked for events for who only tries. */
+    bool tried = false;
     for (bool woken = false;; woken = true) {
-        uint32_t seen = a32_load_acquire(&f->word[d]), flags = a32_load(&f->flags); /* acquire: pairs with an event's */
+        /* Acquire: pairs with an event's. */
+        uint32_t seen = a32_load_acquire(&f->word[d]), flags = a32_load(&f->flags);
         if ((flags & fit) != fit || seen & MNI_FD_READY || woken || io->at_once) {
             tried = true;
             if (green)
@@ -74,7 +80,8 @@ static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *i
                 break;
             }
             mni_fd_drained(f, d, seen);
-            /* poll(2), by which others wait, returns at once for as long as something is in the queue of errors. */
+            /* poll(2), by which others wait, returns at once for as long as something is in the queue of
+             * errors. */
             if (__builtin_expect(!green && woken && mn_now() >= io->deadline, 0)) {
                 got = -ETIMEDOUT;
                 break;
@@ -83,7 +90,8 @@ static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *i
         got = mni_fd_wait(f, io->fd, d, generation, io->deadline);
         if (__builtin_expect(got < 0, 0) && (got != -ETIMEDOUT || tried))
             break;
-        if (__builtin_expect(a32_load_acquire(&f->generation) != generation, 0)) { /* acquire; pairs with the lock of who closed it */
+        /* Acquire; pairs with the lock of who closed it. */
+        if (__builtin_expect(a32_load_acquire(&f->generation) != generation, 0)) {
             got = -EBADF;
             break;
         }

@@ -1,9 +1,9 @@
 /*
  * net: listeners and connections by name.
  *
- * Dialling tries one address after the other.  Each has its share of what time is left, so that one that does not answer (a
- * host whose IPv6 goes nowhere) leaves time for the next; trying several at once would be faster then, at the price of connections that
- * are opened to be closed.
+ * Dialling tries one address after the other.  Each has its share of what time is left, so that one that does
+ * not answer (a host whose IPv6 goes nowhere) leaves time for the next; trying several at once would be faster
+ * then, at the price of connections that are opened to be closed.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

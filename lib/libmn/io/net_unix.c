@@ -1,8 +1,9 @@
 /*
  * net_unix: Unix sockets by path, and addresses as text.
  *
- * A socket's file outlives its listener, and bind refuses it then.  Whether somebody listens there is told by connecting: refused
- * means nobody, and the file is removed and bound anew.  Two programs that do so at the same moment may remove each other's.
+ * A socket's file outlives its listener, and bind refuses it then.  Whether somebody listens there is told by
+ * connecting: refused means nobody, and the file is removed and bound anew.  Two programs that do so at the
+ * same moment may remove each other's.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

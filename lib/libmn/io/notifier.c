@@ -1,8 +1,9 @@
 /*
  * notifier: functions for an event loop (mn/notifier.h).
  *
- * A stack that anyone pushes to, emptied as a whole by the loop, as the inbox of a cpu (sched.c).  Who finds it empty rings
- * the eventfd; the loop reads that first, then takes the stack: a push that is missed finds it empty, and rings again.
+ * A stack that anyone pushes to, emptied as a whole by the loop, as the inbox of a cpu (sched.c).  Who finds it
+ * empty rings the eventfd; the loop reads that first, then takes the stack: a push that is missed finds it
+ * empty, and rings again.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -91,7 +92,8 @@ MN_EXPORT int mn_notifier_post(struct mn_notifier *n, void (*fn)(void *arg), voi
 static void take(struct mn_notifier *n) {
     uint64_t count;
     sys(SYS_read, n->fd, &count, sizeof count); /* before the swap: see above */
-    struct post *p = aptr_swap_full(&n->posted, NULL), *oldest = NULL, **end = &n->taken; /* full; pairs with a push */
+    /* Full; pairs with a push. */
+    struct post *p = aptr_swap_full(&n->posted, NULL), *oldest = NULL, **end = &n->taken;
     while (p) {
         struct post *next = p->next;
         p->next = oldest;

@@ -19,8 +19,8 @@
 #include "sys.h"
 
 /*
- * Only of TCP it is known that a short read has taken all: a Unix socket stops where descriptors or credentials come with the
- * data, TLS in the kernel at each record.
+ * Only of TCP it is known that a short read has taken all: a Unix socket stops where descriptors or credentials
+ * come with the data, TLS in the kernel at each record.
  */
 static unsigned socket_kind(int domain, int type, int protocol) {
     bool tcp = (domain == AF_INET || domain == AF_INET6) && (type & 0xf) == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP);

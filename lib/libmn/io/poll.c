@@ -1,9 +1,9 @@
 /*
  * poll: waiting for one or many descriptors without using them.
  *
- * poll(2) says what is ready; the entries (fd.c) say when to ask it again.  A descriptor of ours has an event only when
- * something changes, so the words of all are read first, then poll(2) is asked; if nothing is ready, waiters are queued wherever no
- * event has come since, and one that has come means asking again.
+ * poll(2) says what is ready; the entries (fd.c) say when to ask it again.  A descriptor of ours has an event
+ * only when something changes, so the words of all are read first, then poll(2) is asked; if nothing is ready,
+ * waiters are queued wherever no event has come since, and one that has come means asking again.
  *
  * That the waiter stands in several queues at once is what many.c is for.  It has left all before it goes on.
  *

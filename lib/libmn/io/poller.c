@@ -1,14 +1,17 @@
 /*
  * poller: one set of descriptors for the whole runtime, and who looks at it.
  *
- * Guarantee: a thread whose descriptor is ready runs at once if any worker is idle, and after some 100 us of other threads'
- * switches otherwise.  Between two switches of a busy worker nobody has to know that descriptors exist.
+ * Guarantee: a thread whose descriptor is ready runs at once if any worker is idle, and after some 100 us of
+ * other threads' switches otherwise.  Between two switches of a busy worker nobody has to know that descriptors
+ * exist.
  *
- * Naive designs.  An LWP that does nothing but poll: each event is a wake-up of a worker (1.6 us to the poller, 4 us until it
- * runs), and on one CPU two switches of LWPs for each batch.  A set for each cpu: a descriptor whose thread moves to
- * another cpu has to be moved, too, and the events of a cpu that is busy wait although others idle.
+ * Naive designs.  An LWP that does nothing but poll: each event is a wake-up of a worker (1.6 us to the poller,
+ * 4 us until it runs), and on one CPU two switches of LWPs for each batch.  A set for each cpu: a descriptor
+ * whose thread moves to another cpu has to be moved, too, and the events of a cpu that is busy wait although
+ * others idle.
  *
- * Here: the role of the poller is one word.  Who has it may call mni_pollset_wait, and owns the buffer of events.
+ * Here: the role of the poller is one word.  Who has it may call mni_pollset_wait, and owns the buffer of
+ * events.
  *
  *   idle worker    takes the role, if somebody waits for descriptors, and sleeps in the set instead of on its futex, until its
  *                  next timer.  With one worker that is all the polling there is: a batch of events, their threads, again.
@@ -20,15 +23,15 @@
  *     worker: take the role;  idlers++;  idle = 2;  heavy barrier;  look at queues, timers, stop;  wait in the set
  *     rouse:  swap idle for 0;  it was 2: ring
  *
- * The ring is a descriptor of the set that stays readable until it is read: a ring before the wait ends the wait.  Only the
- * role's holder reads it, and it does so before it gives the role back:
+ * The ring is a descriptor of the set that stays readable until it is read: a ring before the wait ends the
+ * wait.  Only the role's holder reads it, and it does so before it gives the role back:
  *
  *   - A ring for P that comes while P still holds the role is for P, and P is awake.
  *   - P saw the change of idle by itself, and left; the ring comes later, when Q has the role: Q wakes for nothing.
  *   - No ring for Q can be read by P: Q's idle became 2 after Q had got the role, so after P had given it back.
  *
- * Who looks when the role is free?  Somebody who waits, and workers that sleep on their futexes without a poller among them,
- * must not be.
+ * Who looks when the role is free?  Somebody who waits, and workers that sleep on their futexes without a
+ * poller among them, must not be.
  *
  *   - A worker that goes to sleep without the role looks, after the heavy barrier, whether someone waits and the role is
  *     free (mni_poller_missing), and then comes again.
@@ -40,9 +43,9 @@
  *     (idle.c), it rouses another, which becomes the poller; once a millisecond at most, since it is in vain nearly always.
  *     Between two of these it is as if the cpu were busy in any other way: whoever watches over that (mni_poll_now) comes.
  *
- * How many wait is counted for each cpu, by plain additions: a thread adds one where it begins to wait, and takes one away
- * where it goes on, so single counts may be negative and only the sum means something.  While others run the sum may be seen
- * wrong; the last worker that goes to sleep sees it right.
+ * How many wait is counted for each cpu, by plain additions: a thread adds one where it begins to wait, and
+ * takes one away where it goes on, so single counts may be negative and only the sum means something.  While
+ * others run the sum may be seen wrong; the last worker that goes to sleep sees it right.
  *
  * tests/model/mn_poller.c walks through all orders.
  */
@@ -190,7 +193,8 @@ int64_t mni_poll_last(void) {
 }
 
 int mni_poll_now(void) {
-    /* In solo mode only the one worker touches the entries; nobody else could be waiting for events that it does not see. */
+    /* In solo mode only the one worker touches the entries; nobody else could be waiting for events that it
+     * does not see. */
     if (!mni_poller_wanted() || mni_solo() || mni_rouse_one() || !mni_poller_take())
         return 0;
     int n = came = mni_pollset_wait(&mni_poller_set, ready, BATCH, 0);

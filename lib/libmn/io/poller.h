@@ -26,7 +26,8 @@ void mni_poller_waited(struct mni_cpu *c);
 
 /* Somebody waits for a descriptor; exact for the last worker that goes to sleep. */
 static inline bool mni_poller_wanted(void) {
-    return a32_load_acquire(&mni_poller_epoch) != 0 && mni_poll_waiters() != 0; /* acquire; pairs with mni_poller_open */
+    /* Acquire; pairs with mni_poller_open. */
+    return a32_load_acquire(&mni_poller_epoch) != 0 && mni_poll_waiters() != 0;
 }
 
 /* The role: true: it is the caller's now. */

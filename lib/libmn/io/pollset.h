@@ -1,8 +1,8 @@
 /*
  * pollset: what the operating system has to wait for many descriptors at once (os/linux/pollset.c: epoll).
  *
- * Events come by key, which is the caller's number for a descriptor.  One call of mni_pollset_wait at a time.  All return
- * negative errno values.
+ * Events come by key, which is the caller's number for a descriptor.  One call of mni_pollset_wait at a time.
+ * All return negative errno values.
  */
 #ifndef MNI_IO_POLLSET_H
 #define MNI_IO_POLLSET_H

@@ -1,22 +1,24 @@
 /*
  * kevent: changes, events, and waiting for them.
  *
- * An event is a note in kq->active.  Notes get there in memory (USER by a change; TIMER by whoever looks at the clock), or
- * by asking the kernel (mni_kq_os_look).  Whether such a note really has something to report is seen when it is taken out:
- * its filter looks again.  A note without EV_CLEAR stays: in memory notes in the list, the others in the kernel's set.
+ * An event is a note in kq->active.  Notes get there in memory (USER by a change; TIMER by whoever looks at the
+ * clock), or by asking the kernel (mni_kq_os_look).  Whether such a note really has something to report is seen
+ * when it is taken out: its filter looks again.  A note without EV_CLEAR stays: in memory notes in the list,
+ * the others in the kernel's set.
  *
- * Guarantee: an event that comes in memory goes to a green thread that waits without a system call, and no event is left
- * lying while somebody waits or polls the descriptor from outside.
+ * Guarantee: an event that comes in memory goes to a green thread that waits without a system call, and no
+ * event is left lying while somebody waits or polls the descriptor from outside.
  *
- * The naive way, an eventfd in the set for each USER event, costs two system calls an event, and a third for the set: 2 us
- * between two threads that could have switched in 100 ns.  Here, when a call leaves active notes behind (settle):
+ * The naive way, an eventfd in the set for each USER event, costs two system calls an event, and a third for
+ * the set: 2 us between two threads that could have switched in 100 ns.  Here, when a call leaves active notes
+ * behind (settle):
  *
  *     a green or bound thread waits    it is claimed and made ready; it finds the note in the list when it runs
  *     nobody does                      the bell rings: an eventfd in the set; LWPs that sleep and pollers outside see it
  *     no notes are left                the bell, if it rings, is silenced
  *
- * Whoever was woken and leaves notes behind settles, too, so that one wake-up at a time is enough.  One that was claimed and
- * finds nothing (another call was faster) waits again; the note was taken by that call.
+ * Whoever was woken and leaves notes behind settles, too, so that one wake-up at a time is enough.  One that
+ * was claimed and finds nothing (another call was faster) waits again; the note was taken by that call.
  *
  * How a caller waits:
  *
@@ -168,8 +170,9 @@ static bool in_future(int64_t deadline) {
 }
 
 /*
- * Whether the kernel is to be asked.  Not if there is enough in memory, and not by one who is going to wait while the runtime
- * watches the descriptor and has seen nothing; but every so often, since the runtime looks at times only, when it is busy.
+ * Whether the kernel is to be asked.  Not if there is enough in memory, and not by one who is going to wait
+ * while the runtime watches the descriptor and has seen nothing; but every so often, since the runtime looks at
+ * times only, when it is busy.
  */
 static bool to_look(struct mni_kq *kq, int most, bool waits) {
     if (kq->stirred)
@@ -197,7 +200,8 @@ static int collect(struct mni_kq *kq, struct kevent *events, int most, bool wait
 
 /* The runtime is to say when the descriptor is readable. */
 static int watch(struct mni_kq *kq) {
-    uint32_t epoch = a32_load_acquire(&mni_poller_epoch); /* acquire: pairs with the release of mni_poller_open */
+    /* Acquire: pairs with the release of mni_poller_open. */
+    uint32_t epoch = a32_load_acquire(&mni_poller_epoch);
     if (kq->watched == epoch)
         return 0;
     int r = mni_fd_watch(kq->fd);
@@ -243,8 +247,8 @@ void mni_kq_event(int fd) {
 }
 
 /*
- * What a waiter knows of the kqueue when it decides to wait, in its record: w->data is the kqueue, w->tag generation, changes
- * and whether there were sources.
+ * What a waiter knows of the kqueue when it decides to wait, in its record: w->data is the kqueue, w->tag
+ * generation, changes and whether there were sources.
  */
 static uint64_t known(const struct mni_kq *kq) {
     return (uint64_t)kq->generation << 32 | (kq->changes << 1 & 0xffffffff) | (kq->sources != 0);
@@ -263,7 +267,8 @@ static int queue_up(struct mni_kq *kq, struct mni_waiter *w) {
     return 0;
 }
 
-/* On the next stack, as in io/fd.c: while a thread looks for the next one events may be handed out, to this kqueue too. */
+/* On the next stack, as in io/fd.c: while a thread looks for the next one events may be handed out, to this
+ * kqueue too. */
 static void after_kevent(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_kq *kq = t->waiter.data;
     mni_lock_take(&kq->lock);

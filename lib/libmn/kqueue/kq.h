@@ -1,9 +1,9 @@
 /*
  * kq: a kqueue and its notes; see kqueue.c (life), kevent.c (changes, events, waiting).
  *
- * A note is what one (ident, filter) of a kqueue watches.  Everything below is guarded by the kqueue's lock, which is held
- * over system calls that do not block, but never across a switch.  Memory of kqueues is never freed: who finds one by a
- * descriptor's number takes its lock and then looks whether it still has that number.
+ * A note is what one (ident, filter) of a kqueue watches.  Everything below is guarded by the kqueue's lock,
+ * which is held over system calls that do not block, but never across a switch.  Memory of kqueues is never
+ * freed: who finds one by a descriptor's number takes its lock and then looks whether it still has that number.
  */
 #ifndef MNI_KQ_H
 #define MNI_KQ_H
@@ -36,11 +36,12 @@ struct mni_filter {
     /* It was enabled or disabled (state says so).  0, a negative errno, MNI_NOTE_STALE. */
     int (*enable)(struct mni_kq *kq, struct mni_note *n);
     /*
-     * It is active: is there something to report?  Fills in flags, fflags and data of *e, which is a copy of n->ev.
-     * After true, the note is reported for sure; with EV_CLEAR its state is reset by this.
+     * It is active: is there something to report?  Fills in flags, fflags and data of *e, which is a copy of
+     * n->ev.  After true, the note is reported for sure; with EV_CLEAR its state is reset by this.
      */
     int (*report)(struct mni_kq *kq, struct mni_note *n, struct kevent *e);
-    /* For filters whose ident is a descriptor: 0; -EBADF, -ENOENT: the number names nothing, or something else by now. */
+    /* For filters whose ident is a descriptor: 0; -EBADF, -ENOENT: the number names nothing, or something
+     * else by now. */
     int (*gone)(const struct mni_kq *kq, const struct mni_note *n);
 };
 
@@ -118,7 +119,8 @@ struct mni_kq {
     uint32_t sleepers;   /* LWPs that wait in the kernel */
     struct mni_queue waiters; /* green and bound threads that wait */
     uint32_t blind;      /* some of them began when there were no sources */
-    uint32_t watched;    /* the runtime's set has the descriptor, and will have its next event: the set's epoch; 0: not */
+    /* The runtime's set has the descriptor, and will have its next event: the set's epoch; 0: not. */
+    uint32_t watched;
     uint32_t changes;    /* counts: the first timer has become another */
     bool retime;         /* and those who wait do not know */
     bool rung;           /* the bell is readable */
@@ -159,7 +161,8 @@ int mni_kq_close(int fd);
 bool mni_kq_is(int fd);
 /* Its descriptor is not its own any more.  The lock is held, and dropped. */
 void mni_kq_vanished(struct mni_kq *kq);
-/* A sleeper in the kernel comes back; true: the kqueue was closed meanwhile.  The lock is held, and dropped if true. */
+/* A sleeper in the kernel comes back; true: the kqueue was closed meanwhile.  The lock is held, and dropped
+ * if true. */
 bool mni_kq_awake(struct mni_kq *kq, uint32_t generation);
 
 /* note.c: notes of a kqueue. */
@@ -195,7 +198,8 @@ static inline void mni_note_source(struct mni_kq *kq, struct mni_note *n, bool i
     kq->sources += is ? 1u : (uint32_t)-1;
 }
 
-/* kq_timer.c: makes the timers active that are due, and sets the descriptor's.  When the next is due: MN_FOREVER: none. */
+/* kq_timer.c: makes the timers active that are due, and sets the descriptor's.  When the next is due:
+ * MN_FOREVER: none. */
 int64_t mni_kq_timers_run(struct mni_kq *kq);
 
 #endif

@@ -1,12 +1,13 @@
 /*
  * kq_names: the BSDs' names for kqueues, as symbols of libmn.
  *
- * They could be inline functions of mn/sys/event.h, or renamed there.  As symbols they can be found by configure scripts that
- * link a call of kqueue(), by dlsym and by languages other than C, and the address of kevent is one.  A program that defines such a name
- * itself keeps its own.
+ * They could be inline functions of mn/sys/event.h, or renamed there.  As symbols they can be found by
+ * configure scripts that link a call of kqueue(), by dlsym and by languages other than C, and the address of
+ * kevent is one.  A program that defines such a name itself keeps its own.
  *
- * close, too: a kqueue's waiters are to come back when it is closed, and the kernel tells nobody of that.  For all other
- * descriptors it is the next close in the order of symbols, the libc's or libthread_1to1's, after one look at a table.
+ * close, too: a kqueue's waiters are to come back when it is closed, and the kernel tells nobody of that.  For
+ * all other descriptors it is the next close in the order of symbols, the libc's or libthread_1to1's, after one
+ * look at a table.
  */
 #include <dlfcn.h>
 #include <errno.h>

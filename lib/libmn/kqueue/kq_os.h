@@ -1,12 +1,13 @@
 /*
  * kq_os: what a kqueue has from the operating system: the seam of lib/libmn/kqueue.
  *
- * On Linux (os/linux/kq_*.c) the kqueue's descriptor is an epoll set, which the kernel's sources of events are put into:
- * the descriptors that are watched, and descriptors for processes, files and signals.  Where the kernel has kqueues of its
- * own, the filters below hand their notes on to one, and the rest stays as it is: USER and TIMER notes, and the waiting of
- * green threads, are done in memory everywhere.
+ * On Linux (os/linux/kq_*.c) the kqueue's descriptor is an epoll set, which the kernel's sources of events are
+ * put into: the descriptors that are watched, and descriptors for processes, files and signals.  Where the
+ * kernel has kqueues of its own, the filters below hand their notes on to one, and the rest stays as it is:
+ * USER and TIMER notes, and the waiting of green threads, are done in memory everywhere.
  *
- * Unless it says otherwise a function returns 0 or more, or a negative errno, and is called with the kqueue's lock held.
+ * Unless it says otherwise a function returns 0 or more, or a negative errno, and is called with the kqueue's
+ * lock held.
  */
 #ifndef MNI_KQ_OS_H
 #define MNI_KQ_OS_H
@@ -27,7 +28,8 @@ void mni_kq_os_close(struct mni_kq *kq);
 /* In a fork's child, before its kqueues are closed. */
 void mni_kq_os_forked(void);
 
-/* Asks for events of descriptors without waiting; makes their notes active.  -EBADF: kq->fd is no kqueue any more. */
+/* Asks for events of descriptors without waiting; makes their notes active.  -EBADF: kq->fd is no kqueue any
+ * more. */
 int mni_kq_os_look(struct mni_kq *kq);
 
 /* The bell: while it rings, the descriptor is readable. */
@@ -38,7 +40,8 @@ int mni_kq_os_timer(struct mni_kq *kq, int64_t deadline);
 
 /* The LWP sleeps until the descriptor is readable or the bell rings: 0, -ETIMEDOUT, -EINTR.  Without a lock. */
 int mni_kq_os_sleep(int fd, int bell, int64_t deadline);
-/* Whether the handlers that interrupted the LWP since it was last asked were all silent: only ours, for EVFILT_SIGNAL. */
+/* Whether the handlers that interrupted the LWP since it was last asked were all silent: only ours, for
+ * EVFILT_SIGNAL. */
 bool mni_kq_os_silent(void);
 
 #endif

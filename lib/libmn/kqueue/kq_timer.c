@@ -1,13 +1,14 @@
 /*
  * kq_timer: EVFILT_TIMER.
  *
- * The timers of a kqueue are in a heap, the earliest first.  Each call on the kqueue first lets those come off that are due;
- * who waits in memory wakes up for the first.  Beside that one timer of the kernel, in the descriptor's set, is set to the
- * first: for those who watch the descriptor from outside, and LWPs that sleep on it.  So a timer costs a descriptor only to
- * the first of a kqueue, a system call only when the first one changes, and no accuracy is lost to anybody.
+ * The timers of a kqueue are in a heap, the earliest first.  Each call on the kqueue first lets those come off
+ * that are due; who waits in memory wakes up for the first.  Beside that one timer of the kernel, in the
+ * descriptor's set, is set to the first: for those who watch the descriptor from outside, and LWPs that sleep
+ * on it.  So a timer costs a descriptor only to the first of a kqueue, a system call only when the first one
+ * changes, and no accuracy is lost to anybody.
  *
- * An absolute time is one of CLOCK_REALTIME.  It is turned into a span when the timer is added: a clock that is set later
- * does not move it (as with FreeBSD's).
+ * An absolute time is one of CLOCK_REALTIME.  It is turned into a span when the timer is added: a clock that is
+ * set later does not move it (as with FreeBSD's).
  */
 #include <errno.h>
 #include <mn/time.h>
@@ -99,7 +100,8 @@ int64_t mni_kq_timers_run(struct mni_kq *kq) {
         any = true;
         if (n->timer.period) {
             times += (now - n->timer.deadline) / n->timer.period;
-            n->timer.deadline += times * n->timer.period; /* no overflow: it is not more than a period after now */
+            /* No overflow: it is not more than a period after now. */
+            n->timer.deadline += times * n->timer.period;
             down(kq, 0);
         } else {
             take_out(kq, n);

@@ -1,20 +1,21 @@
 /*
  * kqueue: how kqueues come, are found and go.
  *
- * Found by number.  A table that never shrinks has the kqueue of each descriptor's number; its memory is never freed either,
- * but used again.  So a look-up takes no lock but the kqueue's own, and then compares the number: kq->fd says whose it is.
+ * Found by number.  A table that never shrinks has the kqueue of each descriptor's number; its memory is never
+ * freed either, but used again.  So a look-up takes no lock but the kqueue's own, and then compares the number:
+ * kq->fd says whose it is.
  *
- * Closed.  By mn_close, and by close(2), which libmn has in front of the libc's for this sake (kq_names.c): notes go, waiters
- * are claimed and come back with -EBADF, and the number is given up last.  An LWP that sleeps in the kernel does so on the
- * number (which may be somebody else's soon) and on the bell (which is ours): the bell is rung, and the structure is used
- * again, its bell closed, only when the last sleeper has come back.
+ * Closed.  By mn_close, and by close(2), which libmn has in front of the libc's for this sake (kq_names.c):
+ * notes go, waiters are claimed and come back with -EBADF, and the number is given up last.  An LWP that sleeps
+ * in the kernel does so on the number (which may be somebody else's soon) and on the bell (which is ours): the
+ * bell is rung, and the structure is used again, its bell closed, only when the last sleeper has come back.
  *
- * Closed behind our back: by close_range, dup2, the system call.  Then the table has a kqueue whose number is free or something
- * else's.  It is found out when the number becomes that of a new kqueue, when descriptors run out, when a call that needs the
- * kernel's set fails, and by LWPs that sleep: they look once a second.
+ * Closed behind our back: by close_range, dup2, the system call.  Then the table has a kqueue whose number is
+ * free or something else's.  It is found out when the number becomes that of a new kqueue, when descriptors run
+ * out, when a call that needs the kernel's set fails, and by LWPs that sleep: they look once a second.
  *
- * fork.  The child closes all kqueues.  One whose lock was held at that moment is in motion; of that, the descriptors that it
- * names are closed, and nothing else is touched.
+ * fork.  The child closes all kqueues.  One whose lock was held at that moment is in motion; of that, the
+ * descriptors that it names are closed, and nothing else is touched.
  */
 #include "kq.h"
 

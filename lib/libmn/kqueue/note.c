@@ -1,8 +1,9 @@
 /*
- * note: the notes of a kqueue, by (ident, filter), and by the tags under which the operating system reports them.
+ * note: the notes of a kqueue, by (ident, filter), and by the tags under which the operating system reports
+ * them.
  *
- * A tag is slot and generation: an event that the kernel reports for a note that has gone (the descriptor's number was closed,
- * but its file lives on as a duplicate) finds a slot of another generation, and is nobody's.
+ * A tag is slot and generation: an event that the kernel reports for a note that has gone (the descriptor's
+ * number was closed, but its file lives on as a duplicate) finds a slot of another generation, and is nobody's.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /*
  * child: waiting for child processes (mn/child.h).
  *
- * The system call is made with WNOHANG.  If it finds none, a child that is known by its number is waited for by a pidfd,
- * which becomes readable when it ends, and the call is made again: nobody else can have reaped it without its failing with
- * ECHILD.
+ * The system call is made with WNOHANG.  If it finds none, a child that is known by its number is waited for by
+ * a pidfd, which becomes readable when it ends, and the call is made again: nobody else can have reaped it
+ * without its failing with ECHILD.
  *
- * For any child, or a group, there is nothing to poll.  A call that blocks in a pool could not be taken back: each that is
- * given up would leave an LWP in the kernel until the next child ends.  SIGCHLD is the program's.  So the call is made again
- * after naps that grow from 0.5 to 20 ms.
+ * For any child, or a group, there is nothing to poll.  A call that blocks in a pool could not be taken back:
+ * each that is given up would leave an LWP in the kernel until the next child ends.  SIGCHLD is the program's.
+ * So the call is made again after naps that grow from 0.5 to 20 ms.
  */
 #include <errno.h>
 #include <mn/child.h>

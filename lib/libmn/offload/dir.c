@@ -1,8 +1,8 @@
 /*
  * dir: reading directories (mn/file.h).
  *
- * Entries are fetched by an LWP of the pool for files, a buffer at a time, as the kernel gives them: on 64-bit systems its
- * records are the libc's struct dirent.
+ * Entries are fetched by an LWP of the pool for files, a buffer at a time, as the kernel gives them: on 64-bit
+ * systems its records are the libc's struct dirent.
  */
 #include <errno.h>
 #include <fcntl.h>

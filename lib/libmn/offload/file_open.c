@@ -1,14 +1,14 @@
 /*
  * file_open: opening files.
  *
- * Opening a name that the kernel has at hand blocks nobody, if it is a file: the look-up is tried by openat2 with
- * RESOLVE_CACHED and O_PATH, which opens nothing, and tells what it is.  Should the name mean something else a moment later,
- * the worker waits, once.  Files that are to be made or cut short go to the pool, where the name's look-up may block, and
- * so does what is not at hand.
+ * Opening a name that the kernel has at hand blocks nobody, if it is a file: the look-up is tried by openat2
+ * with RESOLVE_CACHED and O_PATH, which opens nothing, and tells what it is.  Should the name mean something
+ * else a moment later, the worker waits, once.  Files that are to be made or cut short go to the pool, where
+ * the name's look-up may block, and so does what is not at hand.
  *
- * The job owns what it touches (offload.h): a server that does not answer, or the other end of a FIFO that nobody opens,
- * holds up an LWP and no thread that has a deadline.  FIFOs wait in the pool for blocking calls: so many that wait for their
- * other ends leave the files alone.
+ * The job owns what it touches (offload.h): a server that does not answer, or the other end of a FIFO that
+ * nobody opens, holds up an LWP and no thread that has a deadline.  FIFOs wait in the pool for blocking calls:
+ * so many that wait for their other ends leave the files alone.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,14 +1,17 @@
 /*
  * file_rw: reading and writing files.
  *
- * What is in the page cache is read at once, by preadv2 with RWF_NOWAIT (250 ns; by an LWP of the pool 5 us).  Such a read
- * that stops short has met the end of the file, or a page that is not there: a second one tells which (0, or EAGAIN), and
- * the pool is left alone at the end of files.  Only what is missing is read by the pool.
+ * What is in the page cache is read at once, by preadv2 with RWF_NOWAIT (250 ns; by an LWP of the pool 5 us).
+ * Such a read that stops short has met the end of the file, or a page that is not there: a second one tells
+ * which (0, or EAGAIN), and the pool is left alone at the end of files.  Only what is missing is read by the
+ * pool.
  *
- * Not tried: files opened with O_DIRECT, since their reads wait for the disk all the same, by NOWAIT not for the queue only;
- * and writes in append mode, which would no longer be in one piece if the first part of one were written alone.
+ * Not tried: files opened with O_DIRECT, since their reads wait for the disk all the same, by NOWAIT not for
+ * the queue only; and writes in append mode, which would no longer be in one piece if the first part of one
+ * were written alone.
  *
- * File systems that do not know NOWAIT say so at once (EOPNOTSUPP: writes on ext4); the attempt costs 150 ns then.
+ * File systems that do not know NOWAIT say so at once (EOPNOTSUPP: writes on ext4); the attempt costs 150 ns
+ * then.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -121,7 +124,8 @@ static bool attempt(struct transfer *t) {
 int mni_file_probe(int fd, int64_t offset) {
     char byte;
     const struct iovec v = {&byte, 1};
-    return a32_load(&nowait_works) ? (int)sys(SYS_preadv2, fd, &v, 1, offset, 0, NOWAIT) : -EAGAIN; /* relaxed: a hint */
+    /* Relaxed: a hint. */
+    return a32_load(&nowait_works) ? (int)sys(SYS_preadv2, fd, &v, 1, offset, 0, NOWAIT) : -EAGAIN;
 }
 
 static int64_t transfer(struct transfer *t, int64_t deadline) {

@@ -1,43 +1,47 @@
 /*
  * offload: pools of LWPs for calls that block (offload.h).
  *
- * Guarantee: a job waits for an LWP only while the pool has as many as it may have, or no more can be made.  So jobs that
- * wait for each other do not stop each other below the limit.
+ * Guarantee: a job waits for an LWP only while the pool has as many as it may have, or no more can be made.  So
+ * jobs that wait for each other do not stop each other below the limit.
  *
- * The naive pool wakes a sleeper, or makes an LWP, whenever a job comes and one is idle, or none is.  Then ten jobs that come
- * before the first woken LWP runs (4 us) each see it idle, and nine of them wait behind the first; or each wakes one, and
- * nine wake for nothing.  So those on their way are counted:
+ * The naive pool wakes a sleeper, or makes an LWP, whenever a job comes and one is idle, or none is.  Then ten
+ * jobs that come before the first woken LWP runs (4 us) each see it idle, and nine of them wait behind the
+ * first; or each wakes one, and nine wake for nothing.  So those on their way are counted:
  *
  *     looking   LWPs that will look at the queue before they sleep: woken, just made, or spinning
  *     queued    jobs in the queue
  *
- * Under the lock, who adds a job sees to it that queued <= looking afterwards: it takes a sleeper, which counts as looking
- * from that moment, or an LWP to be made does; both are done without the lock, and the queue is looked at again.  An LWP that
- * takes a job is no longer looking; it is again when the call has returned, and goes on with the next job without having
- * slept.  It goes to sleep (looking - 1) under the lock, with the queue empty.
+ * Under the lock, who adds a job sees to it that queued <= looking afterwards: it takes a sleeper, which counts
+ * as looking from that moment, or an LWP to be made does; both are done without the lock, and the queue is
+ * looked at again.  An LWP that takes a job is no longer looking; it is again when the call has returned, and
+ * goes on with the next job without having slept.  It goes to sleep (looking - 1) under the lock, with the
+ * queue empty.
  *
- * Sleepers are a stack: the one that slept last is woken, and those at the bottom come to the end of idle_ns and leave.  Who
- * leaves joins the one that left before; so at most one is left to be joined.
+ * Sleepers are a stack: the one that slept last is woken, and those at the bottom come to the end of idle_ns
+ * and leave.  Who leaves joins the one that left before; so at most one is left to be joined.
  *
- * An LWP that finds no job looks on for a while before it sleeps, if it is the only one to look: its pool's next job is then
- * begun 5 us sooner, and the caller makes no system call.  Only while a CPU seems to be idle: where all have something to run,
- * it would be put behind that for a time slice just when the job comes, whereas who is woken from sleep runs at once.
+ * An LWP that finds no job looks on for a while before it sleeps, if it is the only one to look: its pool's
+ * next job is then begun 5 us sooner, and the caller makes no system call.  Only while a CPU seems to be idle:
+ * where all have something to run, it would be put behind that for a time slice just when the job comes,
+ * whereas who is woken from sleep runs at once.
  *
- * Where an LWP that is to be made cannot be made, and there is no other, all who have queued up for it meanwhile are told to
- * make their calls themselves.
+ * Where an LWP that is to be made cannot be made, and there is no other, all who have queued up for it
+ * meanwhile are told to make their calls themselves.
  *
- * The claim of a waiter (wait.h) is taken when its job is begun, and mni_wake follows when the job is done: deadline and
- * cancellation, which claim, too, come before or not at all.  A job that owns its data (drop) is claimed at its end; whether
- * it is done or its caller has gone is decided under the lock.
+ * The claim of a waiter (wait.h) is taken when its job is begun, and mni_wake follows when the job is done:
+ * deadline and cancellation, which claim, too, come before or not at all.  A job that owns its data (drop) is
+ * claimed at its end; whether it is done or its caller has gone is decided under the lock.
  *
  *     job             in the queue   taken, running     done
  *     caller's        unclaimed      claimed            mni_wake; the job may be gone with its caller's frame
  *     owns its data   unclaimed      unclaimed; gone    done set and claimed under the lock, or, if gone, dropped
  *
- * At the runtime's end no thread is left, so no job but those that are gone.  A look-up of a name can take half a minute: an
- * LWP that makes such a call is let go.  It touches nothing then but its own record, its job and the pool's lock.
+ * At the runtime's end no thread is left, so no job but those that are gone.  A look-up of a name can take half
+ * a minute: an LWP that makes such a call is let go.  It touches nothing then but its own record, its job and
+ * the pool's lock.
  *
- * The callers are workers, so solo mode has to end before an LWP of the pool touches anything (mni_foreign_enter).
+ * The callers are workers, so solo mode has to end before an LWP of the pool touches anything
+ * (mni_foreign_enter).
  */
 #include "offload.h"
 
@@ -178,7 +182,8 @@ static void linger(const struct pool *p) {
     }
 }
 
-/* Sleeps until it is chosen, and is looking again: true.  False: it is to end, and is not.  The lock is held. */
+/* Sleeps until it is chosen, and is looking again: true.  False: it is to end, and is not.  The lock is
+ * held. */
 static bool sleep_on(struct pool *p, struct lwp *me) {
     int64_t until = (int64_t)clock_now_ns() + p->idle_ns;
     struct timespec ts = {until / 1000000000, until % 1000000000};
@@ -437,7 +442,8 @@ int mni_offload_call(enum mni_pool pool, void (*fn)(void *), void *arg, int64_t 
 }
 
 uint32_t mni_offload_busy(void) {
-    return a32_load_acquire(&busy); /* acquire: pairs with the release of who counts down, as mni_wait has returned */
+    /* Acquire: pairs with the release of who counts down, as mni_wait has returned. */
+    return a32_load_acquire(&busy);
 }
 
 /* ---- with the runtime */

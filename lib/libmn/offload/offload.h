@@ -1,13 +1,13 @@
 /*
  * offload: calls that block their LWP, made on LWPs that are there for it.
  *
- * A green thread hands a job to a pool and waits; an LWP of the pool makes the call.  One pool for each class, so that no
- * class starves another.  Called by anybody else (a foreign LWP, a bound thread, without a runtime), and where no LWP can be
- * had, the call is made by the caller's own.
+ * A green thread hands a job to a pool and waits; an LWP of the pool makes the call.  One pool for each class,
+ * so that no class starves another.  Called by anybody else (a foreign LWP, a bound thread, without a runtime),
+ * and where no LWP can be had, the call is made by the caller's own.
  *
- * A job that no LWP has begun is taken back on the deadline or a cancellation.  One that was begun is waited for, since its
- * arguments are the caller's; unless it owns all that it touches, which having a `drop` says: then the caller goes on, and
- * the job is dropped by the LWP when its call returns.
+ * A job that no LWP has begun is taken back on the deadline or a cancellation.  One that was begun is waited
+ * for, since its arguments are the caller's; unless it owns all that it touches, which having a `drop` says:
+ * then the caller goes on, and the job is dropped by the LWP when its call returns.
  */
 #ifndef MNI_OFFLOAD_H
 #define MNI_OFFLOAD_H
@@ -45,8 +45,9 @@ int mni_offload_job(enum mni_pool pool, struct mni_job *job, int64_t deadline);
 int mni_offload(enum mni_pool pool, void (*fn)(void *arg), void *arg, int64_t deadline);
 
 /*
- * Begins a call that is offloaded, or would be: 0, or -ECANCELED.  *cpu: as of mni_call_begin; a foreign LWP does not enter
- * (foreign.c), as it needs nothing.  Ended by mni_call_end or mni_call_end_moved, also after an error.
+ * Begins a call that is offloaded, or would be: 0, or -ECANCELED.  *cpu: as of mni_call_begin; a foreign LWP
+ * does not enter (foreign.c), as it needs nothing.  Ended by mni_call_end or mni_call_end_moved, also after an
+ * error.
  */
 static inline int mni_offload_begin(struct mni_cpu **cpu) {
     *cpu = mni_enter();
@@ -58,7 +59,8 @@ static inline int mni_offload_begin(struct mni_cpu **cpu) {
 /* The same as a whole call. */
 int mni_offload_call(enum mni_pool pool, void (*fn)(void *arg), void *arg, int64_t deadline);
 
-/* How many threads wait for an LWP's call to be made: the runtime is not dead while there are any.  Any caller. */
+/* How many threads wait for an LWP's call to be made: the runtime is not dead while there are any.  Any
+ * caller. */
 uint32_t mni_offload_busy(void);
 
 /* With the runtime: pools without LWPs; then all LWPs are joined, but those whose jobs are gone. */

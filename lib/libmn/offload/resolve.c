@@ -1,8 +1,8 @@
 /*
  * resolve: name look-ups (mn/resolve.h).
  *
- * A job has copies of all its arguments, and a place for the answer, in one piece of memory: so the caller can leave it
- * behind (offload.h), and whoever is last frees it.
+ * A job has copies of all its arguments, and a place for the answer, in one piece of memory: so the caller can
+ * leave it behind (offload.h), and whoever is last frees it.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /*
  * transfer: moving bytes between descriptors within the kernel (mn/file.h).
  *
- * Such a call can block on both of its ends, and has no flag against it: sendfile none at all, SPLICE_F_NONBLOCK is about
- * pipes only.  So it depends on what the ends are:
+ * Such a call can block on both of its ends, and has no flag against it: sendfile none at all,
+ * SPLICE_F_NONBLOCK is about pipes only.  So it depends on what the ends are:
  *
  *   pipe                          SPLICE_F_NONBLOCK; then mni_poll_wait
  *   socket, O_NONBLOCK            the same
@@ -13,9 +13,9 @@
  *                                 waits for nothing but the disk
  *   file that is written          by the pool for files
  *
- * Whether a file is in the page cache is asked of a byte in each PROBE bytes (RWF_NOWAIT).  A page between them that is not
- * there makes the worker wait for the disk, and lose its cpu, if that takes long.  The kernel reads ahead and evicts in
- * larger pieces, so that is rare.
+ * Whether a file is in the page cache is asked of a byte in each PROBE bytes (RWF_NOWAIT).  A page between them
+ * that is not there makes the worker wait for the disk, and lose its cpu, if that takes long.  The kernel reads
+ * ahead and evicts in larger pieces, so that is rare.
  *
  * What is long goes in pieces, so that deadline and cancellation are looked at in between.
  */

@@ -1,9 +1,9 @@
 /*
  * alias: references by which others may send to a process until it takes them back.
  *
- * The process keeps each among its relations.  A message that comes by one is looked up when the process takes it out of its
- * outer queue (signal.c), and dropped there if the alias has gone; so nobody else has to know about aliases, and a late
- * answer is never in the mailbox.  The reference is never used twice.
+ * The process keeps each among its relations.  A message that comes by one is looked up when the process takes
+ * it out of its outer queue (signal.c), and dropped there if the alias has gone; so nobody else has to know
+ * about aliases, and a late answer is never in the mailbox.  The reference is never used twice.
  */
 #include <errno.h>
 

@@ -126,7 +126,8 @@ MNI_BOUNDARY void mni_proc_thread_ends(struct mni_thread *t, void *result) {
     if (!c)
         return; /* in a fork's child */
     if (p->flags & MNI_PROC_HANDLER && p->handler->terminate && !(p->flags & (MNI_PROC_KILLED | MNI_PROC_INIT))) {
-        mni_proc_flag(p, MNI_PROC_ENDING | MNI_PROC_KILLED, 0); /* once: terminate may come here again by mn_proc_exit */
+        /* Once: terminate may come here again by mn_proc_exit. */
+        mni_proc_flag(p, MNI_PROC_ENDING | MNI_PROC_KILLED, 0);
         struct mn_bin *detail;
         int64_t reason = mni_proc_reason(p, &detail);
         mni_leave(c);

@@ -395,7 +395,8 @@ static bool over(void) {
 
 static void after_sleep(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_proc_cpu *pc = c->proc;
-    /* Full: pairs with push_remote.  The queue: a timer may have sent something while the next thread was looked for. */
+    /* Full: pairs with push_remote.  The queue: a timer may have sent something while the next thread was
+     * looked for. */
     mni_swap32(&pc->asleep, 1);
     if ((aptr_load(&pc->remote) || pc->length) && asleep(pc))
         mni_ready(c, t);

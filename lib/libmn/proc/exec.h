@@ -13,7 +13,8 @@ void mni_executor_ends(struct mni_cpu *c, struct mni_proc *p);
 /* call.c: the caller waits for an answer that it will never take.  There is a `more`. */
 void mni_call_given_up(struct mni_cpu *c, struct mni_proc *p);
 
-/* call.c: as mn_call_until, but a signal that the process itself answers (inspect.c).  Inside the runtime, which it leaves. */
+/* call.c: as mn_call_until, but a signal that the process itself answers (inspect.c).  Inside the runtime,
+ * which it leaves. */
 int mni_inspect_call(struct mni_cpu *c, mn_pid pid, uint64_t what, struct mn_msg **reply, int64_t deadline);
 
 /* spawn.c: a record for a call of a thread that is no process. */

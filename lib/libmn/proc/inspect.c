@@ -1,10 +1,10 @@
 /*
  * inspect: what a process says of itself: memory, relations, how much it has run.
  *
- * All that is its own business, in words that nobody else may read.  So it is asked by a signal, as in Erlang, and answers as it
- * acts on its signals; the call is one as any other (call.c), and ends with the process.  A process that does not look at its
- * signals, because it computes or waits for something else than messages, answers later, or after the deadline; what can be seen
- * from outside, mn_proc_info tells at once.
+ * All that is its own business, in words that nobody else may read.  So it is asked by a signal, as in Erlang,
+ * and answers as it acts on its signals; the call is one as any other (call.c), and ends with the process.  A
+ * process that does not look at its signals, because it computes or waits for something else than messages,
+ * answers later, or after the deadline; what can be seen from outside, mn_proc_info tells at once.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -68,7 +68,8 @@ static void wake(struct mni_proc *p, bool all) {
 
 void mni_limit_undo(struct mni_proc *p) {
     uint32_t left = mni_add32(&p->counted, (uint32_t)-1) - 1; /* full: pairs with wait_room */
-    /* Still full: that was one who had to give up, or such a one is about to take its own off, and sees the room. */
+    /* Still full: that was one who had to give up, or such a one is about to take its own off, and sees the
+     * room. */
     if (left < p->bound)
         wake(p, false);
 }

@@ -28,7 +28,8 @@
 #include "proc/signal.h"
 
 void mni_proc_poke(struct mni_proc *p, mn_pid pid) {
-    /* Acquire: before the generation is looked at again; if that is still the pid's, the thread is its thread. */
+    /* Acquire: before the generation is looked at again; if that is still the pid's, the thread is its
+     * thread. */
     mn_thread t = a64_load_acquire(&p->thread);
     if (t && mni_proc_is(p, pid))
         mni_cancel(t, MNI_POKED);

@@ -52,7 +52,8 @@ enum {
 /* Something that is to be done when the process ends, before others learn of it: mni_proc_at_end. */
 struct mni_hook {
     struct mni_hook *next, **prev;
-    void (*fn)(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook); /* inside the runtime; does not block */
+    /* Inside the runtime; does not block. */
+    void (*fn)(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook);
 };
 
 /* What every thread needs, and few handlers do. */
@@ -137,7 +138,8 @@ struct mni_proc_cpu {
     struct mni_thread *executor;      /* who runs them; NULL: nobody yet */
     struct mni_thread *spares;        /* executors without work; linked through next */
     uint32_t spare_count;
-    uint64_t refs, spawned, ended, handlers, handlers_ended; /* counts; relaxed: others look at all but the first */
+    /* Counts; relaxed: others look at all but the first. */
+    uint64_t refs, spawned, ended, handlers, handlers_ended;
     struct mni_proc *young[MNI_YOUNG];
     _Alignas(128) struct mni_proc *remote; /* handlers that others made ready: a stack */
     uint32_t begun;                   /* another cpu has started an executor here; atomic */
@@ -215,7 +217,8 @@ _Noreturn void mni_proc_unwind(struct mni_cpu *c, struct mni_proc *p);
 /* The same, but the frames are left as they are. */
 _Noreturn void mni_proc_abandon(struct mni_cpu *c, struct mni_proc *p);
 
-/* defer.c: runs what a handler's callbacks have deferred.  There is a `more`.  Outside the runtime, as its executor. */
+/* defer.c: runs what a handler's callbacks have deferred.  There is a `more`.  Outside the runtime, as its
+ * executor. */
 void mni_handler_deferred(struct mni_proc *p);
 static inline bool mni_handler_defers(const struct mni_proc *p) {
     return p->more && p->more->defers;

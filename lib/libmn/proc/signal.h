@@ -22,7 +22,8 @@ int mni_monitor(mn_pid pid, struct mn_bin *name, mn_ref *ref);
 
 /* ---- signal.c */
 
-/* Pushes a chain of signals, the newest first; the word that was there: MNI_OUTER_CLOSED, nothing was pushed. */
+/* Pushes a chain of signals, the newest first; the word that was there: MNI_OUTER_CLOSED, nothing was
+ * pushed. */
 static inline uint64_t mni_outer_push(struct mni_proc *p, struct mni_msg *newest, struct mni_msg *oldest) {
     for (;;) {
         uint64_t old = a64_load(&p->outer);

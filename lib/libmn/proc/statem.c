@@ -1,10 +1,11 @@
 /*
- * statem: state machines (mn/statem.h): a handler whose memory begins with what is needed to find the state's callbacks.
+ * statem: state machines (mn/statem.h): a handler whose memory begins with what is needed to find the state's
+ * callbacks.
  *
- * A postponed message is kept in a list until the state has changed; then all of that list are offered to the new state, the oldest
- * first, before the next message from the mailbox; those that are postponed again, or follow a second change, wait in turn.
- * The state's timeout is a timer of its own: its message is recognised by the reference, so that one which was on its
- * way when the state changed is dropped.
+ * A postponed message is kept in a list until the state has changed; then all of that list are offered to the
+ * new state, the oldest first, before the next message from the mailbox; those that are postponed again, or
+ * follow a second change, wait in turn. The state's timeout is a timer of its own: its message is recognised by
+ * the reference, so that one which was on its way when the state changed is dropped.
  */
 #include <errno.h>
 #include <mn/statem.h>
@@ -95,7 +96,8 @@ MNI_THROUGH static int again(struct mn_statem_head *h) {
         }
         if (!l)
             continue;
-        /* The state has changed in between: those that are left come after those that were postponed again just now. */
+        /* The state has changed in between: those that are left come after those that were postponed again
+         * just now. */
         *h->late_end = l;
         while (*h->late_end)
             h->late_end = &(*h->late_end)->next;

@@ -1,12 +1,12 @@
 /*
  * deadlock: all threads wait, and nothing is left that could wake one.
  *
- * Guarantee: what is reported is a deadlock.  The other way round there is none: whatever might still do something keeps
- * the report away.
+ * Guarantee: what is reported is a deadlock.  The other way round there is none: whatever might still do
+ * something keeps the report away.
  *
- * sysmon asks when all workers have slept for a while (sysmon.c), and then sleeps: it costs nothing while a program runs.
- * A deadlock is a state that stays, so the check may take its time, on another LWP (report.c), and look twice.  In
- * that state:
+ * sysmon asks when all workers have slept for a while (sysmon.c), and then sleeps: it costs nothing while a
+ * program runs.  A deadlock is a state that stays, so the check may take its time, on another LWP (report.c),
+ * and look twice.  In that state:
  *
  *   - every worker sleeps without a thread, and no LWP has a thread without a cpu;
  *   - nothing is queued, no timer is set (but those by which a thread looks at its mutex now and then: they change nothing
@@ -18,10 +18,11 @@
  *   - no signal has a handler of the program's, which could call mn_unpark, or end the program.
  *
  * Only a running thread, an expired timer, an event, another LWP or a handler can change any of these.  All are
- * read while none is there; the count of switches, the same before and after, tells whether that was so all the time.
- * (Looks at mutexes are switches: it is tried a few times.)
+ * read while none is there; the count of switches, the same before and after, tells whether that was so all the
+ * time.  (Looks at mutexes are switches: it is tried a few times.)
  *
- * Limits: an LWP that shares the memory but is no thread of the process (clone without CLONE_THREAD) is not seen.
+ * Limits: an LWP that shares the memory but is no thread of the process (clone without CLONE_THREAD) is not
+ * seen.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -70,7 +71,8 @@ static struct {
 } choice = {.lock = LOCK_INIT(RANK_OBJECT), .what = MN_DEADLOCK_REPORT};
 
 static uint32_t wanted = 1;   /* what is not OFF; atomic */
-static uint64_t reported;     /* progress() at the last report; the signal LWP's, and sysmon's while that waits for nobody */
+/* progress() at the last report; the signal LWP's, and sysmon's while that waits for nobody. */
+static uint64_t reported;
 static uint64_t again;        /* atomic */
 
 MN_EXPORT int mn_on_deadlock(enum mn_deadlock what, void (*then)(void *arg), void *arg) {

@@ -1,9 +1,9 @@
 /*
  * lwps: does the process have LWPs that could do something?
  *
- * Counting the LWPs that call the library would miss those that are about to.  So all of the process are looked at, and
- * those that are known to rest are taken away: workers (who looks has made sure that they sleep), LWPs of pools
- * that have no job, bound threads in a wait, sysmon.
+ * Counting the LWPs that call the library would miss those that are about to.  So all of the process are looked
+ * at, and those that are known to rest are taken away: workers (who looks has made sure that they sleep), LWPs
+ * of pools that have no job, bound threads in a wait, sysmon.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

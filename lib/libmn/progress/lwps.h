@@ -9,7 +9,8 @@
 void mni_lwp_rests(void);
 void mni_lwp_works(void);
 
-/* Whether every LWP of the process is a worker, one that rests, or the caller.  False if it cannot be found out. */
+/* Whether every LWP of the process is a worker, one that rests, or the caller.  False if it cannot be found
+ * out. */
 bool mni_lwps_all_ours(void);
 
 void mni_lwps_forked(void);

@@ -1,24 +1,27 @@
 /*
  * nap: how sysmon waits between two looks while workers are busy.
  *
- * Guarantee: a worker that does not come round (through its scheduler's housekeeping) any more is looked at within a nap's
- * length; while all that are awake do, sysmon sleeps.
+ * Guarantee: a worker that does not come round (through its scheduler's housekeeping) any more is looked at
+ * within a nap's length; while all that are awake do, sysmon sleeps.
  *
- * The naive way is to look every so often.  That is 1,100 times a second two switches and cold caches for a worker that
- * shares its CPU with sysmon: 3 to 8 % of what it does (measured).
+ * The naive way is to look every so often.  That is 1,100 times a second two switches and cold caches for a
+ * worker that shares its CPU with sysmon: 3 to 8 % of what it does (measured).
  *
- * Design.  sysmon waits for an alarm.  A worker that comes round puts it off, at most once in PART of its length, which is a
- * system call of 1 to 3 us but no switch.  It does so only if every cpu whose worker is awake has come round lately.  So:
+ * Design.  sysmon waits for an alarm.  A worker that comes round puts it off, at most once in PART of its
+ * length, which is a system call of 1 to 3 us but no switch.  It does so only if every cpu whose worker is
+ * awake has come round lately.  So:
  *
  *     t                   a worker comes round for the last time
  *     t + length / PART   the last time that another one may put off the alarm
  *     t + length + that   the alarm goes off, at the latest
  *
- * Whose turn it is to put it off is decided by a compare-and-swap of mni_nap_again.  If that one is preempted before its system
- * call, the alarm goes off as it was set, or, when it runs again, at once: sysmon then looks once too often.  Never is it without a
- * time; so nothing is lost if a ring (the end of the runtime) is overwritten: it then ends with the alarm.
+ * Whose turn it is to put it off is decided by a compare-and-swap of mni_nap_again.  If that one is preempted
+ * before its system call, the alarm goes off as it was set, or, when it runs again, at once: sysmon then looks
+ * once too often.  Never is it without a time; so nothing is lost if a ring (the end of the runtime) is
+ * overwritten: it then ends with the alarm.
  *
- * Limits: the alarm is a descriptor.  Without one, or when the program has closed it, a nap is a plain wait (sysmon.c).
+ * Limits: the alarm is a descriptor.  Without one, or when the program has closed it, a nap is a plain wait
+ * (sysmon.c).
  */
 #include "progress/nap.h"
 
@@ -57,7 +60,8 @@ enum mni_nap mni_nap(int64_t now, int64_t until, int64_t limit) {
         a32_store(&self.alarm, NONE);
         return MNI_NAP_NOT;
     }
-    a64_store(&self.limit, (uint64_t)limit); /* relaxed, as the next: whoever sees an old one looks too often, or too late by a nap */
+    /* Relaxed, as the next: whoever sees an old one looks too often, or too late by a nap. */
+    a64_store(&self.limit, (uint64_t)limit);
     uint64_t again = limit > until ? (uint64_t)now + a64_load(&self.length) / PART : MNI_NAP_NEVER;
     a64_store(&mni_nap_again, again);
     alarm_wait(alarm);

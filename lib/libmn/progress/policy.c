@@ -1,13 +1,13 @@
 /*
  * policy: which cpu loses its worker.
  *
- * A worker that sits in a thread's own code (a system call, a page fault, a library, a loop) cannot run the others of its
- * cpu.  If there are any, they get another LWP: first the workers that sleep, then a spare (mni_hand_off).  The thread that
- * was there keeps its LWP, and the kernel shares the CPU between the two.
+ * A worker that sits in a thread's own code (a system call, a page fault, a library, a loop) cannot run the
+ * others of its cpu.  If there are any, they get another LWP: first the workers that sleep, then a spare
+ * (mni_hand_off).  The thread that was there keeps its LWP, and the kernel shares the CPU between the two.
  *
- * A look costs a few loads for each cpu, of words that the owner writes anyway: whether its worker sleeps, the count of
- * switches, and only if that has not changed since the last look the queues.  The count is what tells one thread
- * from the next: a thread that yields when there are others, or blocks, changes it.
+ * A look costs a few loads for each cpu, of words that the owner writes anyway: whether its worker sleeps, the
+ * count of switches, and only if that has not changed since the last look the queues.  The count is what tells
+ * one thread from the next: a thread that yields when there are others, or blocks, changes it.
  *
  *     no switch since the last look, outside the runtime, something waits, and    then
  *     - its LWP has used next to no CPU time since the last look, and sleeps      it goes after half a slice
@@ -17,16 +17,17 @@
  *       but start threads; of those, STARTS slices                                it goes
  *     - otherwise                                                                 the next look decides
  *
- * What waits: a thread in a queue or in the inbox, a timer that is due, or threads that wait for descriptors which nobody has
- * looked at for a while.  Those are looked at from here where that is possible (mni_poll_now); in solo mode only a worker
- * may, so that is one more reason to give the cpu another.
+ * What waits: a thread in a queue or in the inbox, a timer that is due, or threads that wait for descriptors
+ * which nobody has looked at for a while.  Those are looked at from here where that is possible (mni_poll_now);
+ * in solo mode only a worker may, so that is one more reason to give the cpu another.
  *
- * Who starts threads one after another is not held up by those that it has started, for as long as it takes to start
- * two million.  They would run before it wants them to, each that blocks with a stack of its own (a million that wait for
- * the last to be started: 6.9 instead of 0.17 us each, most of it new memory), and it would stand behind all of them.
+ * Who starts threads one after another is not held up by those that it has started, for as long as it takes to
+ * start two million.  They would run before it wants them to, each that blocks with a stack of its own (a
+ * million that wait for the last to be started: 6.9 instead of 0.17 us each, most of it new memory), and it
+ * would stand behind all of them.
  *
- * Limits: a worker that was preempted, or takes a page fault, inside the runtime keeps its cpu: nobody could tell what state
- * that is in.  A thread that makes calls without ever blocking is seen as one that computes.
+ * Limits: a worker that was preempted, or takes a page fault, inside the runtime keeps its cpu: nobody could
+ * tell what state that is in.  A thread that makes calls without ever blocking is seen as one that computes.
  */
 #include "progress.h"
 
@@ -128,7 +129,8 @@ static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_se
         return MNI_LOOK_BUSY;
     }
     bool idles = known && spent * 8 < passed;
-    bool starves = idles && lwp_runnable((int)a32_load((const uint32_t *)&w->tid)); /* relaxed: what it is for good */
+    /* Relaxed: what it is for good. */
+    bool starves = idles && lwp_runnable((int)a32_load((const uint32_t *)&w->tid));
     /* A look is never more than a tenth early. */
     bool stuck = now - s->since >= (starves ? STARVED * slice : idles ? slice / 2 : slice - slice / 8);
     if (!stuck || a32_load(&w->inside))

@@ -18,7 +18,8 @@ void mni_sysmon_forked(void);
 extern uint32_t mni_sysmon_asleep __attribute__((visibility("hidden")));
 void mni_sysmon_wake(void);
 
-/* A worker has slept, and is busy from now on.  After a full operation of its own that followed idle = 0 (idle.c). */
+/* A worker has slept, and is busy from now on.  After a full operation of its own that followed idle = 0
+ * (idle.c). */
 static inline void mni_busy_again(void) {
     /* Relaxed: with that operation it pairs with the swap of sysmon.c. */
     if (__builtin_expect(a32_load(&mni_sysmon_asleep), 0))

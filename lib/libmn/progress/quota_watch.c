@@ -1,14 +1,16 @@
 /*
  * quota_watch: the CPU quota of the process's control groups is looked at again while the program runs.
  *
- * What topo.c decides when the runtime starts is followed as far as that is simple: the cpus that there are stay, and rt->active
- * says how many of them take part, rt->spin_ns whether idle workers spin.  A cpu from `active` on rests: its worker
- * does not look for work, is not woken to help and does not poll; its threads move to the others at its next look at the
- * clock, but for pinned ones, which it goes on to run.  So a quota that shrinks and grows is followed; one that grows beyond
- * what it was at the start is not, since making cpus would stop solo mode and fixed arrays for what hardly ever happens.
- * Where the number of workers was configured, it stays.
+ * What topo.c decides when the runtime starts is followed as far as that is simple: the cpus that there are
+ * stay, and rt->active says how many of them take part, rt->spin_ns whether idle workers spin.  A cpu from
+ * `active` on rests: its worker does not look for work, is not woken to help and does not poll; its threads
+ * move to the others at its next look at the clock, but for pinned ones, which it goes on to run.  So a quota
+ * that shrinks and grows is followed; one that grows beyond what it was at the start is not, since making cpus
+ * would stop solo mode and fixed arrays for what hardly ever happens.  Where the number of workers was
+ * configured, it stays.
  *
- * The files are read by the signal LWP (report.c), every second while workers are busy: about 0.1 ms of CPU time.
+ * The files are read by the signal LWP (report.c), every second while workers are busy: about 0.1 ms of CPU
+ * time.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

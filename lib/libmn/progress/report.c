@@ -1,8 +1,9 @@
 /*
  * report: sysmon finds, the signal LWP reports.
  *
- * A report takes the loader's lock, allocates, writes to a pipe that may be full, and calls the program's function.  sysmon
- * must wait for none of these: the thread that holds the lock may be the very one that is to lose its CPU.
+ * A report takes the loader's lock, allocates, writes to a pipe that may be full, and calls the program's
+ * function.  sysmon must wait for none of these: the thread that holds the lock may be the very one that is to
+ * lose its CPU.
  */
 #include "report.h"
 

@@ -20,7 +20,8 @@ bool mni_report_run(void);
 bool mni_deadlock_seems(const struct mni_runtime *rt);
 /* Makes sure, and reports it.  Called by the signal LWP. */
 void mni_deadlock_check(void);
-/* A check was asked for, and could not say yes: MN time when the next is worth while; MN_FOREVER: never, as things are. */
+/* A check was asked for, and could not say yes: MN time when the next is worth while; MN_FOREVER: never, as
+ * things are. */
 int64_t mni_deadlock_again(void);
 void mni_deadlock_start(const struct mni_runtime *rt);
 

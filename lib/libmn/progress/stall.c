@@ -1,16 +1,16 @@
 /*
  * stall: threads that make no call of the library for long.
  *
- * Each look of sysmon's says of each worker that runs a thread whether that has called since the last one: it has switched,
- * has used up some of its budget, is inside now, or has been given up by an LWP without a cpu.  Otherwise the time since
- * then is added to its span; not more than a look should take, so that a process that was stopped has no stalls.  Each
- * stall is reported once.
+ * Each look of sysmon's says of each worker that runs a thread whether that has called since the last one: it
+ * has switched, has used up some of its budget, is inside now, or has been given up by an LWP without a cpu.
+ * Otherwise the time since then is added to its span; not more than a look should take, so that a process that
+ * was stopped has no stalls.  Each stall is reported once.
  *
- * Backtrace.  A thread that sleeps in the kernel stands still: /proc says where, and its stack is copied.  What the
- * callee-saved registers hold is not known; functions that find their frame by the stack pointer do not need that.  One that
- * computes has to tell by itself: a signal, whose handler shows its registers and waits until its stack is copied.
- * SIGSTKFLT: nothing sends it, workers do not block it, and it goes to an LWP that has been seen computing, so that hardly
- * ever a system call is interrupted; most of these go on by SA_RESTART.
+ * Backtrace.  A thread that sleeps in the kernel stands still: /proc says where, and its stack is copied.  What
+ * the callee-saved registers hold is not known; functions that find their frame by the stack pointer do not
+ * need that.  One that computes has to tell by itself: a signal, whose handler shows its registers and waits
+ * until its stack is copied.  SIGSTKFLT: nothing sends it, workers do not block it, and it goes to an LWP that
+ * has been seen computing, so that hardly ever a system call is interrupted; most of these go on by SA_RESTART.
  *
  *     request    set by                      what
  *     NONE       the signal LWP              sysmon may write the rest of it

@@ -1,28 +1,30 @@
 /*
  * sysmon: an LWP of its own that looks whether the workers get on.
  *
- * Guarantee: while any worker is busy, somebody looks at each cpu about once in a slice (at most 0.9 ms); and when all
- * sleep, so does it.  What it looks at and does is policy.c.
+ * Guarantee: while any worker is busy, somebody looks at each cpu about once in a slice (at most 0.9 ms); and
+ * when all sleep, so does it.  What it looks at and does is policy.c.
  *
  * How it waits between two looks is nap.c: not at all, as long as the workers come round.
  *
- * The naive way is a timer signal for each worker: it interrupts arbitrary C code.  The other naive way is a watchdog that
- * wakes 1,000 times a second for ever: an idle program should be idle.
+ * The naive way is a timer signal for each worker: it interrupts arbitrary C code.  The other naive way is a
+ * watchdog that wakes 1,000 times a second for ever: an idle program should be idle.
  *
- * Design.  A nap between two looks; after a look that did something, the next come sooner, since what runs next on that
- * cpu may well be blocked in the same call.  When all workers have slept for QUIET looks it sleeps, too, until a worker
- * wakes it: a worker that has slept looks at one word (mni_busy_again), after idle = 0 and a full operation:
+ * Design.  A nap between two looks; after a look that did something, the next come sooner, since what runs next
+ * on that cpu may well be blocked in the same call.  When all workers have slept for QUIET looks it sleeps,
+ * too, until a worker wakes it: a worker that has slept looks at one word (mni_busy_again), after idle = 0 and
+ * a full operation:
  *
  *     worker:  idle = 0;    full;  read asleep       -> 1: wake it
  *     sysmon:  asleep = 1;  full;  read all idles    -> one is 0: do not sleep
  *
- * One of the two sees the other.  It sleeps at most once in QUIET naps, so a program whose workers sleep and wake a hundred
- * thousand times a second pays for a wake-up 100 times a second, at most, and mostly never.
+ * One of the two sees the other.  It sleeps at most once in QUIET naps, so a program whose workers sleep and
+ * wake a hundred thousand times a second pays for a wake-up 100 times a second, at most, and mostly never.
  *
- * It stays awake, and lets no nap be put off, while an LWP that has lost its cpu computes.  Its worker, with a short slice,
- * wakes beside it for moments; if it woke sysmon, that would take the CPU from it, and when sysmon sleeps again the kernel may
- * find that the worker has had its share, and let the other go on (measured: 0.9 ms late once in 50 times).  And naps that end
- * regularly are occasions for the kernel to see that it is the worker's turn (without them: 0.45 ms late once in 50 times).
+ * It stays awake, and lets no nap be put off, while an LWP that has lost its cpu computes.  Its worker, with a
+ * short slice, wakes beside it for moments; if it woke sysmon, that would take the CPU from it, and when sysmon
+ * sleeps again the kernel may find that the worker has had its share, and let the other go on (measured: 0.9 ms
+ * late once in 50 times).  And naps that end regularly are occasions for the kernel to see that it is the
+ * worker's turn (without them: 0.45 ms late once in 50 times).
  *
  *     asleep   set by             cleared by
  *     1        sysmon             whoever swaps it to 0: a worker, which then changes `word` and wakes it; or sysmon itself

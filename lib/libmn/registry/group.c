@@ -51,7 +51,8 @@ static void tell(struct mni_cpu *c, const struct mni_group *g, enum mn_msg_type 
         if (!m)
             continue;
         m->pub.type = (uint16_t)type;
-        mni_signal_send(c, w->pid, m); /* a message that finds nobody is dropped: nothing comes back to this lock */
+        /* A message that finds nobody is dropped: nothing comes back to this lock. */
+        mni_signal_send(c, w->pid, m);
     }
 }
 

@@ -136,7 +136,8 @@ void mni_registry_stop(void) {
     mni_registry = (struct mni_registry){0};
 }
 
-/* The parent's processes are not here.  What they had is left where it is: another LWP may have held the lock. */
+/* The parent's processes are not here.  What they had is left where it is: another LWP may have held the
+ * lock. */
 void mni_registry_forked(void) {
     mni_registry = (struct mni_registry){0};
 }

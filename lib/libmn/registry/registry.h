@@ -1,13 +1,13 @@
 /*
  * registry: what names and groups share: entries that go when a process ends.
  *
- * Each entry (a name, a membership, a watcher) is a monitor of its process with a reference of its own, that belongs to no process:
- * the DOWN that comes of it is for pid 0, and ends up in mni_registry_down.  So a process knows nothing of its names, and pays
- * for them when it ends.
+ * Each entry (a name, a membership, a watcher) is a monitor of its process with a reference of its own, that
+ * belongs to no process: the DOWN that comes of it is for pid 0, and ends up in mni_registry_down.  So a
+ * process knows nothing of its names, and pays for them when it ends.
  *
- * Everything is guarded by one lock.  What is done under it is short, but for telling a group's watchers: those have to see joins
- * and leaves in the order in which they happened.  A process may have ended when its entry is still there: who looks at
- * names takes such an entry for gone.
+ * Everything is guarded by one lock.  What is done under it is short, but for telling a group's watchers: those
+ * have to see joins and leaves in the order in which they happened.  A process may have ended when its entry is
+ * still there: who looks at names takes such an entry for gone.
  */
 #ifndef MNI_REGISTRY_H
 #define MNI_REGISTRY_H
@@ -71,8 +71,8 @@ uint64_t mni_name_hash(const char *name);
 bool mni_name_valid(const char *name);
 
 /*
- * Makes an entry, and its monitor, which is to be sent to the process when the lock is dropped: if that has ended, the
- * entry is gone then.  NULL: no memory.  Without the lock.
+ * Makes an entry, and its monitor, which is to be sent to the process when the lock is dropped: if that has
+ * ended, the entry is gone then.  NULL: no memory.  Without the lock.
  */
 struct mni_entry *mni_entry_make(struct mni_cpu *c, enum mni_entry_kind kind, mn_pid pid, const char *name, struct mni_msg **monitor);
 /* Its process is not monitored any more. */

@@ -1,9 +1,10 @@
 /*
  * life: starting a supervisor's children, and stopping them.
  *
- * A child is told to end by an exit signal, and waited for by a monitor, which tells also of a child that has taken away its link.
- * Without memory for a monitor the link has to do.  Messages of type EXIT that are left by children which were stopped here name
- * pids that no child has any more, and are dropped when the supervisor comes to them.
+ * A child is told to end by an exit signal, and waited for by a monitor, which tells also of a child that has
+ * taken away its link. Without memory for a monitor the link has to do.  Messages of type EXIT that are left by
+ * children which were stopped here name pids that no child has any more, and are dropped when the supervisor
+ * comes to them.
  */
 #include <errno.h>
 
@@ -99,8 +100,8 @@ static int64_t kill_late(struct mni_sup *s) {
 }
 
 /*
- * There may be a million, which end in any order: so the mailbox is taken as it comes, instead of being searched for each child.
- * Others' calls in it are dropped; their callers learn of the supervisor's end.
+ * There may be a million, which end in any order: so the mailbox is taken as it comes, instead of being
+ * searched for each child. Others' calls in it are dropped; their callers learn of the supervisor's end.
  */
 static void stop_all_at_once(struct mni_sup *s) {
     list_each(l, &s->children) {

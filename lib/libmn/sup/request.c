@@ -1,5 +1,6 @@
 /*
- * request: what others ask of a supervisor: calls of mn/proc.h, whose bytes are below; the reply's tag is the result.
+ * request: what others ask of a supervisor: calls of mn/proc.h, whose bytes are below; the reply's tag is the
+ * result.
  */
 #include <errno.h>
 #include <stdlib.h>

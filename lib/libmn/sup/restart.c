@@ -6,8 +6,8 @@
  *     TRANSIENT     NORMAL, SHUTDOWN              it stays in the list, stopped; a dynamic supervisor forgets it
  *     otherwise                                   it is started again, with others as the strategy says
  *
- * A child that cannot be started again counts as one that ended once more: it is tried again when the supervisor has looked at its
- * mailbox, until that has been too often.
+ * A child that cannot be started again counts as one that ended once more: it is tried again when the
+ * supervisor has looked at its mailbox, until that has been too often.
  */
 #include "sup/sup.h"
 

@@ -1,8 +1,9 @@
 /*
  * sup: supervisors (mn/sup.h): the process itself, and its start.
  *
- * mn_sup_start makes the state with copies of the children, then the process, and waits for `started`.  Both hold the state: a
- * caller that is killed, or cancelled, while it waits leaves the supervisor something to stand on.
+ * mn_sup_start makes the state with copies of the children, then the process, and waits for `started`.  Both
+ * hold the state: a caller that is killed, or cancelled, while it waits leaves the supervisor something to
+ * stand on.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /*
  * sup: what the files of supervisors share.
  *
- * A supervisor is a process like any other, written on the public functions of mn/proc.h.  Its state below is its own: it is
- * touched by its process only, but for `refs`, `started` and `result`, by which mn_sup_start learns what became of it.
+ * A supervisor is a process like any other, written on the public functions of mn/proc.h.  Its state below is
+ * its own: it is touched by its process only, but for `refs`, `started` and `result`, by which mn_sup_start
+ * learns what became of it.
  */
 #ifndef MNI_SUP_H
 #define MNI_SUP_H
@@ -65,7 +66,8 @@ void mni_child_stop(struct mni_sup *s, struct mni_child *ch);
  * once. */
 void mni_children_stop(struct mni_sup *s, const struct mni_child *from);
 
-/* restart.c: a child has ended, or could not be started again.  False: it has been too often, and the supervisor is to end. */
+/* restart.c: a child has ended, or could not be started again.  False: it has been too often, and the
+ * supervisor is to end. */
 bool mni_sup_child_ended(struct mni_sup *s, struct mni_child *ch, int64_t reason);
 bool mni_sup_retry(struct mni_sup *s);
 

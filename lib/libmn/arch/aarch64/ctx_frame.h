@@ -1,4 +1,5 @@
-/* What a parked context's stack pointer points to (ctx.S), as the unwinder wants it: as if the switch just returned. */
+/* What a parked context's stack pointer points to (ctx.S), as the unwinder wants it: as if the switch just
+ * returned. */
 #ifndef MNI_ARCH_CTX_FRAME_H
 #define MNI_ARCH_CTX_FRAME_H
 
@@ -42,7 +43,8 @@ static inline void mni_ctx_set(ucontext_t *uc, uintptr_t pc, uintptr_t sp) {
 
 /* A fault: there was no instruction to be had. */
 static inline bool mni_ctx_jumped(const ucontext_t *uc, const siginfo_t *info) {
-    bool memory = info->si_signo == SIGSEGV || info->si_signo == SIGBUS; /* others give the address of the instruction */
+    /* Others give the address of the instruction. */
+    bool memory = info->si_signo == SIGSEGV || info->si_signo == SIGBUS;
     return memory && (uintptr_t)info->si_addr == mni_ctx_pc(uc);
 }
 
@@ -54,7 +56,8 @@ static inline bool mni_ctx_caller(ucontext_t *uc, uintptr_t low, uintptr_t high,
     return true;
 }
 
-/* Whether what is before an address can be a call (bl, blr, blraa and its like); MNI_CTX_CALL bytes of it are looked at. */
+/* Whether what is before an address can be a call (bl, blr, blraa and its like); MNI_CTX_CALL bytes of it
+ * are looked at. */
 static inline bool mni_ctx_after_call(uintptr_t pc) {
     uint32_t call;
     if (pc % 4)
@@ -63,7 +66,8 @@ static inline bool mni_ctx_after_call(uintptr_t pc) {
     return (call & 0xfc000000) == 0x94000000 || (call & 0xfefff000) == 0xd63f0000;
 }
 
-/* The interrupted context becomes one that begins with fn(arg) on the stack below sp, which is 16-byte aligned. */
+/* The interrupted context becomes one that begins with fn(arg) on the stack below sp, which is 16-byte
+ * aligned. */
 static inline void mni_ctx_begin(ucontext_t *uc, uintptr_t sp, void (*fn)(void *), void *arg) {
     uc->uc_mcontext.pc = (uintptr_t)mni_ctx_entry;
     uc->uc_mcontext.sp = sp;
@@ -75,6 +79,7 @@ static inline void mni_ctx_begin(ucontext_t *uc, uintptr_t sp, void (*fn)(void *
 
 enum { MNI_CTX_SP = 31, MNI_CTX_PC = 32 }; /* their numbers */
 enum { MNI_CTX_BYTES = 160 };             /* that lie at a parked context's stack pointer */
-enum { MNI_CTX_CALL = 4, MNI_CTX_BELOW = 0 }; /* bytes of the longest call; below the stack pointer that may be in use */
+/* Bytes of the longest call; below the stack pointer that may be in use. */
+enum { MNI_CTX_CALL = 4, MNI_CTX_BELOW = 0 };
 
 #endif

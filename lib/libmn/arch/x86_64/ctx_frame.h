@@ -1,4 +1,5 @@
-/* What a parked context's stack pointer points to (ctx.S), as the unwinder wants it: as if the switch just returned. */
+/* What a parked context's stack pointer points to (ctx.S), as the unwinder wants it: as if the switch just
+ * returned. */
 #ifndef MNI_ARCH_CTX_FRAME_H
 #define MNI_ARCH_CTX_FRAME_H
 
@@ -38,14 +39,17 @@ static inline void mni_ctx_set(ucontext_t *uc, uintptr_t pc, uintptr_t sp) {
     uc->uc_mcontext.gregs[REG_RSP] = (greg_t)sp;
 }
 
-/* A fault: there was no instruction to be had.  Of an address that no memory can have, some CPUs do not say which it was. */
+/* A fault: there was no instruction to be had.  Of an address that no memory can have, some CPUs do not say
+ * which it was. */
 static inline bool mni_ctx_jumped(const ucontext_t *uc, const siginfo_t *info) {
     int64_t pc = (int64_t)mni_ctx_pc(uc);
-    bool memory = info->si_signo == SIGSEGV || info->si_signo == SIGBUS; /* others give the address of the instruction */
+    /* Others give the address of the instruction. */
+    bool memory = info->si_signo == SIGSEGV || info->si_signo == SIGBUS;
     return memory && ((uintptr_t)info->si_addr == (uintptr_t)pc || (pc >> 47 != 0 && pc >> 47 != -1));
 }
 
-/* If it was called, where from, as the stack between low and high has it; the context is then the caller's, after the call. */
+/* If it was called, where from, as the stack between low and high has it; the context is then the caller's,
+ * after the call. */
 static inline bool mni_ctx_caller(ucontext_t *uc, uintptr_t low, uintptr_t high, uintptr_t *from) {
     uintptr_t sp = mni_ctx_sp(uc);
     if (sp < low || sp >= high || high - sp < sizeof *from)
@@ -84,6 +88,7 @@ static inline void mni_ctx_begin(ucontext_t *uc, uintptr_t sp, void (*fn)(void *
 
 enum { MNI_CTX_SP = 7, MNI_CTX_PC = 16 }; /* their numbers */
 enum { MNI_CTX_BYTES = 16 };            /* that lie at a parked context's stack pointer */
-enum { MNI_CTX_CALL = 7, MNI_CTX_BELOW = 128 }; /* bytes of the longest call; below the stack pointer that may be in use */
+/* Bytes of the longest call; below the stack pointer that may be in use. */
+enum { MNI_CTX_CALL = 7, MNI_CTX_BELOW = 128 };
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The calling LWP's worker, read afresh each time: a compiler may keep the address of a __thread variable over a call,
- * and here that call may return on another LWP.
+ * The calling LWP's worker, read afresh each time: a compiler may keep the address of a __thread variable over
+ * a call, and here that call may return on another LWP.
  */
 #ifndef MNI_ARCH_TLS_H
 #define MNI_ARCH_TLS_H

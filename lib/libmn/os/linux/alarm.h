@@ -1,6 +1,6 @@
 /*
- * An alarm: an LWP waits for it, and any other may put it off, which does not wake the one that waits.  A timer of its own,
- * by timerfd; another system's would be a kqueue with a timer.
+ * An alarm: an LWP waits for it, and any other may put it off, which does not wake the one that waits.  A timer
+ * of its own, by timerfd; another system's would be a kqueue with a timer.
  */
 #ifndef MNI_OS_ALARM_H
 #define MNI_OS_ALARM_H

@@ -37,7 +37,8 @@ enum {
 
 enum kind { REGIONS, MPROTECT, NONE };
 
-/* All relaxed: each only ever moves towards less, and using the better one once too often fails and falls back. */
+/* All relaxed: each only ever moves towards less, and using the better one once too often fails and falls
+ * back. */
 static uint32_t kind;
 static uint32_t vectors;  /* process_madvise works */
 static uint32_t said;     /* that there are no guards any more */

@@ -11,8 +11,9 @@
 void mni_guard_start(void);
 
 /*
- * Forbids the lowest `guard` bytes of n slots that lie `stride` apart from base on.  Returns how many of the first slots
- * are guarded now: fewer than n when no more guards can be had (said once on standard error, with the reason).
+ * Forbids the lowest `guard` bytes of n slots that lie `stride` apart from base on.  Returns how many of the
+ * first slots are guarded now: fewer than n when no more guards can be had (said once on standard error, with
+ * the reason).
  */
 unsigned mni_guard_install(char *base, size_t stride, unsigned n, size_t guard);
 

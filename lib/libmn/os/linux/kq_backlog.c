@@ -1,9 +1,9 @@
 /*
  * kq_backlog: how many connections wait at a socket that listens.
  *
- * TCP says it in TCP_INFO.  A Unix socket says nothing by itself, but the kernel's sock_diag does, asked by the number of its
- * inode: three system calls more, 3 us, for each report.  It sees the sockets of the program's network namespace only.  Of what is neither,
- * or cannot be asked, one is known to wait.
+ * TCP says it in TCP_INFO.  A Unix socket says nothing by itself, but the kernel's sock_diag does, asked by the
+ * number of its inode: three system calls more, 3 us, for each report.  It sees the sockets of the program's
+ * network namespace only.  Of what is neither, or cannot be asked, one is known to wait.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

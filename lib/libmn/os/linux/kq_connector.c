@@ -1,17 +1,18 @@
 /*
  * kq_connector: what processes do, as the kernel tells it.
  *
- * The process connector (CONFIG_PROC_EVENTS) sends a netlink message for each fork, exec and exit of the machine to whoever
- * listens.  Before Linux 6.6 that takes CAP_NET_ADMIN.  A kqueue with notes that need it has one socket for all of them, in
- * its set; a filter in the kernel drops what is no event of a process (threads, names, credentials), kq_proc.c what is
- * nobody's.
+ * The process connector (CONFIG_PROC_EVENTS) sends a netlink message for each fork, exec and exit of the
+ * machine to whoever listens.  Before Linux 6.6 that takes CAP_NET_ADMIN.  A kqueue with notes that need it has
+ * one socket for all of them, in its set; a filter in the kernel drops what is no event of a process (threads,
+ * names, credentials), kq_proc.c what is nobody's.
  *
- * Only listeners in the first user and pid namespace are served, and the others are not told so: they would wait for
- * ever, or, if somebody else listens, get the numbers of another namespace.  So nobody is taken to be connected before
- * the answer to the request has come, which the kernel sends within the request's own system call.
+ * Only listeners in the first user and pid namespace are served, and the others are not told so: they would
+ * wait for ever, or, if somebody else listens, get the numbers of another namespace.  So nobody is taken to be
+ * connected before the answer to the request has come, which the kernel sends within the request's own system
+ * call.
  *
- * Order.  The event of a fork comes before any of its child, since it is sent before the child runs; that of an exit comes
- * last.  When nobody reads and the socket is full, the kernel drops events, and says so once.
+ * Order.  The event of a fork comes before any of its child, since it is sent before the child runs; that of an
+ * exit comes last.  When nobody reads and the socket is full, the kernel drops events, and says so once.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

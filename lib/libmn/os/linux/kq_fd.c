@@ -1,27 +1,28 @@
 /*
  * kq_fd: EVFILT_READ and EVFILT_WRITE on Linux.
  *
- * A note is to be reported at each call while its condition holds, or with EV_CLEAR once for each change; with the number of
- * bytes; never for another file than the one whose descriptor was given.
+ * A note is to be reported at each call while its condition holds, or with EV_CLEAR once for each change; with
+ * the number of bytes; never for another file than the one whose descriptor was given.
  *
- * The naive way is a level-triggered entry in the epoll set.  It fails in three ways.  An entry belongs to a file, not to a
- * number: closed while a duplicate of it lives on, it keeps reporting, cannot be removed any more, and makes each wait return
- * at once.  The number may by then be another file's, whose bytes we would count.  And a note with a low-water mark that is
- * not reached is ready to the kernel all the time.
+ * The naive way is a level-triggered entry in the epoll set.  It fails in three ways.  An entry belongs to a
+ * file, not to a number: closed while a duplicate of it lives on, it keeps reporting, cannot be removed any
+ * more, and makes each wait return at once.  The number may by then be another file's, whose bytes we would
+ * count.  And a note with a low-water mark that is not reached is ready to the kernel all the time.
  *
- * So entries are edge-triggered, and each report is confirmed by one epoll_ctl, which finds the entry by (file, number):
+ * So entries are edge-triggered, and each report is confirmed by one epoll_ctl, which finds the entry by (file,
+ * number):
  *
  *     level-triggered    EPOLL_CTL_MOD: the kernel looks again whether it is ready, and reports it next time if so.
  *     EV_CLEAR           EPOLL_CTL_ADD, which answers EEXIST and changes nothing.
  *     EV_DISPATCH        EPOLL_CTL_MOD to no events.
  *     EV_ONESHOT         EPOLL_CTL_DEL.
  *
- * EBADF, ENOENT (or an ADD that succeeds): the number is not that file's any more, and the note has gone with it, as it does
- * on FreeBSD at the moment of the close.  A note that is not reported (low-water mark, drained by somebody else) makes no such
- * call: the next change is its next edge.
+ * EBADF, ENOENT (or an ADD that succeeds): the number is not that file's any more, and the note has gone with
+ * it, as it does on FreeBSD at the moment of the close.  A note that is not reported (low-water mark, drained
+ * by somebody else) makes no such call: the next change is its next edge.
  *
- * Files, which epoll does not take, have their state in memory: a note that is level-triggered is looked at in each call; for
- * those who wait inotify tells of writes.
+ * Files, which epoll does not take, have their state in memory: a note that is level-triggered is looked at in
+ * each call; for those who wait inotify tells of writes.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -91,7 +92,8 @@ static int enter(struct mni_kq *kq, struct mni_note *n) {
         return r;
     }
     r = fault("kq_add") ? -ENOSPC : kq_control(set_of(kq, n), EPOLL_CTL_ADD, fd, n->fd.armed | EPOLLET, tag);
-    if (r == -EEXIST) /* the number has been this file's before, and another's meanwhile: nobody's entry is left */
+    /* The number has been this file's before, and another's meanwhile: nobody's entry is left. */
+    if (r == -EEXIST)
         r = kq_control(set_of(kq, n), EPOLL_CTL_MOD, fd, n->fd.armed | EPOLLET, tag);
     if (r < 0)
         n->fd.set = 0;

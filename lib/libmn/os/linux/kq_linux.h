@@ -47,13 +47,14 @@ void mni_kq_vnode_read(struct mni_kq *kq);
 /* kq_backlog.c: how many connections wait at a socket that listens, to which somebody has connected. */
 int64_t mni_kq_backlog(int fd);
 
-/* kq_fd.c: READ notes on files: those that have something to report become active.  changed: this one's file was. */
+/* kq_fd.c: READ notes on files: those that have something to report become active.  changed: this one's file
+ * was. */
 void mni_kq_files_look(struct mni_kq *kq);
 void mni_kq_file_changed(struct mni_kq *kq, struct mni_note *n);
 
 /*
- * kq_connector.c: one note more, or one less, is to be told what processes do.  -ENOTSUP: the system does not tell, or not
- * this program; -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS.
+ * kq_connector.c: one note more, or one less, is to be told what processes do.  -ENOTSUP: the system does not
+ * tell, or not this program; -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS.
  */
 int mni_kq_connect(struct mni_kq *kq);
 void mni_kq_disconnect(struct mni_kq *kq);

@@ -1,24 +1,25 @@
 /*
  * kq_proc: EVFILT_PROC over pidfds, and the process connector.
  *
- * A pidfd is readable from the end of its process on, and never names another process.  The exit status of a child is
- * looked at without taking it from the parent (WNOWAIT); of any other process, or a child that has been waited for, newer kernels tell
- * it through the pidfd.  Where neither is possible, data is 0.
+ * A pidfd is readable from the end of its process on, and never names another process.  The exit status of a
+ * child is looked at without taking it from the parent (WNOWAIT); of any other process, or a child that has
+ * been waited for, newer kernels tell it through the pidfd.  Where neither is possible, data is 0.
  *
- * Forks and execs are told by the process connector (kq_connector.c), where the program may listen to it; where it may not,
- * NOTE_FORK, NOTE_EXEC and NOTE_TRACK are refused, unless NOTE_EXIT stands beside them, as programs for BSD have it: then
- * they are accepted and do not come.
+ * Forks and execs are told by the process connector (kq_connector.c), where the program may listen to it; where
+ * it may not, NOTE_FORK, NOTE_EXEC and NOTE_TRACK are refused, unless NOTE_EXIT stands beside them, as programs
+ * for BSD have it: then they are accepted and do not come.
  *
- * NOTE_TRACK: the event of a fork makes a note for the child, with a pidfd of its own.  The child may have ended by then, and
- * been waited for: then its end, which is told as well, is all that is known of it, and has the status.
+ * NOTE_TRACK: the event of a fork makes a note for the child, with a pidfd of its own.  The child may have
+ * ended by then, and been waited for: then its end, which is told as well, is all that is known of it, and has
+ * the status.
  *
  *     the process    fd     told    what says that it has ended
  *     lives          pidfd  no      the pidfd
  *     lives          pidfd  yes     the pidfd; the status may be told a moment later (over)
  *     has gone       -1     yes     over
  *
- * What is told may be read late, when the pidfd is readable already.  So whoever finds that a process has ended reads what
- * was told first.
+ * What is told may be read late, when the pidfd is readable already.  So whoever finds that a process has ended
+ * reads what was told first.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

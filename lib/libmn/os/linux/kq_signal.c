@@ -1,9 +1,10 @@
 /*
  * kq_signal: EVFILT_SIGNAL beside whatever the program does with its signals.
  *
- * On the BSDs the filter counts signals as they are sent, before it is decided what becomes of them.  Linux shows a process
- * only what is delivered (to a handler) or pending (to a signalfd, and that is only for signals that are blocked).  Blocking
- * them, as most do for signalfd's sake, would take them away from the program's handlers.
+ * On the BSDs the filter counts signals as they are sent, before it is decided what becomes of them.  Linux
+ * shows a process only what is delivered (to a handler) or pending (to a signalfd, and that is only for signals
+ * that are blocked).  Blocking them, as most do for signalfd's sake, would take them away from the program's
+ * handlers.
  *
  * So there are two ways, and each signal is counted by one of them:
  *
@@ -17,8 +18,8 @@
  *   stay pending for it; it is counted once when it is seen, and the handler leaves it out when it comes (`counted`).  Where
  *   there is none, it is read: only so is the next one told, as a pending signal takes up all that follow.
  *
- * `counted` moves so that nothing is counted twice or left out, when a signal is about to be delivered while we see it
- * pending:
+ * `counted` moves so that nothing is counted twice or left out, when a signal is about to be delivered while we
+ * see it pending:
  *
  *     looker:   counted 0 -> 1;  is it still pending?   yes -> count it
  *                                                       no  -> counted 1 -> 0: then somebody else took it, and counted
@@ -26,9 +27,10 @@
  *                                                              it was 0 already: the handler left it to us: count it
  *     handler:  counted 1 -> 0: leave it out;  it was 0: count it
  *
- * Limits.  Of a signal that is blocked and has a handler, Linux takes further ones together with the first.  A thread's own
- * signal that it has blocked is not seen.  A program that is executed by vfork gets SIG_DFL where there was SIG_IGN, and system calls that
- * are not restarted after handlers (poll, nanosleep) end early, in the LWP that took a signal which was to be ignored.
+ * Limits.  Of a signal that is blocked and has a handler, Linux takes further ones together with the first.  A
+ * thread's own signal that it has blocked is not seen.  A program that is executed by vfork gets SIG_DFL where
+ * there was SIG_IGN, and system calls that are not restarted after handlers (poll, nanosleep) end early, in the
+ * LWP that took a signal which was to be ignored.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

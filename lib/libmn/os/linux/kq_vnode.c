@@ -1,13 +1,15 @@
 /*
  * kq_vnode: EVFILT_VNODE over inotify.
  *
- * One inotify descriptor for each kqueue, made with the first such note.  A watch belongs to a file, so two notes (a descriptor
- * and its duplicate; a VNODE and a READ note) may share one: it asks for what any of them wants, and events go to all that
- * have its number.  The file is named as /proc/self/fd/N, which leads to it wherever it has been moved, or removed.
+ * One inotify descriptor for each kqueue, made with the first such note.  A watch belongs to a file, so two
+ * notes (a descriptor and its duplicate; a VNODE and a READ note) may share one: it asks for what any of them
+ * wants, and events go to all that have its number.  The file is named as /proc/self/fd/N, which leads to it
+ * wherever it has been moved, or removed.
  *
- * inotify says what happened to a name or an inode, kqueue what happened to the file behind a descriptor.  So the link count
- * and the size are remembered: a changed inode with fewer links was unlinked (the kernel says IN_DELETE_SELF only when the
- * last descriptor is closed, so never to us); a write that made it longer extended it.
+ * inotify says what happened to a name or an inode, kqueue what happened to the file behind a descriptor.  So
+ * the link count and the size are remembered: a changed inode with fewer links was unlinked (the kernel says
+ * IN_DELETE_SELF only when the last descriptor is closed, so never to us); a write that made it longer extended
+ * it.
  *
  *     inotify                                    NOTE_*
  *     MODIFY                                     WRITE, EXTEND if it is longer
@@ -98,7 +100,8 @@ void mni_kq_vnode_unwatch(struct mni_kq *kq, struct mni_note *n) {
         return;
     list_each(l, &kq->vnodes)
         if (note_at(l)->vnode.watch == n->vnode.watch) {
-            /* It goes on for this one.  If its descriptor is another file's by now, that one gets a watch, of nobody's. */
+            /* It goes on for this one.  If its descriptor is another file's by now, that one gets a watch,
+             * of nobody's. */
             return;
         }
     sys(SYS_inotify_rm_watch, kq->files, n->vnode.watch);

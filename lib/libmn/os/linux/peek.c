@@ -32,7 +32,8 @@ static bool through_pipe(char *to, const char *from, size_t size) {
     while (size && good) {
         size_t n = PIECE - ((uintptr_t)from & (PIECE - 1));
         n = n < size ? n : size;
-        /* Not by the functions of these names: a tool would look at what is read here, which may be anything. */
+        /* Not by the functions of these names: a tool would look at what is read here, which may be
+         * anything. */
         good = sys(SYS_write, p[1], from, n) == (long)n && sys(SYS_read, p[0], to, n) == (long)n;
         to += n;
         from += n;

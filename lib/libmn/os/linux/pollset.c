@@ -1,11 +1,12 @@
 /*
  * pollset.h by epoll.
  *
- * The ring is an eventfd that is level-triggered: a ring that comes before the wait ends it.  It is read by the one who waits,
- * so no ring can be taken from it by another.
+ * The ring is an eventfd that is level-triggered: a ring that comes before the wait ends it.  It is read by the
+ * one who waits, so no ring can be taken from it by another.
  *
- * Deadlines in nanoseconds are epoll_pwait2's (Linux 5.11).  Where it is missing, epoll_pwait waits without end and a timerfd
- * of the set ends it: milliseconds, all that epoll_pwait knows, are too coarse for threads that sleep.
+ * Deadlines in nanoseconds are epoll_pwait2's (Linux 5.11).  Where it is missing, epoll_pwait waits without end
+ * and a timerfd of the set ends it: milliseconds, all that epoll_pwait knows, are too coarse for threads that
+ * sleep.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

@@ -1,11 +1,11 @@
 /*
  * quota.h by control groups (cgroups(7)).
  *
- * /proc/self/cgroup says where the process is in each hierarchy, /proc/self/mountinfo where the hierarchies are mounted.
- * The CPU controller is in one of a version 1 hierarchy ("cpu" among its options; cpu.cfs_quota_us and cpu.cfs_period_us)
- * or in the version 2 hierarchy (cpu.max: "quota period" or "max period").  A group's limit holds for all below it, so the
- * smallest from the process's own group up to the mounted root is what counts.  In a container the mounted root may be
- * the container's group, and limits further up cannot be seen.
+ * /proc/self/cgroup says where the process is in each hierarchy, /proc/self/mountinfo where the hierarchies are
+ * mounted.  The CPU controller is in one of a version 1 hierarchy ("cpu" among its options; cpu.cfs_quota_us
+ * and cpu.cfs_period_us) or in the version 2 hierarchy (cpu.max: "quota period" or "max period").  A group's
+ * limit holds for all below it, so the smallest from the process's own group up to the mounted root is what
+ * counts.  In a container the mounted root may be the container's group, and limits further up cannot be seen.
  *
  * What cannot be read or understood is no limit: the worst that follows is more workers than CPU time for them.
  */

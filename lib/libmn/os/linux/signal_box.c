@@ -1,9 +1,9 @@
 /*
  * signal_box: mn/signal.h over signalfd.
  *
- * A signalfd has what is pending, and a signal of the process stays pending only where every LWP blocks it.  Workers do
- * (signals.c), the caller does from now on, and the signal LWP, which has the program's mask so that handlers run
- * somewhere, is told to (mni_signals_block_more).
+ * A signalfd has what is pending, and a signal of the process stays pending only where every LWP blocks it.
+ * Workers do (signals.c), the caller does from now on, and the signal LWP, which has the program's mask so that
+ * handlers run somewhere, is told to (mni_signals_block_more).
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

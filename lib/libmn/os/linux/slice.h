@@ -1,9 +1,10 @@
 /*
- * How long an LWP runs before others of its CPU do: its slice, for the kernel's scheduler (EEVDF since Linux 6.6).
+ * How long an LWP runs before others of its CPU do: its slice, for the kernel's scheduler (EEVDF since Linux
+ * 6.6).
  *
- * Among those who are owed CPU time the one whose slice ends first runs, so a short slice lets an LWP that has just woken
- * run soon beside one that computes.  Since Linux 6.12 sched_setattr(2) takes it as sched_runtime, for the ordinary
- * policies, too: 0.1 to 100 ms, 0: the default.  Older kernels ignore it.
+ * Among those who are owed CPU time the one whose slice ends first runs, so a short slice lets an LWP that has
+ * just woken run soon beside one that computes.  Since Linux 6.12 sched_setattr(2) takes it as sched_runtime,
+ * for the ordinary policies, too: 0.1 to 100 ms, 0: the default.  Older kernels ignore it.
  */
 #ifndef MNI_OS_SLICE_H
 #define MNI_OS_SLICE_H

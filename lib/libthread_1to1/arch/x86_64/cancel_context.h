@@ -18,7 +18,8 @@ extern char thr_cancel_restorer[] __attribute__((visibility("hidden")));
 #define CONTEXT_SA_RESTORER 0x04000000ul
 #define CONTEXT_RESTORER ((uintptr_t)thr_cancel_restorer)
 
-/* Distance from the thread pointer to what lies `offset` bytes into the libc's struct pthread, where it points. */
+/* Distance from the thread pointer to what lies `offset` bytes into the libc's struct pthread, where it
+ * points. */
 static inline intptr_t context_tp_offset(uintptr_t libc_self, intptr_t offset) {
     (void)libc_self;
     return offset;

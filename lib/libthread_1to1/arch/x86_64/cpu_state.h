@@ -1,6 +1,6 @@
 /*
- * What a new LWP inherits of its creator's CPU registers, beside memory: floating-point control, and the protection
- * keys.  An LWP that is reused takes it from its new creator.
+ * What a new LWP inherits of its creator's CPU registers, beside memory: floating-point control, and the
+ * protection keys.  An LWP that is reused takes it from its new creator.
  */
 #ifndef THR_ARCH_CPU_STATE_H
 #define THR_ARCH_CPU_STATE_H

@@ -1,6 +1,7 @@
 /*
- * As much of Criterion as the unit tests use, for ThreadSanitizer builds: the real one's sandbox maps its child where
- * the tool keeps its shadow, and aborts.  Each test runs in a forked child; the program includes this header once.
+ * As much of Criterion as the unit tests use, for ThreadSanitizer builds: the real one's sandbox maps its child
+ * where the tool keeps its shadow, and aborts.  Each test runs in a forked child; the program includes this
+ * header once.
  */
 #ifndef SHIM_CRITERION_H
 #define SHIM_CRITERION_H
