@@ -175,7 +175,8 @@ static const struct mn_handler *handler_for(size_t state_size) {
     return k ? &k->handler : NULL;
 }
 
-int actor_spawn(actor_ref *ref, struct actor *parent, const struct actor_type *type, const void *init, size_t size) {
+int actor_spawn(actor_ref *ref, struct actor *parent, const struct actor_type *type, const void *init,
+                size_t size) {
     if (size > type->state_size)
         return -EINVAL;
     const struct mn_handler *handler = handler_for(type->state_size);
@@ -197,7 +198,8 @@ int actor_tell(actor_ref to, uint64_t tag, const void *data, size_t size) {
     return mn_post(to, tag, data, size);
 }
 
-int actor_ask(actor_ref to, uint64_t tag, const void *data, size_t size, void *answer, size_t room, int64_t deadline) {
+int actor_ask(actor_ref to, uint64_t tag, const void *data, size_t size, void *answer, size_t room,
+              int64_t deadline) {
     struct mn_msg *reply;
     int r = mn_call_until(to, tag, data, size, &reply, deadline);
     if (r < 0)
@@ -283,7 +285,8 @@ static int router_receive(struct actor *self, const struct actor_msg *msg) {
 }
 
 int actor_router(actor_ref *ref, struct actor *parent, const struct actor_type *type, unsigned n) {
-    static const struct actor_type router = {"router", sizeof(struct router), router_started, router_receive, NULL};
+    static const struct actor_type router = {"router", sizeof(struct router), router_started, router_receive,
+                                             NULL};
     struct router init = {.type = type, .n = n ? n : 1};
     return actor_spawn(ref, parent, &router, &init, sizeof init);
 }

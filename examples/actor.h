@@ -42,7 +42,8 @@ enum { ACTOR_TERMINATED = ~0u /* from: an actor that was watched */ };
 
 /* Starts an actor; parent == NULL: without one, and what fails is restarted.  Its state begins with the
  * bytes. */
-int actor_spawn(actor_ref *ref, struct actor *parent, const struct actor_type *type, const void *init, size_t size);
+int actor_spawn(actor_ref *ref, struct actor *parent, const struct actor_type *type, const void *init,
+                size_t size);
 
 /* Of the caller: its state, its reference. */
 void *actor_state(struct actor *self);
@@ -53,7 +54,8 @@ int actor_tell(actor_ref to, uint64_t tag, const void *data, size_t size);
 
 /* Asks, and waits for the answer: its size, or an error.  From anywhere; an actor that asks handles no other
  * message meanwhile. */
-int actor_ask(actor_ref to, uint64_t tag, const void *data, size_t size, void *answer, size_t room, int64_t deadline);
+int actor_ask(actor_ref to, uint64_t tag, const void *data, size_t size, void *answer, size_t room,
+              int64_t deadline);
 
 /* In receive: answers an actor_ask; or, if that was none, tells the sender. */
 int actor_answer(struct actor *self, uint64_t tag, const void *data, size_t size);

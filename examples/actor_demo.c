@@ -59,7 +59,8 @@ static int parent_receive(struct actor *self, const struct actor_msg *msg) {
     }
     return msg->tag == GET ? actor_answer(self, GET, &p->child, sizeof p->child) : 0;
 }
-static const struct actor_type parent = {"parent", sizeof(struct parent), parent_started, parent_receive, parent_decide};
+static const struct actor_type parent = {"parent", sizeof(struct parent), parent_started, parent_receive,
+                                         parent_decide};
 
 static void failures(void) {
     actor_ref top;
@@ -74,7 +75,8 @@ static void failures(void) {
     printf("after one that restarts it: %" PRId64 "\n", ask(child, GET, 0));
     actor_tell(child, FAIL, (error = EPIPE, &error), sizeof error);
     int64_t gone = ask(child, GET, 0);
-    printf("after one that stops it: %s\n", gone == -ECONNRESET || gone == -ESRCH ? "nobody answers" : "it answers");
+    printf("after one that stops it: %s\n",
+           gone == -ECONNRESET || gone == -ESRCH ? "nobody answers" : "it answers");
     while (ask(top, GET, 0) != 0)
         mn_sleep(1000000);
     printf("its parent knows\n");

@@ -33,7 +33,8 @@ static void say(const struct user *except, const struct text *t) {
     mn_mutex_unlock(&room);
 }
 
-static void tell(const struct user *u, const char *before, const char *name, const char *between, const char *what) {
+static void tell(const struct user *u, const char *before, const char *name, const char *between,
+                 const char *what) {
     struct text t;
     int n = snprintf(t.bytes, sizeof t.bytes, "%s%s%s%s\n", before, name, between, what);
     t.size = n < (int)sizeof t.bytes ? (uint32_t)n : sizeof t.bytes - 1;

@@ -23,8 +23,11 @@ struct connection {
 };
 
 static const char *type_of(const char *path) {
-    static const char *const types[][2] = {{".html", "text/html; charset=utf-8"}, {".txt", "text/plain; charset=utf-8"},
-                                           {".css", "text/css"}, {".js", "text/javascript"}, {".png", "image/png"}};
+    static const char *const types[][2] = {{".html", "text/html; charset=utf-8"},
+                                           {".txt", "text/plain; charset=utf-8"},
+                                           {".css", "text/css"},
+                                           {".js", "text/javascript"},
+                                           {".png", "image/png"}};
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < sizeof types / sizeof *types; i++)
         if (!strcasecmp(dot, types[i][0]))
@@ -33,10 +36,12 @@ static const char *type_of(const char *path) {
 }
 
 /* The head of an answer, in out: its length.  more: further lines. */
-static size_t head(struct connection *c, const char *status, const char *type, long long length, const char *more) {
-    return (size_t)snprintf(c->out, sizeof c->out,
-                            "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %lld\r\nConnection: %s\r\n%s\r\n", status,
-                            type, length, c->close ? "close" : "keep-alive", more);
+static size_t head(struct connection *c, const char *status, const char *type, long long length,
+                   const char *more) {
+    return (size_t)snprintf(
+        c->out, sizeof c->out,
+        "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %lld\r\nConnection: %s\r\n%s\r\n", status, type,
+        length, c->close ? "close" : "keep-alive", more);
 }
 
 static bool send_out(const struct connection *c, size_t n) {
@@ -81,7 +86,8 @@ static bool send_file(struct connection *c, int file, const struct stat *st, con
         return refuse(c, "416 Range Not Satisfiable", more);
     }
     if (r > 0)
-        snprintf(more, sizeof more, "Content-Range: bytes %ld-%ld/%ld\r\n", (long)first, (long)last, (long)st->st_size);
+        snprintf(more, sizeof more, "Content-Range: bytes %ld-%ld/%ld\r\n", (long)first, (long)last,
+                 (long)st->st_size);
     else
         first = 0, last = st->st_size - 1;
     size_t length = (size_t)(last - first + 1);
@@ -99,7 +105,8 @@ static bool decode(const char *target, char *path, size_t room) {
     for (const char *s = target; *s && *s != '?' && *s != '#' && n + 1 < room; s++) {
         unsigned char byte = (unsigned char)*s;
         if (byte == '%') {
-            if (!isxdigit((unsigned char)s[1]) || !isxdigit((unsigned char)s[2]) || sscanf(s + 1, "%2hhx", &byte) != 1 || !byte)
+            if (!isxdigit((unsigned char)s[1]) || !isxdigit((unsigned char)s[2]) ||
+                sscanf(s + 1, "%2hhx", &byte) != 1 || !byte)
                 return false;
             s += 2;
         }
@@ -125,14 +132,17 @@ static const char *field(const char *lines, const char *name) {
 
 static bool answer(struct connection *c, char *request) {
     char *line_end = strstr(request, "\r\n"), *target = strchr(request, ' '), *version;
-    if (!target || target > line_end || !(version = strchr(target + 1, ' ')) || strncmp(version, " HTTP/1.", 8)) {
+    if (!target || target > line_end || !(version = strchr(target + 1, ' ')) ||
+        strncmp(version, " HTTP/1.", 8)) {
         c->close = true;
         return refuse(c, "400 Bad Request", "");
     }
     *target++ = *version++ = '\0';
     const char *connection = field(line_end, "Connection"), *body = field(line_end, "Content-Length");
     bool old = !strncmp(version, "HTTP/1.0", 8);
-    c->close = connection ? !strncasecmp(connection, "close", 5) || (old && strncasecmp(connection, "keep-alive", 10)) : old;
+    c->close = connection
+                   ? !strncasecmp(connection, "close", 5) || (old && strncasecmp(connection, "keep-alive", 10))
+                   : old;
     c->head = !strcmp(request, "HEAD");
     if ((body && *body != '0') || field(line_end, "Transfer-Encoding"))
         c->close = true; /* what follows is not a request */

@@ -272,8 +272,10 @@ static int answer(const char *line, char *out, size_t size) {
     int end = 0, n;
     if (strcmp(line, "STATUS") == 0)
         return snprintf(out, size, "STARTED %u KILLS %u\n", alive, kills);
-    if (sscanf(line, "PUT %u %31s %87[^\n]%n", &id, pair.key, pair.value, &end) == 3 && !line[end] && id < nsessions) {
-        n = ask_session(id, PUT, &pair, &reply) < 0 ? snprintf(out, size, "AGAIN\n") : snprintf(out, size, "OK\n");
+    if (sscanf(line, "PUT %u %31s %87[^\n]%n", &id, pair.key, pair.value, &end) == 3 && !line[end] &&
+        id < nsessions) {
+        n = ask_session(id, PUT, &pair, &reply) < 0 ? snprintf(out, size, "AGAIN\n")
+                                                    : snprintf(out, size, "OK\n");
     } else if (sscanf(line, "GET %u %31s%n", &id, pair.key, &end) == 2 && !line[end] && id < nsessions) {
         if (ask_session(id, GET, &pair, &reply) < 0)
             n = snprintf(out, size, "AGAIN\n");
@@ -316,15 +318,20 @@ out:
 /* ---- the tree */
 
 static int run(void *arg) {
-    static const struct mn_sup dynamic = {.name = "sessions", .strategy = MN_DYNAMIC, .intensity = 1000000, .period = 1000000000};
+    static const struct mn_sup dynamic = {
+        .name = "sessions", .strategy = MN_DYNAMIC, .intensity = 1000000, .period = 1000000000};
     struct mn_child children[] = {
         {.id = "store", .fn = store_main}, {.id = "sessions", .sup = &dynamic}, {.id = "killer", .fn = killer}};
     struct mn_child_info info[2];
     mn_pid top;
     if (!(sessions = calloc(nsessions, sizeof *sessions)))
         return check(-ENOMEM, "sessions");
-    check(mn_sup_start(&top, &(struct mn_sup){.name = "top", .intensity = 100000, .period = 1000000000,
-                                              .children = children, .nchildren = kills_a_second ? 3 : 2}), "start");
+    check(mn_sup_start(&top, &(struct mn_sup){.name = "top",
+                                              .intensity = 100000,
+                                              .period = 1000000000,
+                                              .children = children,
+                                              .nchildren = kills_a_second ? 3 : 2}),
+          "start");
     check((int)mn_sup_children(top, info, 2), "children");
     for (uint32_t i = 0; i < nsessions; i++) {
         struct session state = {.id = i};
@@ -343,7 +350,9 @@ int main(int argc, char **argv) {
         case 'n': nsessions = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'k': kills_a_second = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'j': journal = optarg; break;
-        default: fprintf(stderr, "usage: kv_server [-p PORT] [-n SESSIONS] [-k KILLS] [-j JOURNAL]\n"); return 2;
+        default:
+            fprintf(stderr, "usage: kv_server [-p PORT] [-n SESSIONS] [-k KILLS] [-j JOURNAL]\n");
+            return 2;
         }
     }
     return check(mn_run(run, (void *)(uintptr_t)port, NULL), "mn_run");

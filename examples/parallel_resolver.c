@@ -20,7 +20,8 @@ static int look_up(void *arg) {
     int r = mn_getaddrinfo_until(name, NULL, &hints, &list, SECONDS(seconds));
     for (struct addrinfo *a = r == 0 ? list : NULL; a && used < sizeof text; a = a->ai_next) {
         char address[64];
-        if (mn_getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        if (mn_getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, NULL, 0,
+                           NI_NUMERICHOST | NI_NUMERICSERV) == 0)
             used += (size_t)snprintf(text + used, sizeof text - used, " %s", address);
     }
     if (r == 0)

@@ -181,7 +181,8 @@ static int hear(struct connection *c, int timed) {
     verify(n > 0, "connection %u: %s", c->index, n == 0 ? "the server closed it" : strerror(errno));
     verify(c->got + (size_t)n <= ECHO_REQUEST, "connection %u: more came back than was sent", c->index);
     fill(c, wanted);
-    verify(memcmp(got, (char *)wanted + c->got, (size_t)n) == 0, "connection %u: other bytes came back", c->index);
+    verify(memcmp(got, (char *)wanted + c->got, (size_t)n) == 0, "connection %u: other bytes came back",
+           c->index);
     c->got += (uint32_t)n;
     if (c->got < ECHO_REQUEST)
         return 0;
@@ -366,8 +367,8 @@ int main(int argc, char **argv) {
     }
     char more[200];
     snprintf(more, sizeof more,
-             "connections=%u idle=%u flight=%u p50_us=%.1f p999_us=%.1f max_us=%.1f wall=%.0f busy=%.2f", active, idle,
-             flight, latency(0.5), latency(0.999), (double)slowest / 1000, m.per_second, m.busy);
+             "connections=%u idle=%u flight=%u p50_us=%.1f p999_us=%.1f max_us=%.1f wall=%.0f busy=%.2f",
+             active, idle, flight, latency(0.5), latency(0.999), (double)slowest / 1000, m.per_second, m.busy);
     print(name, "", m.per_cpu_second, "req/s", more);
     print(name, "_p99", latency(0.99), "us", "");
     if (idle > 0) {

@@ -109,7 +109,10 @@ static void *ask(void *arg) {
         job_result("user_event_sleep_ratio", figure / futex_ns, "x", "futex_ns=%.0f", futex_ns);
     }
     wake(far_kq, 0);
-    job_result(sleeps ? "user_event_sleep" : apart ? "user_event_cross" : "user_event_same", figure, "ns", NULL);
+    job_result(sleeps  ? "user_event_sleep"
+               : apart ? "user_event_cross"
+                       : "user_event_same",
+               figure, "ns", NULL);
     return arg;
 }
 

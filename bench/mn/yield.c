@@ -43,8 +43,8 @@ static int job(void *arg) {
     }
     job_watched(&watch);
     /* A thread whose LWP was preempted for long, outside the runtime, may have lost the cpu to the others. */
-    verify(mn_workers() > 1 || job_handoffs() > 0 || most - least <= 2, "turns were left out: %lu to %lu yields a thread", least,
-           most);
+    verify(mn_workers() > 1 || job_handoffs() > 0 || most - least <= 2,
+           "turns were left out: %lu to %lu yields a thread", least, most);
     char name[32];
     snprintf(name, sizeof name, "yield_%d", threads);
     job_result(name, watch.ns_per_unit, "ns", "share=%.3f", watch.share);

@@ -73,8 +73,8 @@ static int job(void *arg) {
     run(n);
     double grown = (bench_resident(0) - before) / 1024, each = (double)(bench_now() - from) / (double)n;
     for (int i = 0; tally_get(&late_replies) - replied < n / CALLERS * CALLERS; i++) {
-        verify(i < 10000, "%lu late replies of %lu were sent", (unsigned long)(tally_get(&late_replies) - replied),
-               (unsigned long)n);
+        verify(i < 10000, "%lu late replies of %lu were sent",
+               (unsigned long)(tally_get(&late_replies) - replied), (unsigned long)n);
         must(mn_sleep(1000000));
     }
     job_result("call_timeout", grown > 0 ? grown : 0, "KiB", "ns=%.0f", each);

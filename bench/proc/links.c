@@ -39,8 +39,8 @@ static void terminate(void *state, int64_t reason) {
     tally_add(&ended);
 }
 
-static const struct mn_handler handler = {.state_size = sizeof(uint32_t), .init = init, .handle_message = message,
-                                          .terminate = terminate};
+static const struct mn_handler handler = {
+    .state_size = sizeof(uint32_t), .init = init, .handle_message = message, .terminate = terminate};
 
 static int job(void *arg) {
     (void)arg;

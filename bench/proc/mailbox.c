@@ -47,7 +47,8 @@ static int receive(void *arg) {
             ended++;
             continue;
         }
-        verify(n == next[from]++, "sender %lu: message %lu is missing", (unsigned long)from, (unsigned long)next[from] - 1);
+        verify(n == next[from]++, "sender %lu: message %lu is missing", (unsigned long)from,
+               (unsigned long)next[from] - 1);
     }
     post(parent, 1);
     return 0;
@@ -61,7 +62,8 @@ static void mpsc(const struct mn_spawn_attr *attr, const char *name) {
     must(mn_spawn_opt(&receiver, attr, receive, &me));
     for (uint64_t i = 0; i < SENDERS; i++)
         start(sender, (void *)i);
-    struct job_watch watch = {.counts = counts, .n = SENDERS, .span = seconds, .seconds = seconds, .stop = &stop};
+    struct job_watch watch = {
+        .counts = counts, .n = SENDERS, .span = seconds, .seconds = seconds, .stop = &stop};
     job_watch(&watch);
     verify(take() == 1, "another message");
     job_watched(&watch);

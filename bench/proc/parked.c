@@ -28,7 +28,8 @@ static int message(void *state, struct mn_msg *m) {
     return MN_GO_ON;
 }
 
-static const struct mn_handler handler = {.state_size = sizeof(uint64_t), .init = init, .handle_message = message};
+static const struct mn_handler handler = {
+    .state_size = sizeof(uint64_t), .init = init, .handle_message = message};
 
 static int body(void *arg) {
     tally_add(&begun);

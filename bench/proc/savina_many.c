@@ -153,7 +153,8 @@ static int worker(void *arg) {
         int write = i % 10 == 9;
         post(keeps, write ? tag_of(WRITE, value) : tag_of(READ, key));
         struct mn_msg m = next_message();
-        verify(kind_of(&m) == VALUE && (write ? number_of(&m) == value : !number_of(&m) || number_of(&m) % KEYS == key),
+        verify(kind_of(&m) == VALUE &&
+                   (write ? number_of(&m) == value : !number_of(&m) || number_of(&m) % KEYS == key),
                "another value");
     }
     post(boss, DONE);

@@ -46,7 +46,8 @@ static int message(void *state, struct mn_msg *m) {
     return MN_STOP;
 }
 
-static const struct mn_handler handler = {.state_size = sizeof(struct node), .init = init, .handle_message = message};
+static const struct mn_handler handler = {
+    .state_size = sizeof(struct node), .init = init, .handle_message = message};
 
 static int body(void *arg) {
     struct node me = *(struct node *)arg;

@@ -28,7 +28,8 @@ static int message(void *state, struct mn_msg *m) {
     return MN_STOP;
 }
 
-static const struct mn_handler handler = {.state_size = sizeof(void *), .init = init, .handle_message = message};
+static const struct mn_handler handler = {
+    .state_size = sizeof(void *), .init = init, .handle_message = message};
 
 static uint64_t started;
 

@@ -42,7 +42,8 @@ static int job(void *arg) {
     must(mn_sup_stop(sup, MN_FOREVER));
     verify(tally_get(&starts) == SAMPLES + 1, "%lu starts", (unsigned long)tally_get(&starts));
     qsort(spans, SAMPLES, sizeof *spans, compare);
-    job_result("supervisor_restart", (double)spans[SAMPLES / 2] / 1e3, "us", "p99=%.2f", (double)spans[SAMPLES * 99 / 100] / 1e3);
+    job_result("supervisor_restart", (double)spans[SAMPLES / 2] / 1e3, "us", "p99=%.2f",
+               (double)spans[SAMPLES * 99 / 100] / 1e3);
     free(spans);
     return 0;
 }

@@ -70,8 +70,8 @@ ssize_t mn_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t s
 ssize_t mn_splice_until(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags,
                         int64_t deadline);
 ssize_t mn_copy_file_range(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags);
-ssize_t mn_copy_file_range_until(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags,
-                                 int64_t deadline);
+ssize_t mn_copy_file_range_until(int in, off_t *in_offset, int out, off_t *out_offset, size_t size,
+                                 unsigned flags, int64_t deadline);
 
 /* What was written is on the disk when they return; fdatasync leaves out what is not needed to read it back. */
 int mn_fsync(int fd);
@@ -100,7 +100,8 @@ int mn_unlinkat_until(int dir, const char *path, int flags, int64_t deadline);
 int mn_rename(const char *from, const char *to);
 int mn_rename_until(const char *from, const char *to, int64_t deadline);
 int mn_renameat(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
-int mn_renameat_until(int from_dir, const char *from, int to_dir, const char *to, unsigned flags, int64_t deadline);
+int mn_renameat_until(int from_dir, const char *from, int to_dir, const char *to, unsigned flags,
+                      int64_t deadline);
 int mn_mkdir(const char *path, mode_t mode);
 int mn_mkdir_until(const char *path, mode_t mode, int64_t deadline);
 int mn_mkdirat(int dir, const char *path, mode_t mode);

@@ -65,15 +65,16 @@ ssize_t mn_write_all_until(int fd, const void *buffer, size_t size, int64_t dead
 ssize_t mn_recv(int fd, void *buffer, size_t size, int flags);
 ssize_t mn_recv_until(int fd, void *buffer, size_t size, int flags, int64_t deadline);
 ssize_t mn_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length);
-ssize_t mn_recvfrom_until(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length,
-                          int64_t deadline);
+ssize_t mn_recvfrom_until(int fd, void *buffer, size_t size, int flags, struct sockaddr *address,
+                          socklen_t *length, int64_t deadline);
 ssize_t mn_recvmsg(int fd, struct msghdr *message, int flags);
 ssize_t mn_recvmsg_until(int fd, struct msghdr *message, int flags, int64_t deadline);
 ssize_t mn_send(int fd, const void *buffer, size_t size, int flags);
 ssize_t mn_send_until(int fd, const void *buffer, size_t size, int flags, int64_t deadline);
-ssize_t mn_sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length);
-ssize_t mn_sendto_until(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length,
-                        int64_t deadline);
+ssize_t mn_sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address,
+                  socklen_t length);
+ssize_t mn_sendto_until(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address,
+                        socklen_t length, int64_t deadline);
 ssize_t mn_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t mn_sendmsg_until(int fd, const struct msghdr *message, int flags, int64_t deadline);
 

@@ -216,8 +216,9 @@ struct mn_fault {
 
 /* What fault an EXIT or DOWN message tells of; NULL: none, or there was no memory for it. */
 static inline const struct mn_fault *mn_msg_fault(const struct mn_msg *msg) {
-    bool fault = (msg->type == MN_MSG_EXIT || msg->type == MN_MSG_DOWN) && mn_msg_reason(msg) >= MN_REASON_SEGV &&
-                 mn_msg_reason(msg) <= MN_REASON_STACK && msg->size >= sizeof(struct mn_fault);
+    bool fault = (msg->type == MN_MSG_EXIT || msg->type == MN_MSG_DOWN) &&
+                 mn_msg_reason(msg) >= MN_REASON_SEGV && mn_msg_reason(msg) <= MN_REASON_STACK &&
+                 msg->size >= sizeof(struct mn_fault);
     return fault ? (const struct mn_fault *)msg->data : NULL;
 }
 

@@ -46,7 +46,8 @@ int64_t mn_names_of(mn_pid pid, struct mn_name_info *names, size_t n);
 /* As mn_post, mn_call_until and mn_monitor, to whom has the name now.  -ENOENT: nobody; mn_monitor_name then
  * tells by a DOWN message. */
 int mn_post_name(const char *name, uint64_t tag, const void *data, size_t size);
-int mn_call_name(const char *name, uint64_t tag, const void *data, size_t size, struct mn_msg **reply, int64_t deadline);
+int mn_call_name(const char *name, uint64_t tag, const void *data, size_t size, struct mn_msg **reply,
+                 int64_t deadline);
 int mn_monitor_name(const char *name, mn_ref *ref);
 
 /* Of a DOWN message: by which name the process was monitored, as long as the message is there.  NULL: by none; another message.

@@ -36,15 +36,16 @@ struct addrinfo; /* <netdb.h> has it only where POSIX's names are wanted, not wi
  * As getaddrinfo: stores a list of addresses in *result, which freeaddrinfo releases.  A host that is given as
  * an address (or not at all), with a service that is a number (or none), is answered at once.
  */
-int mn_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **result);
-int mn_getaddrinfo_until(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **result,
-                         int64_t deadline);
+int mn_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                   struct addrinfo **result);
+int mn_getaddrinfo_until(const char *host, const char *service, const struct addrinfo *hints,
+                         struct addrinfo **result, int64_t deadline);
 
 /* As getnameinfo.  With NI_NUMERICHOST and NI_NUMERICSERV it is answered at once. */
-int mn_getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size, char *service,
-                   socklen_t service_size, int flags);
-int mn_getnameinfo_until(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size, char *service,
-                         socklen_t service_size, int flags, int64_t deadline);
+int mn_getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size,
+                   char *service, socklen_t service_size, int flags);
+int mn_getnameinfo_until(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size,
+                         char *service, socklen_t service_size, int flags, int64_t deadline);
 
 #ifdef __cplusplus
 }

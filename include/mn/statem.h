@@ -49,7 +49,8 @@ struct mn_statem {
  *   -EINVAL   no states; size is larger than the data
  * Other errors and contexts as mn_spawn_handler.
  */
-int mn_spawn_statem(mn_pid *pid, const struct mn_statem *machine, const void *init, size_t size, const struct mn_spawn_attr *opt);
+int mn_spawn_statem(mn_pid *pid, const struct mn_statem *machine, const void *init, size_t size,
+                    const struct mn_spawn_attr *opt);
 
 /*
  * In a callback: if the state has not changed by the deadline, its timeout callback is called, once;
@@ -74,7 +75,8 @@ int mn_statem_init(void *state);
 int mn_statem_message(void *state, struct mn_msg *msg);
 void mn_statem_terminate(void *state, int64_t reason);
 #define MN_STATEM_HANDLER(size) \
-    {sizeof(struct mn_statem_head) + (size), mn_statem_init, mn_statem_message, NULL, NULL, mn_statem_terminate, "state machine"}
+    {sizeof(struct mn_statem_head) + (size), mn_statem_init, mn_statem_message, NULL, NULL, mn_statem_terminate, \
+     "state machine"}
 
 #ifdef __cplusplus
 }

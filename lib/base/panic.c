@@ -12,8 +12,8 @@
 
 void panic_at(const char *file, int line, const char *func, const char *what, long detail) {
     char text[512];
-    int n = snprintf(text, sizeof text, "odonata: broken invariant: %s (%ld) in %s, %s:%d\n", what, detail, func,
-                     file, line);
+    int n = snprintf(text, sizeof text, "odonata: broken invariant: %s (%ld) in %s, %s:%d\n", what, detail,
+                     func, file, line);
     if (n > (int)sizeof text - 1)
         n = sizeof text - 1;
     sys(SYS_write, 2, text, n);

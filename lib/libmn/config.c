@@ -23,8 +23,15 @@ enum {
 static const struct choice {
     const char *word;
     int value;
-} stacks[] = {{"16K", MN_STACK_16K}, {"64K", MN_STACK_64K}, {"256K", MN_STACK_256K}, {"1M", MN_STACK_1M}, {NULL, 0}},
-  deadlocks[] = {{"report", MN_DEADLOCK_REPORT}, {"abort", MN_DEADLOCK_ABORT}, {"off", MN_DEADLOCK_OFF}, {NULL, 0}},
+} stacks[] = {{"16K", MN_STACK_16K},
+              {"64K", MN_STACK_64K},
+              {"256K", MN_STACK_256K},
+              {"1M", MN_STACK_1M},
+              {NULL, 0}},
+  deadlocks[] = {{"report", MN_DEADLOCK_REPORT},
+                 {"abort", MN_DEADLOCK_ABORT},
+                 {"off", MN_DEADLOCK_OFF},
+                 {NULL, 0}},
   pins[] = {{"auto", 0}, {"yes", 1}, {"no", -1}, {NULL, 0}};
 
 /* What is said of the first thing that is wrong. */
@@ -105,7 +112,8 @@ int mni_config_read(struct mn_config *out, const struct mn_config *config, char 
     check_field(&c, "slice_us", o.slice_us, 0, SLICE_MAX);
     check_field(&c, "spin_us", o.spin_us, -1, SPIN_MAX);
     check_field(&c, "pin", o.pin, -1, 1);
-    check_field(&c, "max_threads", o.max_threads > INT64_MAX ? INT64_MAX : (int64_t)o.max_threads, 0, THREADS_MAX);
+    check_field(&c, "max_threads", o.max_threads > INT64_MAX ? INT64_MAX : (int64_t)o.max_threads, 0,
+                THREADS_MAX);
     check_field(&c, "file_lwps", o.file_lwps, 0, LWPS_MAX);
     check_field(&c, "dns_lwps", o.dns_lwps, 0, LWPS_MAX);
     check_field(&c, "call_lwps", o.call_lwps, 0, LWPS_MAX);

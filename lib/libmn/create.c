@@ -30,8 +30,9 @@ static int check(const struct mn_attr *a) {
 }
 
 /* What the last thread that had this descriptor left is set anew; it is in no queue and no timer runs. */
-static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, const struct mn_attr *a, void *(*fn)(void *), void *arg, unsigned cpu,
-                                                         unsigned class, bool detached) {
+static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, const struct mn_attr *a,
+                                                          void *(*fn)(void *), void *arg, unsigned cpu,
+                                                          unsigned class, bool detached) {
     /* Keeps the count of waits: a late mn_unpark for the last owner must not hit. */
     /* Release: after its last owner's handle is stale; pairs with mn_cancel. */
     uint32_t claim = (a32_load(&t->park.claim) & ~(uint32_t)(MNI_CLAIM_SEQ - 1)) + MNI_CLAIM_SEQ;
@@ -107,8 +108,8 @@ static __attribute__((noinline)) struct mni_cpu *start_child(struct mni_cpu *c, 
 }
 
 /* On a cpu of the caller's, which may be another one afterwards. */
-static inline __attribute__((always_inline)) int go_here(struct mni_cpu **cpu, mn_thread *out, const struct mn_attr *a,
-                                                         void *(*fn)(void *), void *arg) {
+static inline __attribute__((always_inline)) int
+go_here(struct mni_cpu **cpu, mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
     struct mni_cpu *c = *cpu;
     int r = 0;
     unsigned class = a->stack ? a->stack : mni_rt->config.stack;
@@ -147,7 +148,8 @@ static inline __attribute__((always_inline)) int go_here(struct mni_cpu **cpu, m
     return 0;
 }
 
-static inline __attribute__((always_inline)) int go(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
+static inline __attribute__((always_inline)) int go(mn_thread *out, const struct mn_attr *a,
+                                                    void *(*fn)(void *), void *arg) {
     struct mni_cpu *c = mni_enter();
     if (!c)
         return go_foreign(out, a, fn, arg);

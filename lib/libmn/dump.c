@@ -226,8 +226,8 @@ static void take(struct dump *d, struct mni_thread *t, struct shot *s) {
         fence_full();
         if (a32_load(&t->generation) != s->generation)
             continue;
-        if (stack && ((a32_load(&t->park.claim) & steady) != (s->claim & steady) || aptr_load(&t->sp) != s->sp ||
-                      a8_load(&t->state) != s->state))
+        if (stack && ((a32_load(&t->park.claim) & steady) != (s->claim & steady) ||
+                      aptr_load(&t->sp) != s->sp || a8_load(&t->state) != s->state))
             continue;
         if (stack)
             s->depth = mni_copy_walk(&d->copy, s->pcs, DEPTH);
@@ -304,7 +304,8 @@ static void say_state(struct dump *d, const struct mni_thread *t, const struct s
         else if ((cpu = cpu_of(t)) >= 0)
             say(d, "runs on cpu %d%s", cpu, t == d->caller ? ", calls this" : "");
         else
-            say(d, "runs%s%s", detached(t) ? ", its cpu was handed over" : "", t == d->caller ? ", calls this" : "");
+            say(d, "runs%s%s", detached(t) ? ", its cpu was handed over" : "",
+                t == d->caller ? ", calls this" : "");
     }
     if (s->claim & MNI_CANCEL)
         say(d, ", cancelled%s", s->claim & MNI_SHIELD ? " but shielded" : "");
@@ -362,8 +363,9 @@ static void say_cpu(struct dump *d, const struct mni_cpu *c) {
     else
         say(d, a32_load(&c->remote.idle) ? "sleeps" : "looks for work");
     say(d, ", %llu ready, %llu timers, %llu switches\n",
-        (unsigned long long)(mni_ring_length(c) % (MNI_RING_MOST + 1) + a64_load(&c->overflow.length) + a64_load(&c->high.length) +
-                             a64_load(&c->low.length) + (aptr_load(&c->hot) != NULL)),
+        (unsigned long long)(mni_ring_length(c) % (MNI_RING_MOST + 1) + a64_load(&c->overflow.length) +
+                             a64_load(&c->high.length) + a64_load(&c->low.length) +
+                             (aptr_load(&c->hot) != NULL)),
         (unsigned long long)mni_timers_pending(c->timers), (unsigned long long)a64_load(&c->count.switches));
 }
 

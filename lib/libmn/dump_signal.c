@@ -67,7 +67,8 @@ int mni_dump_signal_start(uint32_t *word) {
 
 void mni_dump_signal_end(void) {
     struct sigaction now, plain = {.sa_handler = SIG_DFL};
-    if (number && sigaction(number, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler)
+    if (number && sigaction(number, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) &&
+        now.sa_handler == handler)
         sigaction(number, &plain, NULL);
     number = 0;
 }

@@ -51,7 +51,8 @@ _Unwind_Reason_Code mni_entry_personality(int version, _Unwind_Action actions, _
     __attribute__((visibility("hidden"), used));
 
 _Unwind_Reason_Code mni_entry_personality(int version, _Unwind_Action actions, _Unwind_Exception_Class cls,
-                                          struct _Unwind_Exception *exception, struct _Unwind_Context *context) {
+                                          struct _Unwind_Exception *exception,
+                                          struct _Unwind_Context *context) {
     (void)version, (void)context;
     if (cls == ours) /* all frames above are unwound */
         mni_exit_abandon(((struct leaving *)(void *)exception)->result);
@@ -63,9 +64,9 @@ _Unwind_Reason_Code mni_entry_personality(int version, _Unwind_Action actions, _
         if (fn)
             dladdr(fn, &info);
         const char *name = t && t->name ? t->name : NULL, *symbol = info.dli_sname;
-        notice("libmn: an exception leaves thread %u%s%s%s, which began in %p%s%s%s: the program ends", t ? t->index + 1 : 0,
-               name ? " \"" : "", name ? name : "", name ? "\"" : "", fn, symbol ? " (" : "", symbol ? symbol : "",
-               symbol ? ")" : "");
+        notice("libmn: an exception leaves thread %u%s%s%s, which began in %p%s%s%s: the program ends",
+               t ? t->index + 1 : 0, name ? " \"" : "", name ? name : "", name ? "\"" : "", fn,
+               symbol ? " (" : "", symbol ? symbol : "", symbol ? ")" : "");
     }
     return _URC_CONTINUE_UNWIND;
 }
@@ -104,7 +105,8 @@ static void swallowed(_Unwind_Reason_Code reason, struct _Unwind_Exception *exce
 /* Called before each frame.  It does not come to the end of the stack, unless a frame has no unwind
  * information. */
 static _Unwind_Reason_Code stop(int version, _Unwind_Action actions, _Unwind_Exception_Class cls,
-                                struct _Unwind_Exception *exception, struct _Unwind_Context *context, void *result) {
+                                struct _Unwind_Exception *exception, struct _Unwind_Context *context,
+                                void *result) {
     (void)version, (void)cls, (void)exception, (void)context;
     if (actions & _UA_END_OF_STACK)
         mni_exit_abandon(result);

@@ -76,7 +76,8 @@ static void tidy(struct mni_thread *t, void *result) {
 /* The joiner runs next, by the shortest way: false, nothing done, if it might be another's turn. */
 static inline bool joiner_next(struct mni_cpu *c) {
     /* Relaxed: as in mni_next. */
-    if (c->tick <= 1 || c->budget <= 0 || c->hot || c->others || aptr_load(&c->remote.inbox) || a32_load(&c->remote.want))
+    if (c->tick <= 1 || c->budget <= 0 || c->hot || c->others || aptr_load(&c->remote.inbox) ||
+        a32_load(&c->remote.want))
         return false;
     c->tick--;
     mni_count(c, wakes, 1);

@@ -94,7 +94,8 @@ static inline void mni_fiber_lwp(struct mni_fiber *f) {
 }
 
 /* The next thing is a switch; from == NULL: the thread that is left has ended. */
-static inline __attribute__((always_inline)) void mni_fiber_leave(struct mni_fiber *from, struct mni_fiber *to) {
+static inline __attribute__((always_inline)) void mni_fiber_leave(struct mni_fiber *from,
+                                                                  struct mni_fiber *to) {
     (void)from, (void)to;
 #ifdef MNI_ASAN
     __sanitizer_start_switch_fiber(from ? &from->fake : NULL, to->bottom, to->size);

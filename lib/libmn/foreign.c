@@ -108,7 +108,8 @@ int mni_foreign_wait(struct mni_olock *lock, const uint32_t *permit, int64_t dea
     struct timespec until = {deadline / 1000000000, deadline % 1000000000};
     /* Acquire: pairs with the release of mni_foreign_wake. */
     while (a32_load_acquire(&p->foreign) == MNI_ASLEEP) {
-        int r = umtx_wait(&p->foreign, MNI_ASLEEP, deadline == MN_FOREVER ? NULL : &until, CLOCK_MONOTONIC, UMTX_PRIVATE);
+        int r = umtx_wait(&p->foreign, MNI_ASLEEP, deadline == MN_FOREVER ? NULL : &until, CLOCK_MONOTONIC,
+                          UMTX_PRIVATE);
         if (r == -ETIMEDOUT) {
             if (mni_claim(p, -ETIMEDOUT))
                 break;

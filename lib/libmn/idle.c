@@ -115,7 +115,9 @@ void mni_call_help(struct mni_cpu *c) {
     /* Nobody has taken anything since the last call: the next one can wait longer. */
     bool useful = c->count.stolen != c->stolen_then;
     c->stolen_then = c->count.stolen;
-    c->help_wait = useful ? mni_rt->help_ticks : c->help_wait < HELP_LONGEST * mni_rt->help_ticks ? 2 * c->help_wait : c->help_wait;
+    c->help_wait = useful                                             ? mni_rt->help_ticks
+                   : c->help_wait < HELP_LONGEST * mni_rt->help_ticks ? 2 * c->help_wait
+                                                                      : c->help_wait;
     if (rouse_any(c))
         mni_count(c, rouses, 1);
 }
@@ -186,7 +188,8 @@ static bool no_longer_idle(struct mni_cpu *c) {
 /* True: the time has come, and nobody. */
 static bool sleep_until(struct mni_worker *w, uint32_t sleep, int64_t until) {
     struct timespec ts = {until / 1000000000, until % 1000000000};
-    return umtx_wait(&w->sleep, sleep, until == MN_FOREVER ? NULL : &ts, CLOCK_MONOTONIC, UMTX_PRIVATE) == -ETIMEDOUT;
+    return umtx_wait(&w->sleep, sleep, until == MN_FOREVER ? NULL : &ts, CLOCK_MONOTONIC, UMTX_PRIVATE) ==
+           -ETIMEDOUT;
 }
 
 /* It takes no part, while the quota is small: only what is its own. */

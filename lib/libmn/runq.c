@@ -173,7 +173,8 @@ struct mni_thread *mni_runq_give(struct mni_cpu *c, bool hot, unsigned *count) {
     unsigned n = 0;
     if (c->head == c->tail && (c->others & MNI_OTHER_OVERFLOW))
         refill(c);
-    uint32_t length = c->tail - c->head, want = length < 2 * GIVE_MOST ? (length + 1) / 2 : GIVE_MOST, head = c->head;
+    uint32_t length = c->tail - c->head, want = length < 2 * GIVE_MOST ? (length + 1) / 2 : GIVE_MOST,
+             head = c->head;
     for (uint32_t i = 0; i < want; i++) {
         struct mni_thread *t = c->ring[head++ & c->mask];
         if (t->flags & MNI_PINNED) {

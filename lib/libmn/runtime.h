@@ -44,7 +44,8 @@ struct mni_fifo {
 
 /* Counted by the owner, read by anyone: relaxed words. */
 struct mni_counts {
-    uint64_t switches, spawns, ends, yields, parks, wakes, steals, stolen, searches, sleeps, rouses, handoffs, overflows;
+    uint64_t switches, spawns, ends, yields, parks, wakes, steals, stolen, searches, sleeps, rouses, handoffs,
+        overflows;
 };
 
 /* Adds to a count of the caller's own cpu.  One writer: a plain addition where nobody looks for races. */

@@ -139,7 +139,8 @@ static int lock_slow(struct mn_rwlock *l, const struct mni_parker *self, bool wr
 static int unlock_robust(struct mn_rwlock *l, const struct mni_parker *self);
 
 /* The caller has got a robust lock: what it is told. */
-static __attribute__((noinline)) int got_robust(struct mn_rwlock *l, const struct mni_parker *self, bool write) {
+static __attribute__((noinline)) int got_robust(struct mn_rwlock *l, const struct mni_parker *self,
+                                                bool write) {
     if (l->state & MNI_LOST) {
         unlock_robust(l, self);
         return -ENOTRECOVERABLE;

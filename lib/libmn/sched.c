@@ -104,8 +104,9 @@ static void after_push_active(struct mni_cpu *c, struct mni_thread *t) {
     mni_inbox_push(at_work(c->index), t);
 }
 
-static __attribute__((noinline)) struct mni_cpu *switch_slow(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
-                                                                 void (*after)(struct mni_cpu *, struct mni_thread *)) {
+static __attribute__((noinline)) struct mni_cpu *
+switch_slow(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
+            void (*after)(struct mni_cpu *, struct mni_thread *)) {
     return mni_switch(c, from, to, after);
 }
 

@@ -50,11 +50,13 @@ static inline __attribute__((always_inline)) struct mni_thread *mni_next(struct 
  * The same for one that goes behind all others, and does so: NULL where that is not as simple as it is mostly.
  * Nobody is called for help, since there are as many threads to run as before.
  */
-static inline __attribute__((always_inline)) struct mni_thread *mni_next_round(struct mni_cpu *c, struct mni_thread *t) {
+static inline __attribute__((always_inline)) struct mni_thread *mni_next_round(struct mni_cpu *c,
+                                                                               struct mni_thread *t) {
     uint32_t head = c->head;
     /* Relaxed, as above. */
-    if (__builtin_expect(c->tick <= 1 || c->hot || c->others || a8_load(&t->priority) != MN_NORMAL || aptr_load(&c->remote.inbox) ||
-                             a32_load(&c->remote.want) || !mni_runq_plain(c, head),
+    if (__builtin_expect(c->tick <= 1 || c->hot || c->others || a8_load(&t->priority) != MN_NORMAL ||
+                             aptr_load(&c->remote.inbox) || a32_load(&c->remote.want) ||
+                             !mni_runq_plain(c, head),
                          0))
         return NULL;
     c->tick--;
@@ -102,8 +104,9 @@ static inline void *mni_context(struct mni_cpu *c, struct mni_thread *t) {
 
 /* Leaves `from` (the current thread) for the next one, or for the worker's loop (to == NULL).  Returns when `from` runs
  * again, on the cpu that it returns.  after: what the next stack does, or NULL. */
-static inline __attribute__((always_inline)) struct mni_cpu *mni_switch(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
-                                         void (*after)(struct mni_cpu *, struct mni_thread *)) {
+static inline __attribute__((always_inline)) struct mni_cpu *
+mni_switch(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
+           void (*after)(struct mni_cpu *, struct mni_thread *)) {
     int err = *c->err;
     mni_exceptions_save(from, c->exceptions);
     c->after = after;
@@ -190,9 +193,9 @@ static inline bool mni_begin_wait(struct mni_cpu *c, struct mni_thread *t) {
  * Parks the caller (c->current) until its claim is taken, and returns the result that came with it.  `after`
  * stores WAITING, on the next stack (wait.c, park.c), untimed if the deadline is none for sure.
  */
-static inline __attribute__((always_inline)) int mni_block_as(struct mni_cpu *c, struct mni_thread *t, const char *what,
-                                                           const void *on, bool timed, int64_t deadline,
-                                                           void (*after)(struct mni_cpu *, struct mni_thread *)) {
+static inline __attribute__((always_inline)) int
+mni_block_as(struct mni_cpu *c, struct mni_thread *t, const char *what, const void *on, bool timed,
+             int64_t deadline, void (*after)(struct mni_cpu *, struct mni_thread *)) {
     t->wait_what = what;
     t->wait_on = on;
     t->since = c->now;
@@ -218,17 +221,18 @@ static inline __attribute__((always_inline)) int mni_block_as(struct mni_cpu *c,
     return t->park.result;
 }
 
-static inline __attribute__((always_inline)) int mni_block(struct mni_cpu *c, struct mni_thread *t, const char *what,
-                                                           const void *on, int64_t deadline,
-                                                           void (*after)(struct mni_cpu *, struct mni_thread *)) {
+static inline __attribute__((always_inline)) int
+mni_block(struct mni_cpu *c, struct mni_thread *t, const char *what, const void *on, int64_t deadline,
+          void (*after)(struct mni_cpu *, struct mni_thread *)) {
     return mni_block_as(c, t, what, on, true, deadline, after);
 }
 
 void mni_after_block(struct mni_cpu *c, struct mni_thread *t);
 
 /* mni_wait for a green thread, without a deadline and with a lock; inline for where that counts. */
-static inline __attribute__((always_inline)) int mni_block_on(struct mni_cpu *c, struct mni_thread *t, const char *what,
-                                                              const void *on, struct mni_olock *lock) {
+static inline __attribute__((always_inline)) int mni_block_on(struct mni_cpu *c, struct mni_thread *t,
+                                                              const char *what, const void *on,
+                                                              struct mni_olock *lock) {
     c->after_lock = lock;
     return mni_block_as(c, t, what, on, false, MN_FOREVER, mni_after_block);
 }

@@ -150,7 +150,8 @@ static int note_descriptors(struct mni_select *s, const struct mn_case *cases, u
     s->nfds = 0;
     for (uint32_t i = 0; i < n; i++)
         if (mni_case_is_fd(&cases[i])) {
-            s->fds[s->nfds] = (struct pollfd){.fd = cases[i].fd, .events = cases[i].kind == MN_CASE_READABLE ? POLLIN : POLLOUT};
+            s->fds[s->nfds] = (struct pollfd){.fd = cases[i].fd,
+                                              .events = cases[i].kind == MN_CASE_READABLE ? POLLIN : POLLOUT};
             s->cases[i].place = s->nfds++;
         }
     return mni_polled_begin(s->fds, s->nfds, s->polled);

@@ -102,7 +102,8 @@ struct mni_step *mni_slab_step(const void *address) {
 static char *map(size_t bytes) {
     if (fault("mmap"))
         return NULL;
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK,
+                   -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
@@ -130,17 +131,21 @@ static int add_step(struct pool *pool, unsigned class, size_t n) {
     if (nsteps == STEPS)
         return -ENOMEM;
     int saved = errno;
-    char *base = map_aligned(bytes, mni_stack_bytes(class) > STEP_FIRST || n * mni_stack_bytes(class) < STEP_FIRST
-                                        ? mni_stack_bytes(class)
-                                        : STEP_FIRST);
+    char *base =
+        map_aligned(bytes, mni_stack_bytes(class) > STEP_FIRST || n * mni_stack_bytes(class) < STEP_FIRST
+                               ? mni_stack_bytes(class)
+                               : STEP_FIRST);
     if (base) {
         /* Advice: kernels without transparent huge pages refuse the first, and need not hear it. */
         madvise(base, bytes, MADV_NOHUGEPAGE);
         madvise(base, slots, MADV_DONTDUMP);
         unsigned char resident = 0;
         locked = mincore(base, (size_t)page, &resident) == 0 && (resident & 1);
-        steps[nsteps] = (struct mni_step){
-            .base = base, .bytes = bytes, .note = (uint32_t *)(void *)(base + slots), .slots = (uint32_t)n, .class = class};
+        steps[nsteps] = (struct mni_step){.base = base,
+                                          .bytes = bytes,
+                                          .note = (uint32_t *)(void *)(base + slots),
+                                          .slots = (uint32_t)n,
+                                          .class = class};
         a32_store_release(&nsteps, nsteps + 1); /* pairs with the acquire in mni_slab_step_at */
         pool->mapped += n;
     }
@@ -300,7 +305,8 @@ static void push_cold(struct pool *pool, unsigned class, char *slot) {
 static char *pop_unused(struct pool *pool, unsigned class, unsigned *n, char **end) {
     size_t bytes = mni_stack_bytes(class);
     struct mni_step *step;
-    while ((step = mni_slab_step_at(pool->current)) != NULL && (step->class != class || step->used == step->slots))
+    while ((step = mni_slab_step_at(pool->current)) != NULL &&
+           (step->class != class || step->used == step->slots))
         pool->current++;
     if (!step)
         panic("a promised stack is not there", class);

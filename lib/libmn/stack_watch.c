@@ -67,7 +67,9 @@ static bool overflowed(const char *slot, unsigned class) {
 /* Of a slot in use: in passing, its thread may end at this moment; its descriptor stays readable. */
 UNWATCHED static void *(*function_of(char **header))(void *) {
     char *word = *(char *const volatile *)header;
-    return (uintptr_t)word & 1 ? *(void *(*const volatile *)(void *))&((struct mni_thread *)(void *)(word - 1))->fn : NULL;
+    return (uintptr_t)word & 1
+               ? *(void *(*const volatile *)(void *)) & ((struct mni_thread *)(void *)(word - 1))->fn
+               : NULL;
 }
 
 /* ---- marks */
@@ -107,7 +109,8 @@ UNWATCHED static size_t depth_of(char *slot, unsigned class, const unsigned char
     for (size_t at = mni_stack_guard(class); at < mni_stack_bytes(class); at += PAGE) {
         if (!(pages[at / PAGE] & 1))
             continue;
-        const volatile uint64_t *word = (const uint64_t *)(void *)(slot + at), *end = word + PAGE / sizeof *word;
+        const volatile uint64_t *word = (const uint64_t *)(void *)(slot + at),
+                                *end = word + PAGE / sizeof *word;
         for (; word < end && word < top; word++)
             if (*word != 0) /* its owner may be running */
                 return (size_t)((top - word) * (ptrdiff_t)sizeof *word);
@@ -219,9 +222,10 @@ MN_EXPORT int mn_stack_report(int fd) {
         const struct mn_stack_use *u = &uses[i];
         if (u->fn)
             mni_symbol((void *)(uintptr_t)u->fn, symbol, sizeof symbol);
-        int length = snprintf(line, sizeof line, "stack  class %s  threads %lu  deepest %zu of %zu  function %s\n",
-                              names[u->stack], (unsigned long)u->threads, u->deepest,
-                              mni_stack_bytes(u->stack) - mni_stack_guard(u->stack), symbol);
+        int length =
+            snprintf(line, sizeof line, "stack  class %s  threads %lu  deepest %zu of %zu  function %s\n",
+                     names[u->stack], (unsigned long)u->threads, u->deepest,
+                     mni_stack_bytes(u->stack) - mni_stack_guard(u->stack), symbol);
         if (length >= (int)sizeof line) {
             length = sizeof line - 1;
             line[length - 1] = '\n';

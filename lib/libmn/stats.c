@@ -31,8 +31,8 @@ static void read_cpu(const struct mni_runtime *rt, const struct mni_cpu *c, stru
         .rouses = a64_load(&c->count.rouses),
         .handoffs = a64_load(&c->count.handoffs),
         .overflows = a64_load(&c->count.overflows),
-        .ready = mni_ring_length(c) % (MNI_RING_MOST + 1) + a64_load(&c->overflow.length) + a64_load(&c->high.length) +
-                 a64_load(&c->low.length) + (aptr_load(&c->hot) != NULL),
+        .ready = mni_ring_length(c) % (MNI_RING_MOST + 1) + a64_load(&c->overflow.length) +
+                 a64_load(&c->high.length) + a64_load(&c->low.length) + (aptr_load(&c->hot) != NULL),
         .running = aptr_load(&c->current) != NULL,
         .timers = mni_timers_pending(c->timers),
     };
@@ -64,7 +64,8 @@ MN_EXPORT int mn_stats(struct mn_stats_cpu *array, unsigned n, size_t size) {
 }
 
 MN_EXPORT int mn_stats_stacks(enum mn_stack stack, struct mn_stacks_of_class *stats, size_t size) {
-    if (size < sizeof(struct mn_stacks_of_class) || !stats || (unsigned)stack == 0 || (unsigned)stack >= MNI_STACK_CLASSES)
+    if (size < sizeof(struct mn_stacks_of_class) || !stats || (unsigned)stack == 0 ||
+        (unsigned)stack >= MNI_STACK_CLASSES)
         return -EINVAL;
     MNI_KEEP_OR(-EPERM);
     struct mni_stack_totals t;

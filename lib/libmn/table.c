@@ -46,7 +46,8 @@ int mni_table_start(uint64_t max_threads, unsigned ncpus) {
     table.most = (uint32_t)((max_threads + SEGMENT - 1) / SEGMENT);
     size_t bytes = table.most * sizeof(struct mni_thread *);
     void *p = fault("mmap") ? MAP_FAILED
-                            : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                            : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return -ENOMEM;
     mni_table.segments = p;

@@ -71,7 +71,8 @@ static void wait_unmarked(struct mni_worker *w, uint32_t taken) {
         cpu_relax();
     /* Full: pairs with the and of whoever clears the mark, or has handed the cpu off: then cpu is NULL
      * already. */
-    if (a32_load(&w->taken) == taken && a32_cas_full(&w->taken, taken, taken | MNI_TAKEN_WAITED) && aptr_load(&w->cpu))
+    if (a32_load(&w->taken) == taken && a32_cas_full(&w->taken, taken, taken | MNI_TAKEN_WAITED) &&
+        aptr_load(&w->cpu))
         umtx_wait(&w->taken, taken | MNI_TAKEN_WAITED, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
     a32_store(&w->inside, 1);
     fence_full();

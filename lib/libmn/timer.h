@@ -50,7 +50,8 @@ bool mni_timer_remove(struct mni_timer *t);
  * remove others.  The timer is not touched after expire(): its memory may be gone by then.  Only the CPU's
  * owner calls this.
  */
-int mni_timers_run(struct mni_timers *q, int64_t now, int most, void (*expire)(struct mni_timer *t, void *arg), void *arg);
+int mni_timers_run(struct mni_timers *q, int64_t now, int most, void (*expire)(struct mni_timer *t, void *arg),
+                   void *arg);
 
 /*
  * The time before which nothing expires, MN_FOREVER when there is none: a recent value, without the lock unless

@@ -171,7 +171,8 @@ static int init_without_plugins(hwloc_topology_t *t) {
  * machine with other work that takes tens of milliseconds, and /sys knows it all.
  */
 static hwloc_topology_t load(void) {
-    static const hwloc_obj_type_t needed[] = {HWLOC_OBJ_PACKAGE, HWLOC_OBJ_L3CACHE, HWLOC_OBJ_L2CACHE, HWLOC_OBJ_CORE};
+    static const hwloc_obj_type_t needed[] = {HWLOC_OBJ_PACKAGE, HWLOC_OBJ_L3CACHE, HWLOC_OBJ_L2CACHE,
+                                              HWLOC_OBJ_CORE};
     hwloc_topology_t t;
     if (fault("hwloc") || init_without_plugins(&t) != 0)
         return NULL;
@@ -223,11 +224,12 @@ static int gather(struct mni_topo *topo, const struct mn_config *config, struct 
 static void explain(struct mni_topo *topo, const struct mn_config *config, unsigned cpus, uint64_t quota) {
     char limit[64] = "no CPU quota";
     if (quota)
-        snprintf(limit, sizeof limit, "a CPU quota of %lu.%03lu", (unsigned long)(quota / 1000), (unsigned long)(quota % 1000));
+        snprintf(limit, sizeof limit, "a CPU quota of %lu.%03lu", (unsigned long)(quota / 1000),
+                 (unsigned long)(quota % 1000));
     snprintf(topo->why, sizeof topo->why, "%u worker%s%s: %u CPU%s%s%.60s, %s, %s", topo->workers,
-             topo->workers == 1 ? "" : "s", config->workers ? " (as configured)" : "", cpus, cpus == 1 ? "" : "s",
-             config->cpus ? " of " : " in the affinity mask", config->cpus ? config->cpus : "", limit,
-             topo->pin ? "pinned" : "not pinned");
+             topo->workers == 1 ? "" : "s", config->workers ? " (as configured)" : "", cpus,
+             cpus == 1 ? "" : "s", config->cpus ? " of " : " in the affinity mask",
+             config->cpus ? config->cpus : "", limit, topo->pin ? "pinned" : "not pinned");
 }
 
 int mni_topo_decide(struct mni_topo *topo, const struct mn_config *config) {

@@ -28,7 +28,8 @@ int mni_wait_after(struct mni_cpu *c, const char *what, const void *on, int64_t 
 }
 
 /* A bound thread says what it waits for, and that its LWP does nothing meanwhile. */
-int mni_wait_foreign(const char *what, const void *on, struct mni_olock *lock, const uint32_t *permit, int64_t deadline) {
+int mni_wait_foreign(const char *what, const void *on, struct mni_olock *lock, const uint32_t *permit,
+                     int64_t deadline) {
     struct mni_thread *t = mni_bound_self();
     if (t) {
         t->wait_what = what;

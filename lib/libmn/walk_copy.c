@@ -38,7 +38,8 @@ static bool read_page(struct mni_copy *c, uintptr_t at, uintptr_t *value) {
                 return false;
             c->page_at[place] = page;
         }
-        size_t n = MNI_COPY_PAGE - offset < sizeof *value - done ? MNI_COPY_PAGE - offset : sizeof *value - done;
+        size_t n =
+            MNI_COPY_PAGE - offset < sizeof *value - done ? MNI_COPY_PAGE - offset : sizeof *value - done;
         memcpy(to + done, c->page[place] + offset, n);
         done += n;
     }

@@ -53,7 +53,8 @@ struct mni_worker *mni_workers_all(void) {
 }
 
 static struct mni_worker *make(struct mni_cpu *cpu) {
-    struct mni_worker *w = fault("malloc") ? NULL : aligned_alloc(MNI_LINE, (sizeof *w + MNI_LINE - 1) / MNI_LINE * MNI_LINE);
+    struct mni_worker *w =
+        fault("malloc") ? NULL : aligned_alloc(MNI_LINE, (sizeof *w + MNI_LINE - 1) / MNI_LINE * MNI_LINE);
     if (!w)
         return NULL;
     *w = (struct mni_worker){.cpu = cpu, .taken = mni_rt->membarrier ? 0 : MNI_TAKEN_FENCE};

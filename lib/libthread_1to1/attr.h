@@ -46,8 +46,8 @@ _Static_assert(sizeof(struct attr) <= sizeof(pthread_attr_t), "struct attr fits 
 _Static_assert(offsetof(struct attr, guard_size) == 16 && offsetof(struct attr, stack_top) == 24 &&
                    offsetof(struct attr, stack_size) == 32 && offsetof(struct attr, extension) == 40,
                "struct attr is the libc's struct pthread_attr");
-_Static_assert(offsetof(struct attr_extension, sigmask) == 16 && offsetof(struct attr_extension, sigmask_set) == 144 &&
-                   sizeof(struct attr_extension) == 152,
+_Static_assert(offsetof(struct attr_extension, sigmask) == 16 &&
+                   offsetof(struct attr_extension, sigmask_set) == 144 && sizeof(struct attr_extension) == 152,
                "struct attr_extension is the libc's struct pthread_attr_extension");
 
 static inline struct attr *attr_of(pthread_attr_t *a) {

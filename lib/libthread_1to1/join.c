@@ -98,7 +98,8 @@ THR_EXPORT int pthread_tryjoin_np(pthread_t t, void **result) {
     return -join(t, result, NULL, TRY);
 }
 
-THR_EXPORT int pthread_clockjoin_np(pthread_t t, void **result, clockid_t clock, const struct timespec *deadline) {
+THR_EXPORT int pthread_clockjoin_np(pthread_t t, void **result, clockid_t clock,
+                                    const struct timespec *deadline) {
     if (!clock_supported(clock))
         return EINVAL;
     return -join(t, result, deadline, clock);

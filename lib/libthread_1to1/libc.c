@@ -175,8 +175,8 @@ static uintptr_t function_of(uintptr_t pc) {
 /* By the creator, never in the primer: it takes the loader's lock, which a constructor's caller holds. */
 static bool in_libc(void (*function)(void *)) {
     Dl_info at, libc;
-    return dladdr((void *)(uintptr_t)function, &at) && dladdr((void *)(uintptr_t)libc_real(pthread_join), &libc) &&
-           at.dli_fbase == libc.dli_fbase;
+    return dladdr((void *)(uintptr_t)function, &at) &&
+           dladdr((void *)(uintptr_t)libc_real(pthread_join), &libc) && at.dli_fbase == libc.dli_fbase;
 }
 
 #define FIELD(type, name) (*(type *)(p->tcb + p->abi.name))
@@ -287,7 +287,8 @@ static const char *candidate(struct libc_abi *abi) {
     abi->nthreads = libc_symbol("__nptl_nthreads");
     abi->allocate_tls = (void *(*)(void *))libc_symbol("_dl_allocate_tls");
     abi->deallocate_tls = (void (*)(void *, bool))libc_symbol("_dl_deallocate_tls");
-    void (*static_info)(size_t *, size_t *) = (void (*)(size_t *, size_t *))libc_symbol("_dl_get_tls_static_info");
+    void (*static_info)(size_t *, size_t *) =
+        (void (*)(size_t *, size_t *))libc_symbol("_dl_get_tls_static_info");
     if (!abi->map_tls_offset || !abi->nthreads || !abi->allocate_tls || !abi->deallocate_tls || !static_info)
         return "a private symbol of the libc is missing";
     static_info(&abi->tls_size, &abi->tls_align);

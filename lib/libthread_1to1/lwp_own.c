@@ -26,8 +26,8 @@ long lwp_clone(unsigned long flags, void *stack_top, uint32_t *parent_tid, uint3
                void (*fn)(void *), void *arg);
 
 enum {
-    CLONE_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
-                  CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+    CLONE_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                  CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
 };
 
 /* thr_of(), for an LWP that does not run yet. */

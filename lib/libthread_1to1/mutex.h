@@ -32,7 +32,8 @@ struct mutex {
     uint32_t spare;
 };
 
-_Static_assert(sizeof(struct mutex) == 40 && sizeof(struct mutex) <= sizeof(pthread_mutex_t), "a mutex is 40 bytes");
+_Static_assert(sizeof(struct mutex) == 40 && sizeof(struct mutex) <= sizeof(pthread_mutex_t),
+               "a mutex is 40 bytes");
 _Static_assert(offsetof(struct mutex, owner) == 8 && offsetof(struct mutex, kind) == 16, "glibc's layout");
 
 enum {

@@ -51,8 +51,9 @@ static size_t hash(uint64_t handle, size_t slots) {
 
 static struct table *table_make(size_t slots) {
     size_t size = sizeof(struct table) + slots * sizeof(uint64_t);
-    struct table *t = fault("mmap") ? MAP_FAILED
-                                    : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct table *t = fault("mmap")
+                          ? MAP_FAILED
+                          : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (t == MAP_FAILED)
         return NULL;
     t->slots = slots;

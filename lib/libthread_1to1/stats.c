@@ -79,7 +79,7 @@ static void __attribute__((destructor)) say(void) {
         return;
     reopen_stderr();
     notice("threads created: %lu, refused: %lu, on reused LWPs: %lu (lwp=%s%s%s) %s[%d]",
-           (unsigned long)a64_load(&created), (unsigned long)a64_load(&refused), (unsigned long)a64_load(&reused),
-           source_name(), libc_abi.why ? ": " : "", libc_abi.why ? libc_abi.why : "", program_invocation_short_name,
-           (int)getpid());
+           (unsigned long)a64_load(&created), (unsigned long)a64_load(&refused),
+           (unsigned long)a64_load(&reused), source_name(), libc_abi.why ? ": " : "",
+           libc_abi.why ? libc_abi.why : "", program_invocation_short_name, (int)getpid());
 }

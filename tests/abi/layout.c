@@ -60,7 +60,8 @@ static void bytes(const void *object, size_t n, int at, unsigned value, const ch
     const unsigned char *p = object;
     int good = 1;
     for (size_t i = 0; i < n; i++) {
-        unsigned want = at >= 0 && i >= (size_t)at && i < (size_t)at + 4 ? value >> 8 * (i - (size_t)at) & 255 : 0;
+        unsigned want =
+            at >= 0 && i >= (size_t)at && i < (size_t)at + 4 ? value >> 8 * (i - (size_t)at) & 255 : 0;
         if (p[i] != want) {
             printf("#   byte %zu is %u, not %u\n", i, p[i], want);
             good = 0;
@@ -86,7 +87,8 @@ static void initialisers(void) {
     bytes(&adaptive, sizeof adaptive, 16, 3, "PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP: kind 3 at byte 16");
     bytes(&cond, sizeof cond, -1, 0, "PTHREAD_COND_INITIALIZER is all zero");
     bytes(&rwlock, sizeof rwlock, -1, 0, "PTHREAD_RWLOCK_INITIALIZER is all zero");
-    bytes(&writer, sizeof writer, 48, 2, "PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP: kind 2 at byte 48");
+    bytes(&writer, sizeof writer, 48, 2,
+          "PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP: kind 2 at byte 48");
     bytes(&once, sizeof once, -1, 0, "PTHREAD_ONCE_INIT is zero");
     bytes(&flag, sizeof flag, -1, 0, "ONCE_FLAG_INIT is zero");
 }

@@ -16,18 +16,28 @@ static pthread_attr_t a;
 struct row {
     int value, want;
 };
-static const struct row detach_rows[] = {{PTHREAD_CREATE_JOINABLE, 0}, {PTHREAD_CREATE_DETACHED, 0}, {2, EINVAL},
-                                         {-1, EINVAL},                 {0x7fffffff, EINVAL},         {0, 0}};
+static const struct row detach_rows[] = {{PTHREAD_CREATE_JOINABLE, 0},
+                                         {PTHREAD_CREATE_DETACHED, 0},
+                                         {2, EINVAL},
+                                         {-1, EINVAL},
+                                         {0x7fffffff, EINVAL},
+                                         {0, 0}};
 static const struct row inherit_rows[] = {{PTHREAD_EXPLICIT_SCHED, 0}, {PTHREAD_INHERIT_SCHED, 0}, {2, EINVAL},
                                           {-1, EINVAL},                {PTHREAD_EXPLICIT_SCHED, 0}};
-static const struct row policy_rows[] = {{SCHED_FIFO, 0},      {SCHED_RR, 0}, {SCHED_BATCH, EINVAL}, {SCHED_IDLE, EINVAL},
-                                         {-1, EINVAL},         {4, EINVAL},   {SCHED_OTHER, 0},      {SCHED_DEADLINE, EINVAL},
+static const struct row policy_rows[] = {{SCHED_FIFO, 0},
+                                         {SCHED_RR, 0},
+                                         {SCHED_BATCH, EINVAL},
+                                         {SCHED_IDLE, EINVAL},
+                                         {-1, EINVAL},
+                                         {4, EINVAL},
+                                         {SCHED_OTHER, 0},
+                                         {SCHED_DEADLINE, EINVAL},
                                          {SCHED_FIFO | SCHED_RESET_ON_FORK, EINVAL}};
 static const struct row scope_rows[] = {
     {PTHREAD_SCOPE_SYSTEM, 0}, {PTHREAD_SCOPE_PROCESS, ENOTSUP}, {2, EINVAL}, {-1, EINVAL}};
 
-static void table(const char *what, int (*set)(pthread_attr_t *, int), int (*get)(const pthread_attr_t *, int *),
-                  const struct row *rows, size_t n) {
+static void table(const char *what, int (*set)(pthread_attr_t *, int),
+                  int (*get)(const pthread_attr_t *, int *), const struct row *rows, size_t n) {
     int kept = 0, now;
     get(&a, &kept);
     for (size_t i = 0; i < n; i++) {
@@ -86,15 +96,16 @@ static void stacks(void) {
 static void priorities(void) {
     static const struct {
         int policy, priority, want;
-    } rows[] = {{SCHED_OTHER, 0, 0},   {SCHED_OTHER, 1, EINVAL}, {SCHED_OTHER, -1, EINVAL}, {SCHED_FIFO, 0, EINVAL},
-                {SCHED_FIFO, 1, 0},    {SCHED_FIFO, 99, 0},      {SCHED_FIFO, 100, EINVAL}, {SCHED_RR, 50, 0},
-                {SCHED_RR, -5, EINVAL}};
+    } rows[] = {{SCHED_OTHER, 0, 0},       {SCHED_OTHER, 1, EINVAL}, {SCHED_OTHER, -1, EINVAL},
+                {SCHED_FIFO, 0, EINVAL},   {SCHED_FIFO, 1, 0},       {SCHED_FIFO, 99, 0},
+                {SCHED_FIFO, 100, EINVAL}, {SCHED_RR, 50, 0},        {SCHED_RR, -5, EINVAL}};
     struct sched_param p;
     int kept = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         p.sched_priority = rows[i].priority;
         is(pthread_attr_setschedpolicy(&a, rows[i].policy), 0, "policy %d", rows[i].policy);
-        is(pthread_attr_setschedparam(&a, &p), rows[i].want, "policy %d priority %d", rows[i].policy, rows[i].priority);
+        is(pthread_attr_setschedparam(&a, &p), rows[i].want, "policy %d priority %d", rows[i].policy,
+           rows[i].priority);
         if (rows[i].want == 0)
             kept = rows[i].priority;
         p.sched_priority = -99;
@@ -119,7 +130,8 @@ static void cpu_sets(void) {
     for (size_t i = sizeof set; i < sizeof big; i++)
         rest |= big[i];
     ok(memcmp(big, &set, sizeof set) == 0 && rest == 0, "the rest is empty");
-    is(pthread_attr_getaffinity_np(&a, sizeof small, (cpu_set_t *)(void *)small), 0, "into a smaller one that suffices");
+    is(pthread_attr_getaffinity_np(&a, sizeof small, (cpu_set_t *)(void *)small), 0,
+       "into a smaller one that suffices");
     is(small[0], 8, "the set");
     CPU_SET(200, &set);
     is(pthread_attr_setaffinity_np(&a, sizeof set, &set), 0, "another CPU set");

@@ -191,7 +191,8 @@ static void initial_mask(void) {
     sigaddset(&want, SIGUSR2);
     pthread_sigmask(SIG_BLOCK, &want, NULL);
     must_join(must_create(&a, look, &s));
-    ok(sigismember(&s.mask, SIGUSR2) == 1 && sigismember(&s.mask, SIGUSR1) == 0, "the creator's mask inherited");
+    ok(sigismember(&s.mask, SIGUSR2) == 1 && sigismember(&s.mask, SIGUSR1) == 0,
+       "the creator's mask inherited");
     pthread_sigmask(SIG_UNBLOCK, &want, NULL);
     pthread_attr_destroy(&a);
 }

@@ -107,7 +107,8 @@ int main(void) {
         guard_asked = guards[i];
         is(in_child(child_guard), 0, "a guard of %zu bytes faults in all its length", guard_asked);
     }
-    is(in_child(child_overflow), 1000 + SIGSEGV, "endless recursion in a thread ends in SIGSEGV, not in other memory");
+    is(in_child(child_overflow), 1000 + SIGSEGV,
+       "endless recursion in a thread ends in SIGSEGV, not in other memory");
 
     pthread_attr_t a;
     pthread_attr_init(&a);

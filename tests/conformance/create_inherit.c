@@ -185,7 +185,8 @@ static int plain(const struct seen *s, const struct seen *mine) {
     if (policy != SCHED_OTHER)
         strcat(why, " policy");
     if (*why)
-        fprintf(stderr, "# differs:%s (name %s nice %d slack %d cpu %g)\n", why, s->name, s->nice, s->slack, s->cpu);
+        fprintf(stderr, "# differs:%s (name %s nice %d slack %d cpu %g)\n", why, s->name, s->nice, s->slack,
+                s->cpu);
     return !*why;
 }
 

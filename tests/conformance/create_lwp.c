@@ -156,7 +156,8 @@ int main(void) {
     } else {
         for (int round = 0; round < 2; round++) {
             must_join(must_create(NULL, trace, NULL));
-            ok(levels >= 12 && levels <= 12 + 6, "backtrace() in a thread ends at its start (%d levels)", levels);
+            ok(levels >= 12 && levels <= 12 + 6, "backtrace() in a thread ends at its start (%d levels)",
+               levels);
             int bad = 0;
             for (int i = 0; i < levels - 1; i++)
                 bad += depth[i] == NULL;

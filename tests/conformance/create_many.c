@@ -130,7 +130,8 @@ static void no_growth(void) {
     cycle(rounds / 16 * 16, 16);
     grown = rss_kib() - rss;
     if (!sanitized())
-        ok(grown <= 1024, "resident memory grew by %ld KiB over %d threads, 16 at once", grown, rounds / 16 * 16);
+        ok(grown <= 1024, "resident memory grew by %ld KiB over %d threads, 16 at once", grown,
+           rounds / 16 * 16);
     ok(count_maps() - maps <= 64, "mappings: %d before, %d after", maps, count_maps());
 
     pthread_attr_t a;

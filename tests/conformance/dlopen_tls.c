@@ -147,7 +147,8 @@ static void *loader(void *arg) {
     return (void *)(uintptr_t)load(&lib, arg);
 }
 static void by_thread(const char *name) {
-    is((long)(uintptr_t)must_join(must_create(NULL, loader, (void *)(uintptr_t)name)), 1, "%s loaded by a thread", name);
+    is((long)(uintptr_t)must_join(must_create(NULL, loader, (void *)(uintptr_t)name)), 1,
+       "%s loaded by a thread", name);
     is(lib.look(), 0, "%s: the image in main", name);
     is((long)must_join(must_create(NULL, visitor, NULL)), 0, "%s: and in another thread", name);
     dlclose(lib.handle);
@@ -179,7 +180,8 @@ static void closed_before_thread_ends(void) {
     void *h = dlopen(path, RTLD_NOW | RTLD_NOLOAD); /* it may be loaded still, until the next close */
     if (h)
         dlclose(h);
-    ok(dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL || sanitized(), "after which the library is not held any more");
+    ok(dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL || sanitized(),
+       "after which the library is not held any more");
     dlerror();
 }
 

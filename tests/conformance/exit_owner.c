@@ -50,7 +50,8 @@ static void of_kind(int kind, const char *name) {
     pthread_mutexattr_init(&a);
     pthread_mutexattr_settype(&a, kind);
     pthread_mutex_init(&mutex, &a);
-    is((long)(intptr_t)must_join(must_create(NULL, take_mutex, NULL)), 0, "a thread locks a %s mutex and ends", name);
+    is((long)(intptr_t)must_join(must_create(NULL, take_mutex, NULL)), 0, "a thread locks a %s mutex and ends",
+       name);
     is(worst(look_at_mutex, EBUSY), EBUSY, "it stays locked for forty later threads");
     is(worst(unlock_mutex, EPERM), EPERM, "none of which may unlock it");
 }
@@ -59,7 +60,8 @@ int main(void) {
     of_kind(PTHREAD_MUTEX_RECURSIVE, "recursive");
     of_kind(PTHREAD_MUTEX_ERRORCHECK, "errorcheck");
     pthread_rwlock_init(&rwlock, NULL);
-    is((long)(intptr_t)must_join(must_create(NULL, take_rwlock, NULL)), 0, "a thread locks for writing and ends");
+    is((long)(intptr_t)must_join(must_create(NULL, take_rwlock, NULL)), 0,
+       "a thread locks for writing and ends");
     is(worst(look_at_rwlock, ETIMEDOUT), ETIMEDOUT, "it stays locked for forty later threads");
     return done();
 }

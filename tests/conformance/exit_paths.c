@@ -234,10 +234,12 @@ int main(void) {
     is(must_join(must_create(NULL, by_deep_exit, &x)) == &x, 1, "pthread_exit from 100 frames down: the value");
     expect("middle top ", "and the handlers on the way");
 #ifdef __EXCEPTIONS /* undefined in POSIX; the libc crashes without */
-    is((long)(uintptr_t)must_join(must_create(NULL, from_handler, (void *)1)), 2, "pthread_exit in a handler: its value");
+    is((long)(uintptr_t)must_join(must_create(NULL, from_handler, (void *)1)), 2,
+       "pthread_exit in a handler: its value");
     expect("inner again outer ", "and each handler runs once");
 #endif
-    is((long)(uintptr_t)must_join(must_create(NULL, from_popped_handler, NULL)), 7, "pthread_exit in pop(1)'s handler");
+    is((long)(uintptr_t)must_join(must_create(NULL, from_popped_handler, NULL)), 7,
+       "pthread_exit in pop(1)'s handler");
     expect("again outer ", "and each handler runs once");
     is((long)(uintptr_t)must_join(must_create(NULL, exit_value, (void *)-1L)), -1, "a value of all ones");
     ok(must_join(must_create(NULL, exit_value, NULL)) == NULL, "a NULL value");
@@ -253,7 +255,8 @@ int main(void) {
     expect("", "and what it left set is not in the next thread");
 
     must_join(must_create(NULL, all_kinds, NULL));
-    expect("cleanup local2 local1 tsd1 ", "cleanup handlers, then thread_local destructors, then TSD destructors");
+    expect("cleanup local2 local1 tsd1 ",
+           "cleanup handlers, then thread_local destructors, then TSD destructors");
     must_join(must_create(NULL, register_late, NULL));
     expect("second late first tsd1 ", "registered while they run: run, too");
 

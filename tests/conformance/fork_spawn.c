@@ -132,7 +132,8 @@ int main(void) {
     ok(sa.sa_handler == SIG_DFL, "SIGINT is as before");
     ok(!sigismember(&mask, SIGCHLD), "and so is the mask");
     ok(vfork_borrows(), "vfork in main");
-    is((long)(uintptr_t)must_join(must_create(NULL, vfork_thread, NULL)), 1, "vfork in a thread that holds a mutex");
+    is((long)(uintptr_t)must_join(must_create(NULL, vfork_thread, NULL)), 1,
+       "vfork in a thread that holds a mutex");
     pthread_cancel(spare);
     must_join(spare);
     return done();

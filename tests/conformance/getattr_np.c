@@ -65,7 +65,8 @@ static void one(const char *what, pthread_attr_t *a, struct seen *s) {
     is(pthread_create(&t, a, body, NULL), 0, "%s", what);
     sem_wait(&ready);
     is(look(t, s), 0, "of another thread");
-    ok(s->base == in_thread.base && s->size == in_thread.size && s->guard == in_thread.guard, "as it sees itself");
+    ok(s->base == in_thread.base && s->size == in_thread.size && s->guard == in_thread.guard,
+       "as it sees itself");
     ok(inside(s, local), "its variables lie there");
     ok(readable(s->base) == 1, "the lowest byte is readable");
     if (s->guard != 0)

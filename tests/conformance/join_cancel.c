@@ -62,7 +62,8 @@ int main(void) {
             if (wait)
                 usleep(30000);
             pthread_cancel(j);
-            ok(must_join(j) == PTHREAD_CANCELED, "%s is cancelled%s", names[how], wait ? " while it waits" : "");
+            ok(must_join(j) == PTHREAD_CANCELED, "%s is cancelled%s", names[how],
+               wait ? " while it waits" : "");
             is(came_back, 0, "and did not return");
             is(pthread_tryjoin_np(target, NULL), EBUSY, "its target can be joined still");
             event_set(&gate);

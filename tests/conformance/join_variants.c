@@ -22,7 +22,8 @@ static void try_and_timed(void) {
     for (int i = 0; i < 2; i++) {
         double began = seconds();
         struct timespec limit = in_ms(clocks[i], 50);
-        is(pthread_clockjoin_np(t, &value, clocks[i], &limit), ETIMEDOUT, "clockjoin on clock %d: ETIMEDOUT", i);
+        is(pthread_clockjoin_np(t, &value, clocks[i], &limit), ETIMEDOUT, "clockjoin on clock %d: ETIMEDOUT",
+           i);
         double took = seconds() - began;
         ok(took > 0.045 && took < 2, "after its 50 ms (%.3f s)", took);
         limit = in_ms(clocks[i], -1000);
@@ -41,7 +42,8 @@ static void try_and_timed(void) {
         is(pthread_timedjoin_np(t, &value, &bad), EINVAL, "timedjoin, nanoseconds negative: EINVAL");
     }
     limit = in_ms(CLOCK_REALTIME, 100);
-    is(pthread_clockjoin_np(t, &value, CLOCK_PROCESS_CPUTIME_ID, &limit), EINVAL, "clockjoin on a CPU clock: EINVAL");
+    is(pthread_clockjoin_np(t, &value, CLOCK_PROCESS_CPUTIME_ID, &limit), EINVAL,
+       "clockjoin on a CPU clock: EINVAL");
     is(pthread_clockjoin_np(t, &value, 12345, &limit), EINVAL, "clockjoin on no clock: EINVAL");
     is(pthread_tryjoin_np(t, &value), EBUSY, "after all that it still runs");
     ok(value == NULL, "and no value was stored");

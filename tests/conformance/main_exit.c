@@ -219,7 +219,8 @@ static void run(int (*fn)(void), int status, const char *text, const char *what)
 }
 
 int main(void) {
-    run(leave_with_others, 0, "main-cleanup main-tsd other atexit2 atexit1 ", "pthread_exit in main, a thread runs");
+    run(leave_with_others, 0, "main-cleanup main-tsd other atexit2 atexit1 ",
+        "pthread_exit in main, a thread runs");
     run(leave_with_later_ones, 0, "other atexit1 ", "pthread_exit in main, a thread runs, others were");
     run(leave_alone, 0, "atexit1 ", "pthread_exit in main, alone, no thread ever");
     run(leave_alone_after_threads, 0, "atexit1 ", "pthread_exit in main, alone, threads were");

@@ -95,7 +95,8 @@ static void affinity(void) {
     is(pthread_getaffinity_np(pthread_self(), sizeof all, &all), 0, "affinity");
     sched_getaffinity(0, sizeof got, &got);
     ok(CPU_EQUAL(&all, &got), "is the kernel's");
-    is(pthread_getaffinity_np(pthread_self(), sizeof small, (cpu_set_t *)(void *)small), EINVAL, "too small a set");
+    is(pthread_getaffinity_np(pthread_self(), sizeof small, (cpu_set_t *)(void *)small), EINVAL,
+       "too small a set");
     memset(big, 0xff, sizeof big);
     is(pthread_getaffinity_np(pthread_self(), sizeof big, (cpu_set_t *)(void *)big), 0, "a large set");
     ok(memcmp(big, &all, sizeof all) == 0 && big[511] == 0, "is filled up with zeros");
@@ -148,9 +149,10 @@ static void policies(void) {
     is(p.sched_priority, 0, "0");
     static const struct {
         int policy, priority, want;
-    } rows[] = {{SCHED_OTHER, 1, EINVAL}, {SCHED_OTHER, -1, EINVAL}, {SCHED_FIFO, 0, EINVAL}, {SCHED_FIFO, 100, EINVAL},
-                {SCHED_RR, 0, EINVAL},    {-1, 0, EINVAL},           {77, 0, EINVAL},         {SCHED_OTHER, 0, 0},
-                {SCHED_BATCH, 0, 0},      {SCHED_OTHER, 0, 0}};
+    } rows[] = {{SCHED_OTHER, 1, EINVAL},  {SCHED_OTHER, -1, EINVAL}, {SCHED_FIFO, 0, EINVAL},
+                {SCHED_FIFO, 100, EINVAL}, {SCHED_RR, 0, EINVAL},     {-1, 0, EINVAL},
+                {77, 0, EINVAL},           {SCHED_OTHER, 0, 0},       {SCHED_BATCH, 0, 0},
+                {SCHED_OTHER, 0, 0}};
     pthread_t t = start();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         p.sched_priority = rows[i].priority;

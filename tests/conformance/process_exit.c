@@ -149,8 +149,8 @@ static int join_forever(void) {
 
 int main(void) {
     static const int want[] = {11, 12, 13, 1000 + SIGABRT, 1000 + SIGTERM, 1000 + SIGKILL, 1000 + SIGSEGV, 14};
-    static const char *names[] = {"exit", "_exit", "quick_exit", "abort", "raise(SIGTERM)", "SIGKILL", "a fault",
-                                  "exit_group"};
+    static const char *names[] = {"exit",           "_exit",   "quick_exit", "abort",
+                                  "raise(SIGTERM)", "SIGKILL", "a fault",    "exit_group"};
     for (how = 0; how < 8; how++) {
         if (how == 6 && sanitized())
             continue;

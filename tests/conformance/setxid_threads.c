@@ -62,9 +62,11 @@ static int all_tasks_are(unsigned uid, unsigned gid) {
             continue; /* just gone */
         while (fgets(line, sizeof line, f)) {
             unsigned a, b, c, x;
-            if (sscanf(line, "Uid: %u %u %u %u", &a, &b, &c, &x) == 4 && (a != uid || b != uid || c != uid || x != uid))
+            if (sscanf(line, "Uid: %u %u %u %u", &a, &b, &c, &x) == 4 &&
+                (a != uid || b != uid || c != uid || x != uid))
                 good = 0;
-            if (sscanf(line, "Gid: %u %u %u %u", &a, &b, &c, &x) == 4 && (a != gid || b != gid || c != gid || x != gid))
+            if (sscanf(line, "Gid: %u %u %u %u", &a, &b, &c, &x) == 4 &&
+                (a != gid || b != gid || c != gid || x != gid))
                 good = 0;
             if (!good)
                 break;

@@ -157,7 +157,8 @@ static void *suspends(void *arg) {
     int r = sigsuspend(&none);
     sigset_t now;
     pthread_sigmask(SIG_SETMASK, NULL, &now);
-    return (void *)(uintptr_t)(r == -1 && errno == EINTR && sigismember(&now, SIGUSR1) == 1 && handled_here == 1);
+    return (void *)(uintptr_t)(r == -1 && errno == EINTR && sigismember(&now, SIGUSR1) == 1 &&
+                               handled_here == 1);
 }
 
 static void *look_pending(void *arg) {
@@ -213,8 +214,10 @@ int main(void) {
     sigset_t set, old;
     sem_init(&ready, 0, 0);
     kill_thread();
-    is((long)(uintptr_t)must_join(must_create(NULL, raise_here, NULL)), 1, "raise in a thread is handled there, at once");
-    is((long)(uintptr_t)must_join(must_create(NULL, own_mask, NULL)), 1, "the mask and pending signals are a thread's own");
+    is((long)(uintptr_t)must_join(must_create(NULL, raise_here, NULL)), 1,
+       "raise in a thread is handled there, at once");
+    is((long)(uintptr_t)must_join(must_create(NULL, own_mask, NULL)), 1,
+       "the mask and pending signals are a thread's own");
     pthread_sigmask(SIG_SETMASK, NULL, &old);
     ok(!sigismember(&old, SIGUSR2), "main's mask is as it was");
 
@@ -235,8 +238,10 @@ int main(void) {
     kill(getpid(), SIGUSR2);
     usleep(20000);
     kill(getpid(), SIGUSR2);
-    is((long)(uintptr_t)must_join(t) + (long)(uintptr_t)must_join(t2), 2, "two signals to the process serve two in sigwait");
-    is((long)(uintptr_t)must_join(must_create(NULL, timed_waiter, NULL)), 1, "sigtimedwait: EAGAIN after its time");
+    is((long)(uintptr_t)must_join(t) + (long)(uintptr_t)must_join(t2), 2,
+       "two signals to the process serve two in sigwait");
+    is((long)(uintptr_t)must_join(must_create(NULL, timed_waiter, NULL)), 1,
+       "sigtimedwait: EAGAIN after its time");
 
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
@@ -280,7 +285,8 @@ int main(void) {
     for (int i = 0; i < 5000 && handled == before; i++)
         usleep(1000);
     stop = 1;
-    ok((long)(uintptr_t)must_join(t) >= 1, "a signal to the process is handled by the thread that does not block it");
+    ok((long)(uintptr_t)must_join(t) >= 1,
+       "a signal to the process is handled by the thread that does not block it");
     is(handler_tid, tid, "there");
 
     /* Signals while threads are made and end. */

@@ -88,14 +88,16 @@ static void in_foreign(union sigval v) {
     bad |= (pthread_equal(pthread_self(), pthread_self()) == 0) << 3;
     bad |= (pthread_rwlock_wrlock(&rwlock) != 0 || pthread_rwlock_unlock(&rwlock) != 0) << 4;
     bad |= (pthread_once(&once, init_once) != 0) << 5;
-    bad |= (pthread_create(&t, NULL, do_nothing, &lock) != 0 || pthread_join(t, &value) != 0 || value != &lock) << 6;
+    bad |= (pthread_create(&t, NULL, do_nothing, &lock) != 0 || pthread_join(t, &value) != 0 || value != &lock)
+           << 6;
     bad |= (pthread_getname_np(pthread_self(), name, sizeof name) != 0) << 7;
     pthread_mutexattr_t ma;
     pthread_mutex_t m;
     pthread_mutexattr_init(&ma);
     pthread_mutexattr_settype(&ma, PTHREAD_MUTEX_ERRORCHECK);
     pthread_mutex_init(&m, &ma);
-    bad |= (pthread_mutex_lock(&m) != 0 || pthread_mutex_lock(&m) != EDEADLK || pthread_mutex_unlock(&m) != 0) << 14;
+    bad |= (pthread_mutex_lock(&m) != 0 || pthread_mutex_lock(&m) != EDEADLK || pthread_mutex_unlock(&m) != 0)
+           << 14;
     int state = -1;
     bad |= (pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state) != 0) << 15;
     pthread_setcancelstate(state, NULL);

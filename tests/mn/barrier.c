@@ -91,7 +91,8 @@ static void test(void) {
         start(&r[i], waits_briefly, (void *)(uintptr_t)(i + 1));
     for (int i = 0; i < CREW; i++)
         finish(&r[i]);
-    ok(wrong == 0 && passed == serials * 3, "%s: with deadlines: %d passed in %d rounds of 3", k, passed, serials);
+    ok(wrong == 0 && passed == serials * 3, "%s: with deadlines: %d passed in %d rounds of 3", k, passed,
+       serials);
     is(mn_barrier_destroy(&b), 0, "%s: nobody is left", k);
 }
 

@@ -75,7 +75,8 @@ static void test(void) {
         memset(&info, 0, sizeof info);
         is(mn_waitid(type[i], id, &info, WEXITED | WNOHANG), 0, "%s: waitid that does not wait", k);
         is(info.si_pid, 0, "%s: finds none", k);
-        is(mn_waitid_until(type[i], id, &info, WEXITED, after_ms(3)), -ETIMEDOUT, "%s: nor up to a deadline", k);
+        is(mn_waitid_until(type[i], id, &info, WEXITED, after_ms(3)), -ETIMEDOUT, "%s: nor up to a deadline",
+           k);
         struct runner r;
         start(&r, opens_gate, NULL);
         is(mn_waitid(type[i], id, &info, WEXITED | WNOWAIT), 0, "%s: it has ended", k);

@@ -56,8 +56,8 @@ static void wake(bool all, bool held) {
     }
     for (int i = 0; i < CREW; i++)
         finish(&r[i]);
-    ok(woken == CREW && ready == 0 && wrong == 0 && sent <= CREW, "%s: %d woken by %s with the mutex %s", kind_name[kind], woken,
-       all ? "broadcast" : "signals", held ? "held" : "free");
+    ok(woken == CREW && ready == 0 && wrong == 0 && sent <= CREW, "%s: %d woken by %s with the mutex %s",
+       kind_name[kind], woken, all ? "broadcast" : "signals", held ? "held" : "free");
     is(mn_cond_destroy(&c), 0, "nobody is left");
     is(mn_mutex_destroy(&m), 0, "nor in the mutex");
 }
@@ -150,8 +150,8 @@ static void leaving(void) {
     unlock();
     for (int i = 0; i < 4; i++)
         finish(&r[i]);
-    ok(sent == consumed && wrong == 0, "%s: %d signals sent beside deadlines, %d consumed, %d wrong", kind_name[kind], sent, consumed,
-       wrong);
+    ok(sent == consumed && wrong == 0, "%s: %d signals sent beside deadlines, %d consumed, %d wrong",
+       kind_name[kind], sent, consumed, wrong);
 }
 
 static void test(void) {

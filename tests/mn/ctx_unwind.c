@@ -43,7 +43,8 @@ static int within(const void *pc, const char *start, const char *end) {
 }
 
 static int base(const void *pc) {
-    return (const char *)pc - (const char *)mni_ctx_entry >= 0 && (const char *)pc - (const char *)mni_ctx_entry < 16;
+    return (const char *)pc - (const char *)mni_ctx_entry >= 0 &&
+           (const char *)pc - (const char *)mni_ctx_entry < 16;
 }
 
 /* From frame i on, is it inner, outer, entry, base or the base alone (1), or inmain and main (2)? */
@@ -68,7 +69,8 @@ static int whole(void *const *pcs, int n) {
 
 static int in_a_switch(const void *pc) {
 #ifdef INLINE
-    return within(pc, __start_text_inner, __stop_text_inner) || within(pc, __start_text_inmain, __stop_text_inmain);
+    return within(pc, __start_text_inner, __stop_text_inner) ||
+           within(pc, __start_text_inmain, __stop_text_inmain);
 #else
     return (const char *)pc >= (const char *)mni_ctx_switch && (const char *)pc < (const char *)mni_ctx_entry;
 #endif

@@ -133,8 +133,8 @@ static int states(void *arg) {
     says(other, "where thread ");
     const char *part = about(other[0] == 's' ? "locks" : "same");
     const char *zero = strstr(part, "\n  #0 "), *one = strstr(part, "\n  #1 "), *two = strstr(part, "\n  #2 ");
-    ok(zero && one && two && strstr(zero, "libmn") && strstr(one, "dump_inner") < two && strstr(two, "dump_locks") &&
-           !strstr(part, "\n  #3 "),
+    ok(zero && one && two && strstr(zero, "libmn") && strstr(one, "dump_inner") < two &&
+           strstr(two, "dump_locks") && !strstr(part, "\n  #3 "),
        "locks: its backtrace is from the function of libmn to its own");
     says("locks", "stack ");
     says("waits", "waits: event 0x");

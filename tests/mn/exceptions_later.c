@@ -23,7 +23,8 @@ static int run(void *arg) {
     enum { THREADS = 20 };
     mn_thread t[THREADS];
     void *lib = dlopen(EXCEPTIONS_LIB, RTLD_NOW | RTLD_LOCAL);
-    if (!ok(lib != NULL, "the library is loaded by a green thread") || !(*(void **)&throws = dlsym(lib, "throws"))) {
+    if (!ok(lib != NULL, "the library is loaded by a green thread") ||
+        !(*(void **)&throws = dlsym(lib, "throws"))) {
         printf("# %s\n", dlerror());
         return 1;
     }

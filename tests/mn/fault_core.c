@@ -71,8 +71,8 @@ static void go(unsigned flags, enum mn_stack stack) {
 }
 
 static void threads(void) {
-    static const unsigned flags[] = {0, MN_DETACHED, MN_BOUND, MN_BOUND | MN_DETACHED, MN_PINNED, MN_CHILD_FIRST,
-                                     MN_CPU | MN_PINNED};
+    static const unsigned flags[] = {0,         MN_DETACHED,    MN_BOUND,          MN_BOUND | MN_DETACHED,
+                                     MN_PINNED, MN_CHILD_FIRST, MN_CPU | MN_PINNED};
     for (unsigned i = 0; i < sizeof flags / sizeof *flags; i++)
         go(flags[i], MN_STACK_DEFAULT);
     for (int stack = MN_STACK_16K; stack <= MN_STACK_1M; stack++)
@@ -176,7 +176,8 @@ static void scopes(void) {
         return;
     for (int i = 0; i < 10; i++)
         there += works("mn_scope_go", mn_scope_go(s, scope_work, &ran));
-    there += works("mn_scope_go_attr", mn_scope_go_attr(s, &(struct mn_attr){.flags = MN_BOUND}, scope_work, &ran));
+    there +=
+        works("mn_scope_go_attr", mn_scope_go_attr(s, &(struct mn_attr){.flags = MN_BOUND}, scope_work, &ran));
     must("mn_scope_wait", mn_scope_wait(s));
     must("mn_scope_close", mn_scope_close(s));
     if (atomic_load(&ran) != there)
@@ -416,11 +417,12 @@ int main(int argc, char **argv) {
     long hits;
     int maps = under(NULL, "life", 0, &hits);
     ok(maps > 30 && maps < 250, "without failures there are %d mappings", maps);
-    static const char *const points[] = {"mmap",     "malloc", "clone", "madvise", "madvise:from=1,mprotect", "timerfd",
-                                         "affinity", "hwloc",  "futex", "eintr"};
+    static const char *const points[] = {"mmap",    "malloc",   "clone", "madvise", "madvise:from=1,mprotect",
+                                         "timerfd", "affinity", "hwloc", "futex",   "eintr"};
     for (unsigned i = 0; i < sizeof points / sizeof *points; i++)
         each(points[i], maps);
-    static const char *const rules[] = {"malloc:every=61,clone:every=7", "malloc:every=97,mmap:every=41,clone:every=5",
+    static const char *const rules[] = {"malloc:every=61,clone:every=7",
+                                        "malloc:every=97,mmap:every=41,clone:every=5",
                                         "malloc:every=83,madvise:every=2,mprotect:every=3"};
     static const char *const wakes[] = {"futex:every=2", "eintr:every=3", "futex:every=2,eintr:every=3"};
     for (unsigned i = 0; i < sizeof wakes / sizeof *wakes; i++)

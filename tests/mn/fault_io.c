@@ -63,7 +63,8 @@ static void *writes(void *arg) {
         for (int k = 0; k < (int)sizeof block; k++)
             block[k] = (char)((i + k) * 7);
         for (long done = 0; done < (long)sizeof block;)
-            done += TRY(mn_write_until(*(int *)arg, block + done, sizeof block - (size_t)done, after_ms(20000)));
+            done +=
+                TRY(mn_write_until(*(int *)arg, block + done, sizeof block - (size_t)done, after_ms(20000)));
         i += (int)sizeof block;
     }
     return NULL;
@@ -92,7 +93,8 @@ static void *accepts(void *arg) {
     struct accepting *a = arg;
     char hello;
     /* A connection whose dialler could not wait for it is there, too, and says nothing. */
-    while (a->fd = (int)TRY(mn_accept_until(a->listener, NULL, NULL, after_ms(20000))), TRY(mn_read(a->fd, &hello, 1)) != 1)
+    while (a->fd = (int)TRY(mn_accept_until(a->listener, NULL, NULL, after_ms(20000))),
+           TRY(mn_read(a->fd, &hello, 1)) != 1)
         mn_close(a->fd);
     return NULL;
 }
@@ -119,8 +121,12 @@ static int life(void *arg) {
 
     /* One of several, as they become ready. */
     start(&r, later, &p[1]);
-    struct pollfd q[6] = {{.fd = p[0], .events = POLLIN}, {.fd = s[0], .events = POLLIN}, {.fd = s[1], .events = POLLIN},
-                          {.fd = -1}, {.fd = -1}, {.fd = -1}};
+    struct pollfd q[6] = {{.fd = p[0], .events = POLLIN},
+                          {.fd = s[0], .events = POLLIN},
+                          {.fd = s[1], .events = POLLIN},
+                          {.fd = -1},
+                          {.fd = -1},
+                          {.fd = -1}};
     MUST(TRY(mn_poll_until(q, 6, after_ms(20000))) == 1);
     MUST(q[0].revents & POLLIN);
     finish(&r);
@@ -196,10 +202,11 @@ static int child(const char *how) {
 int main(int argc, char **argv) {
     if (argc > 1)
         return child(argv[1]);
-    static const char *const points[] = {"malloc:nth",  "mmap:nth",    "socket:nth",    "pipe:nth",      "accept:nth",
-                                         "connect:nth", "bind:nth",    "listen:nth",    "setsockopt:nth", "fcntl:nth",
-                                         "eventfd:nth", "epoll:nth",   "epoll_ctl:nth", "io_nobufs:nth", "timerfd:nth",
-                                         "io_eintr:every", "poll:every", "epoll_wait:every"};
+    static const char *const points[] = {"malloc:nth",     "mmap:nth",        "socket:nth",  "pipe:nth",
+                                         "accept:nth",     "connect:nth",     "bind:nth",    "listen:nth",
+                                         "setsockopt:nth", "fcntl:nth",       "eventfd:nth", "epoll:nth",
+                                         "epoll_ctl:nth",  "io_nobufs:nth",   "timerfd:nth", "io_eintr:every",
+                                         "poll:every",     "epoll_wait:every"};
     for (unsigned p = 0; p < sizeof points / sizeof *points; p++)
         for (int green = 0; green < 2; green++) {
             bool every = strstr(points[p], "every") != NULL;
@@ -219,7 +226,8 @@ int main(int argc, char **argv) {
                 hits += atoi(line) > 0;
                 misses = every || atoi(line) > 0 ? 0 : misses + 1;
             }
-            ok(!bad, "%s, %s: %d runs, the program heard of it in %d", points[p], green ? "green" : "foreign", n, hits);
+            ok(!bad, "%s, %s: %d runs, the program heard of it in %d", points[p], green ? "green" : "foreign",
+               n, hits);
         }
     return done();
 }

@@ -201,7 +201,8 @@ static int child(const char *how) {
 int main(int argc, char **argv) {
     if (argc > 1)
         return child(argv[1]);
-    static const char *const points[] = {"malloc", "eventfd", "epoll", "timerfd", "inotify", "pidfd", "signalfd", "mmap", "socket", "netlink", "inotify_add", "kq_add"};
+    static const char *const points[] = {"malloc",   "eventfd", "epoll",  "timerfd", "inotify",     "pidfd",
+                                         "signalfd", "mmap",    "socket", "netlink", "inotify_add", "kq_add"};
     for (unsigned p = 0; p < sizeof points / sizeof *points; p++)
         for (int green = 0; green < 2; green++) {
             int bad = 0, hits = 0, misses = 0, n = 1;
@@ -223,7 +224,8 @@ int main(int argc, char **argv) {
                 hits += hit > 0;
                 misses = hit > 0 ? 0 : misses + 1;
             }
-            ok(!bad, "%s, %s: %d of %d calls were made to fail", points[p], green ? "green" : "foreign", hits, n);
+            ok(!bad, "%s, %s: %d of %d calls were made to fail", points[p], green ? "green" : "foreign", hits,
+               n);
         }
     return done();
 }

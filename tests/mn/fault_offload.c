@@ -81,7 +81,8 @@ static void everything(void) {
     r = mn_getaddrinfo("localhost", NULL, NULL, &list);
     if (r == 0) {
         char name[100];
-        expect("mn_getnameinfo", mn_getnameinfo(list->ai_addr, list->ai_addrlen, name, sizeof name, NULL, 0, 0), 0);
+        expect("mn_getnameinfo", mn_getnameinfo(list->ai_addr, list->ai_addrlen, name, sizeof name, NULL, 0, 0),
+               0);
         freeaddrinfo(list);
     } else {
         expect("mn_getaddrinfo", r, 0);
@@ -120,9 +121,9 @@ int main(int argc, char **argv) {
     static const struct {
         const char *rule;
         int most, step;
-    } rules[] = {{"none:nth=%d", 1, 1},   {"clone:from=%d", 9, 1},  {"clone:nth=%d", 12, 1}, {"malloc:nth=%d", 30, 1},
-                 {"malloc:every=%d", 6, 7}, {"clone:every=%d,malloc:every=31", 6, 2}, {"pidfd:every=%d", 2, 1},
-                 {"futex:every=%d", 5, 1}};
+    } rules[] = {{"none:nth=%d", 1, 1},    {"clone:from=%d", 9, 1},   {"clone:nth=%d", 12, 1},
+                 {"malloc:nth=%d", 30, 1}, {"malloc:every=%d", 6, 7}, {"clone:every=%d,malloc:every=31", 6, 2},
+                 {"pidfd:every=%d", 2, 1}, {"futex:every=%d", 5, 1}};
     (void)argv;
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++) {
         int ran = 0, bad = 0;

@@ -82,7 +82,8 @@ static void once(bool handlers) {
     struct mn_msg *m;
     struct mn_spawn_attr attr = {
         .flags = MN_SPAWN_LINK | MN_SPAWN_MONITOR, .monitor = &ref, .mailbox = 50, .arena = 100000};
-    int r = handlers ? mn_spawn_handler(&pid, &handler, NULL, 0, &attr) : mn_spawn_opt(&pid, &attr, waits, NULL);
+    int r =
+        handlers ? mn_spawn_handler(&pid, &handler, NULL, 0, &attr) : mn_spawn_opt(&pid, &attr, waits, NULL);
     if (!works("mn_spawn", r))
         return;
     for (uint64_t i = 1; i < 5; i++)
@@ -137,7 +138,8 @@ static void once(bool handlers) {
             continue;
     /* The one thing that comes in any case: DOWN, with the monitor of the spawn. */
     struct mn_match down = {.fields = MN_MATCH_REF, .ref = ref};
-    if (mn_receive_match_until(&m, &down, mn_after(20000000000)) != 0 || m->type != MN_MSG_DOWN || m->from != pid)
+    if (mn_receive_match_until(&m, &down, mn_after(20000000000)) != 0 || m->type != MN_MSG_DOWN ||
+        m->from != pid)
         wrong("DOWN", 0);
     mn_msg_free(m);
     flush();

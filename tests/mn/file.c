@@ -60,7 +60,8 @@ static void contents(void) {
             at += v[j].iov_len;
         }
         off_t from = random_next(&state) % 400000;
-        forget(fd, (off_t)(random_next(&state) % (SIZE / 4096)) * 4096, (off_t)(random_next(&state) % 64) * 4096);
+        forget(fd, (off_t)(random_next(&state) % (SIZE / 4096)) * 4096,
+               (off_t)(random_next(&state) % 64) * 4096);
         memset(got, 0, at);
         wrong += mn_preadv(fd, v, 20, from) != (ssize_t)at || !same((size_t)from, at);
     }
@@ -275,7 +276,8 @@ static void *busy(void *arg) {
             forget(fd, 0, 0);
         int64_t deadline = random_next(&state) % 3 ? MN_FOREVER : now() + random_next(&state) % 20000;
         ssize_t r = mn_pread_until(fd, buffer, n, (off_t)at, deadline);
-        bad |= r == -ETIMEDOUT ? deadline == MN_FOREVER : r != (ssize_t)n || memcmp(buffer, pattern + at, n) != 0;
+        bad |=
+            r == -ETIMEDOUT ? deadline == MN_FOREVER : r != (ssize_t)n || memcmp(buffer, pattern + at, n) != 0;
         close(fd);
         if (bad)
             add(&failures, 1);

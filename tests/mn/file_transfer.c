@@ -42,7 +42,8 @@ static void *reads(void *arg) {
 }
 
 enum way { OWN_SOCKET, BLOCKING_SOCKET, NONBLOCKING_SOCKET, OWN_PIPE, BLOCKING_PIPE, WAYS };
-static const char *const way_name[] = {"own socket", "blocking socket", "non-blocking socket", "own pipe", "blocking pipe"};
+static const char *const way_name[] = {"own socket", "blocking socket", "non-blocking socket", "own pipe",
+                                       "blocking pipe"};
 
 /* pair[0] to read by us; pair[1] to write. */
 static void make(enum way way, int pair[2]) {
@@ -163,7 +164,8 @@ static void splice_waits(enum way sockets) {
     both[0] = s[0];
     both[1] = p[1];
     is(mn_splice(s[0], NULL, p[1], NULL, 10, SPLICE_F_NONBLOCK), -EAGAIN, "%s: splice that does not wait", k);
-    is(mn_splice_until(s[0], NULL, p[1], NULL, 10, 0, after_ms(5)), -ETIMEDOUT, "%s: splice up to a deadline", k);
+    is(mn_splice_until(s[0], NULL, p[1], NULL, 10, 0, after_ms(5)), -ETIMEDOUT, "%s: splice up to a deadline",
+       k);
     if (mn_self()) {
         begun = 0;
         cancel_in(waits_for_data, both, &begun);

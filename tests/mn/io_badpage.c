@@ -40,7 +40,8 @@ static void ends(int from, int to, const char *what) {
     c.fd = from;
     is(mn_select(&c, 1, after_ms(20000)), 0, "%s: %s: select does", k, what);
     is(mn_wait_readable_until(from, after_ms(20000)), 0, "%s: %s: who waits for it does", k, what);
-    is(mn_read_until(from, good, PAGE, after_ms(10)), PART, "%s: %s: a read has it, at its deadline at the latest", k, what);
+    is(mn_read_until(from, good, PAGE, after_ms(10)), PART,
+       "%s: %s: a read has it, at its deadline at the latest", k, what);
 
     put(to);
     put(to);

@@ -26,7 +26,8 @@ static void make(void) {
     if (v->ours)
         r = v->pipe ? mn_pipe(fds) : mn_socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
     else
-        r = v->pipe ? pipe2(fds, v->nonblock ? O_NONBLOCK : 0) : socketpair(AF_UNIX, SOCK_STREAM | (v->nonblock ? SOCK_NONBLOCK : 0), 0, fds);
+        r = v->pipe ? pipe2(fds, v->nonblock ? O_NONBLOCK : 0)
+                    : socketpair(AF_UNIX, SOCK_STREAM | (v->nonblock ? SOCK_NONBLOCK : 0), 0, fds);
     if (r < 0)
         abort();
     begun = 0;
@@ -135,7 +136,8 @@ static void test_variant(void) {
     int before = fcntl(fds[0], F_GETFL);
     int64_t deadline = after_ms(5);
     is(mn_read_until(fds[0], &byte, 1, 1), -ETIMEDOUT, "%s, %s: nothing to read, and no time", k, v->name);
-    is(mn_read_until(fds[0], &byte, 1, deadline), -ETIMEDOUT, "%s, %s: nothing to read for a while", k, v->name);
+    is(mn_read_until(fds[0], &byte, 1, deadline), -ETIMEDOUT, "%s, %s: nothing to read for a while", k,
+       v->name);
     ok(late(deadline), "%s, %s: which passed", k, v->name);
     start(&r, reads, NULL);
     until(&begun, 1);
@@ -144,7 +146,8 @@ static void test_variant(void) {
     finish(&r);
     is(result, 1, "%s, %s: is read", k, v->name);
     is(mn_write(fds[1], "bc", 2), 2, "%s, %s: two bytes", k, v->name);
-    is(mn_read_until(fds[0], two, 2, 1), 2, "%s, %s: are read without waiting, whatever the deadline", k, v->name);
+    is(mn_read_until(fds[0], two, 2, 1), 2, "%s, %s: are read without waiting, whatever the deadline", k,
+       v->name);
     is(fcntl(fds[0], F_GETFL), before, "%s, %s: its flags are what they were", k, v->name);
     unmake();
 
@@ -168,7 +171,8 @@ static void test_variant(void) {
     mn_close(fds[0]);
     fds[0] = -1;
     finish(&r);
-    ok(result == -EPIPE || result == -ECONNRESET, "%s, %s: a writer hears that nobody reads any more", k, v->name);
+    ok(result == -EPIPE || result == -ECONNRESET, "%s, %s: a writer hears that nobody reads any more", k,
+       v->name);
     unmake();
 
     several();
@@ -237,7 +241,8 @@ static void others(void) {
     int q[2];
     if (pipe(q) < 0)
         abort();
-    is(mn_read_until(q[0], buffer, 1, after_ms(2)), -ETIMEDOUT, "%s: a number used again is another descriptor", k);
+    is(mn_read_until(q[0], buffer, 1, after_ms(2)), -ETIMEDOUT, "%s: a number used again is another descriptor",
+       k);
     close(q[0]);
     close(q[1]);
     if (pipe(q) < 0 || write(q[1], "12", 2) != 2)

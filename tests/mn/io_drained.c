@@ -38,7 +38,8 @@ static void pipes(void) {
 static ssize_t errors(int fd) {
     char control[256];
     struct iovec part = {buffer, sizeof buffer};
-    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr m = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     return mn_recvmsg_until(fd, &m, MSG_ERRQUEUE, after_ms(5000));
 }
 
@@ -66,7 +67,8 @@ static void error_queue(void) {
     is(mn_send(b, "datagram", 8, 0), 8, "%s: a datagram", k);
     is(mn_wait_readable(a), 0, "%s: has come", k);
     is(errors(a), -EAGAIN, "%s: which is no error", k);
-    is(mn_recv_until(a, buffer, sizeof buffer, 0, after_ms(5000)), 8, "%s: and is still there after a look for one", k);
+    is(mn_recv_until(a, buffer, sizeof buffer, 0, after_ms(5000)), 8,
+       "%s: and is still there after a look for one", k);
     mn_close(a);
     mn_close(b);
 }

@@ -54,7 +54,8 @@ static void *ask(void *arg) {
         unsigned out[16], in[16];
         for (unsigned k = 0; k < 16; k++)
             out[k] = id * 1000003 + i * 101 + k;
-        if (mn_write_all(fd, out, sizeof out) != sizeof out || mn_read_all(fd, in, sizeof in) != sizeof in || memcmp(in, out, sizeof in))
+        if (mn_write_all(fd, out, sizeof out) != sizeof out || mn_read_all(fd, in, sizeof in) != sizeof in ||
+            memcmp(in, out, sizeof in))
             __sync_add_and_fetch(&wrong, 1);
         else
             __sync_add_and_fetch(&served, 1);
@@ -105,7 +106,8 @@ static int run(void *arg) {
     void *sent;
     mn_join(pusher, &sent);
     ok(good && got == LARGE && (intptr_t)sent == LARGE, "a large message came back whole");
-    is(mn_read_until(fd, piece, sizeof piece, mn_after(1000000)), -ETIMEDOUT, "then nothing comes, until the deadline");
+    is(mn_read_until(fd, piece, sizeof piece, mn_after(1000000)), -ETIMEDOUT,
+       "then nothing comes, until the deadline");
     mn_close(fd);
 
     void *result;

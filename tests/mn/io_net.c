@@ -21,8 +21,8 @@ static void talk(int fd, const char *what) {
     char buffer[8];
     const char *k = kind_name[kind];
     ok(fd >= 0 && accepted >= 0, "%s: %s: connected (%d, %d)", k, what, fd, accepted);
-    ok(mn_write(fd, "ping", 4) == 4 && mn_read(accepted, buffer, 8) == 4 && mn_write(accepted, "pong!", 5) == 5 &&
-           mn_read(fd, buffer, 8) == 5,
+    ok(mn_write(fd, "ping", 4) == 4 && mn_read(accepted, buffer, 8) == 4 &&
+           mn_write(accepted, "pong!", 5) == 5 && mn_read(fd, buffer, 8) == 5,
        "%s: %s: both ways", k, what);
     mn_close(fd);
     mn_close(accepted);
@@ -125,7 +125,8 @@ static void test(void) {
     int l = socket(AF_INET, SOCK_STREAM, 0), s = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     size = sizeof a;
-    if (bind(l, (struct sockaddr *)&a, size) < 0 || listen(l, 5) < 0 || getsockname(l, (struct sockaddr *)&a, &size) < 0)
+    if (bind(l, (struct sockaddr *)&a, size) < 0 || listen(l, 5) < 0 ||
+        getsockname(l, (struct sockaddr *)&a, &size) < 0)
         abort();
     listener = l;
     start(&r, accepts, NULL);
@@ -169,11 +170,13 @@ static void many(void) {
         start(&r[i], listens, i % 2 ? "127.0.0.1" : NULL);
     for (int i = 0; i < LISTENERS; i++)
         finish(&r[i]);
-    is(get(&refused), 0, "%s: %d listeners at ports of the kernel's choice", kind_name[kind], LISTENERS * TIMES);
+    is(get(&refused), 0, "%s: %d listeners at ports of the kernel's choice", kind_name[kind],
+       LISTENERS * TIMES);
 }
 
 int main(void) {
-    snprintf(path, sizeof path, "%s/odonata-test-%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", (int)getpid());
+    snprintf(path, sizeof path, "%s/odonata-test-%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
+             (int)getpid());
     kinds(test);
     kinds(many);
     unlink(path);

@@ -27,7 +27,8 @@ static struct pollfd polled[6];
 
 static void *polls(void *arg) {
     (void)arg;
-    struct pollfd p[6] = {{a[0], POLLIN, 0}, {b[0], POLLIN, 0}, {-1, POLLIN, 0}, {a[1], POLLIN, 0}, {b[1], POLLPRI, 0}, {b[1], 0, 0}};
+    struct pollfd p[6] = {{a[0], POLLIN, 0}, {b[0], POLLIN, 0},  {-1, POLLIN, 0},
+                          {a[1], POLLIN, 0}, {b[1], POLLPRI, 0}, {b[1], 0, 0}};
     add(&begun, 1);
     int r = mn_poll(p, 6);
     if (add(&woken, 1) == 1) {
@@ -94,7 +95,8 @@ static void test_with(void) {
     mn_write(b[1], "x", 1);
     for (int i = 0; i < 4; i++)
         finish(&r[i]);
-    ok(result == 1 && polled[1].revents == POLLIN && polled[0].revents == 0, "%s, %s: one event wakes them all", k, o);
+    ok(result == 1 && polled[1].revents == POLLIN && polled[0].revents == 0, "%s, %s: one event wakes them all",
+       k, o);
     is(get(&woken), 4, "%s, %s: all four", k, o);
     begun = 0;
     start(&r[0], selects, NULL);

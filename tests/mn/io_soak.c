@@ -220,7 +220,8 @@ static void child(void) {
     int number;
     if (read(to_child[0], &number, sizeof number) != sizeof number)
         _exit(1);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)number)};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)number)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     static char block[8192];
     memset(block, 0xff, sizeof block);
@@ -274,7 +275,8 @@ static int run(void *arg) {
     mn_join(acceptor, &result);
     is((intptr_t)result, -EBADF, "the last when its listener was closed");
     is(get(&wrong), 0, "nothing went wrong");
-    ok(went == came && get(&orderly) > 0, "all %lu bytes of %d orderly conversations came back, of %d", came, orderly, talks);
+    ok(went == came && get(&orderly) > 0, "all %lu bytes of %d orderly conversations came back, of %d", came,
+       orderly, talks);
     for (int i = 0; i < 2000 && mn_threads() > 1; i++)
         mn_sleep(1000000);
     is((long)mn_threads(), 1, "no thread is left");

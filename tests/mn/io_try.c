@@ -13,10 +13,13 @@ static char block[65536];
 
 static void reads(int fds[2], const char *name) {
     char byte;
-    ok(mn_read_until(fds[0], &byte, 1, 0) == -ETIMEDOUT && mn_read_until(fds[0], &byte, 1, 0) == -ETIMEDOUT, "%s: nothing to read", name);
-    ok(write(fds[1], "x", 1) == 1 && mn_read_until(fds[0], &byte, 1, 0) == 1 && byte == 'x', "%s: a byte that has come", name);
+    ok(mn_read_until(fds[0], &byte, 1, 0) == -ETIMEDOUT && mn_read_until(fds[0], &byte, 1, 0) == -ETIMEDOUT,
+       "%s: nothing to read", name);
+    ok(write(fds[1], "x", 1) == 1 && mn_read_until(fds[0], &byte, 1, 0) == 1 && byte == 'x',
+       "%s: a byte that has come", name);
     ok(mn_read_until(fds[0], &byte, 1, after_ms(1)) == -ETIMEDOUT, "%s: a deadline that is to come", name);
-    ok(write(fds[1], "yz", 2) == 2 && mn_read_until(fds[0], block, 9, 0) == 2, "%s: a short read, and it is in the set", name);
+    ok(write(fds[1], "yz", 2) == 2 && mn_read_until(fds[0], block, 9, 0) == 2,
+       "%s: a short read, and it is in the set", name);
     ok(mn_read_until(fds[0], &byte, 1, 0) == -ETIMEDOUT, "%s: nothing is left", name);
 }
 
@@ -34,7 +37,8 @@ static void accepts(void) {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t length = sizeof a;
     int listener = mn_socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), s;
-    if (bind(listener, (struct sockaddr *)&a, sizeof a) || listen(listener, 5) || getsockname(listener, (struct sockaddr *)&a, &length))
+    if (bind(listener, (struct sockaddr *)&a, sizeof a) || listen(listener, 5) ||
+        getsockname(listener, (struct sockaddr *)&a, &length))
         abort();
     ok(mn_accept_until(listener, NULL, NULL, 0) == -ETIMEDOUT, "nobody to accept");
     if (connect(c, (struct sockaddr *)&a, sizeof a))

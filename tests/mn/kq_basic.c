@@ -15,8 +15,8 @@ static void user(void) {
     is(change(kq, 7, EVFILT_USER, 0, NOTE_TRIGGER | NOTE_FFOR | 6, 9), 0, "%s: triggered", k);
     ok(readable(kq), "%s: the descriptor is readable", k);
     is(next(kq), 1, "%s: one event", k);
-    ok(got.ident == 7 && got.filter == EVFILT_USER && got.fflags == 7 && got.data == 9 && got.udata == (void *)0x1234 &&
-           got.flags & EV_CLEAR,
+    ok(got.ident == 7 && got.filter == EVFILT_USER && got.fflags == 7 && got.data == 9 &&
+           got.udata == (void *)0x1234 && got.flags & EV_CLEAR,
        "%s: with its flags and data", k);
     ok(none(kq) && !readable(kq), "%s: EV_CLEAR clears", k);
     change(kq, 7, EVFILT_USER, 0, NOTE_TRIGGER | NOTE_FFAND | 3, 0);
@@ -47,7 +47,8 @@ static void user(void) {
     change(kq, 9, EVFILT_USER, EV_DELETE, 0, 0);
     change(kq, 9, EVFILT_USER, EV_ADD | EV_DISABLE, 0, 0);
     change(kq, 9, EVFILT_USER, EV_ENABLE | EV_FORCEONESHOT, 0, 0);
-    ok(next(kq) == 1 && none(kq) && change(kq, 9, EVFILT_USER, EV_DELETE, 0, 0) == -ENOENT, "%s: EV_FORCEONESHOT", k);
+    ok(next(kq) == 1 && none(kq) && change(kq, 9, EVFILT_USER, EV_DELETE, 0, 0) == -ENOENT,
+       "%s: EV_FORCEONESHOT", k);
 
     struct kevent c;
     EV_SET(&c, 10, EVFILT_USER, EV_ADD | EV_CLEAR, 0, 0, &c);
@@ -107,7 +108,8 @@ static void timers(void) {
     ok(next(kq) == 1 && got.ident == 2 && now() - t >= 5000000, "%s: 5 ms, by default milliseconds", k);
     nap_ms(30);
     ok(readable(kq), "%s: the descriptor tells", k);
-    ok(next(kq) == 1 && got.ident == 2 && got.data >= 5, "%s: periodic, %ld times meanwhile", k, (long)got.data);
+    ok(next(kq) == 1 && got.ident == 2 && got.data >= 5, "%s: periodic, %ld times meanwhile", k,
+       (long)got.data);
     change(kq, 2, EVFILT_TIMER, EV_ADD, NOTE_SECONDS, 3600);
     ok(none(kq) && !readable(kq), "%s: set anew", k);
     change(kq, 2, EVFILT_TIMER, EV_DELETE, 0, 0);
@@ -116,7 +118,8 @@ static void timers(void) {
     struct timespec real;
     clock_gettime(CLOCK_REALTIME, &real);
     t = now();
-    change(kq, 4, EVFILT_TIMER, EV_ADD, NOTE_ABSTIME | NOTE_MSECONDS, real.tv_sec * 1000 + real.tv_nsec / 1000000 + 20);
+    change(kq, 4, EVFILT_TIMER, EV_ADD, NOTE_ABSTIME | NOTE_MSECONDS,
+           real.tv_sec * 1000 + real.tv_nsec / 1000000 + 20);
     ok(next(kq) == 1 && got.ident == 4 && now() - t >= 18000000, "%s: absolute", k);
     change(kq, 4, EVFILT_TIMER, EV_ADD, NOTE_ABSTIME, 1);
     ok(next(kq) == 1 && got.ident == 4, "%s: past", k);
@@ -128,7 +131,8 @@ static void timers(void) {
 
     enum { N = 100 };
     for (int i = 0; i < N; i++)
-        change(kq, 100 + (i * 37) % N, EVFILT_TIMER, EV_ADD | EV_ONESHOT, NOTE_USECONDS, (i * 37) % N % 3 ? 100 + (i * 37) % N * 50 : 1000000000);
+        change(kq, 100 + (i * 37) % N, EVFILT_TIMER, EV_ADD | EV_ONESHOT, NOTE_USECONDS,
+               (i * 37) % N % 3 ? 100 + (i * 37) % N * 50 : 1000000000);
     for (int i = 0; i < N; i += 3)
         change(kq, 100 + i, EVFILT_TIMER, EV_DELETE, 0, 0);
     int count = 0, right = 1;

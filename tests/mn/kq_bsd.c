@@ -12,12 +12,16 @@
 #include "tap.h"
 
 _Static_assert(sizeof(struct kevent) == 64, "as FreeBSD's");
-_Static_assert(EVFILT_READ == -1 && EVFILT_WRITE == -2 && EVFILT_VNODE == -4 && EVFILT_PROC == -5 && EVFILT_SIGNAL == -6 &&
-                   EVFILT_TIMER == -7 && EVFILT_USER == -11, "filters");
-_Static_assert(EV_ADD == 1 && EV_DELETE == 2 && EV_ENABLE == 4 && EV_DISABLE == 8 && EV_ONESHOT == 0x10 && EV_CLEAR == 0x20 &&
-                   EV_RECEIPT == 0x40 && EV_DISPATCH == 0x80 && EV_EOF == 0x8000 && EV_ERROR == 0x4000, "flags");
-_Static_assert(NOTE_TRIGGER == 0x01000000 && NOTE_FFCOPY == 0xc0000000 && NOTE_EXIT == 0x80000000 && NOTE_ABSTIME == 0x10 &&
-                   NOTE_NSECONDS == 8 && NOTE_REVOKE == 0x40, "notes");
+_Static_assert(EVFILT_READ == -1 && EVFILT_WRITE == -2 && EVFILT_VNODE == -4 && EVFILT_PROC == -5 &&
+                   EVFILT_SIGNAL == -6 && EVFILT_TIMER == -7 && EVFILT_USER == -11,
+               "filters");
+_Static_assert(EV_ADD == 1 && EV_DELETE == 2 && EV_ENABLE == 4 && EV_DISABLE == 8 && EV_ONESHOT == 0x10 &&
+                   EV_CLEAR == 0x20 && EV_RECEIPT == 0x40 && EV_DISPATCH == 0x80 && EV_EOF == 0x8000 &&
+                   EV_ERROR == 0x4000,
+               "flags");
+_Static_assert(NOTE_TRIGGER == 0x01000000 && NOTE_FFCOPY == 0xc0000000 && NOTE_EXIT == 0x80000000 &&
+                   NOTE_ABSTIME == 0x10 && NOTE_NSECONDS == 8 && NOTE_REVOKE == 0x40,
+               "notes");
 
 int main(void) {
     int (*wait_for)(int, const struct kevent *, int, struct kevent *, int, const struct timespec *) = kevent;

@@ -32,7 +32,8 @@ static void pipes(void) {
     add_note(p[0], EVFILT_READ, 0);
     ok(none(kq), "%s: an empty pipe", k);
     put(p[1], "hello");
-    ok(next(kq) == 1 && got.ident == (uintptr_t)p[0] && got.data == 5 && !(got.flags & EV_EOF), "%s: 5 bytes", k);
+    ok(next(kq) == 1 && got.ident == (uintptr_t)p[0] && got.data == 5 && !(got.flags & EV_EOF), "%s: 5 bytes",
+       k);
     ok(readable(kq) && next(kq) == 1 && got.data == 5, "%s: it stays", k);
     take(p[0]);
     ok(none(kq), "%s: until it is read", k);
@@ -49,7 +50,8 @@ static void pipes(void) {
     ok(next(kq) == 2, "%s: both ends", k);
     close(p[1]);
     take(p[0]);
-    ok(next(kq) == 1 && got.filter == EVFILT_READ && got.flags & EV_EOF && got.data == 0, "%s: the end; the closed one is silent", k);
+    ok(next(kq) == 1 && got.filter == EVFILT_READ && got.flags & EV_EOF && got.data == 0,
+       "%s: the end; the closed one is silent", k);
     close(p[0]);
     ok(none(kq), "%s: both are closed", k);
 
@@ -96,7 +98,8 @@ static void edges(void) {
     is(next(kq), 1, "%s: enabled", k);
     change(kq, (uintptr_t)s[1], EVFILT_READ, EV_DELETE, 0, 0);
     add_note(s[1], EVFILT_READ, EV_ONESHOT);
-    ok(next(kq) == 1 && none(kq) && change(kq, (uintptr_t)s[1], EVFILT_READ, EV_DELETE, 0, 0) == -ENOENT, "%s: EV_ONESHOT", k);
+    ok(next(kq) == 1 && none(kq) && change(kq, (uintptr_t)s[1], EVFILT_READ, EV_DELETE, 0, 0) == -ENOENT,
+       "%s: EV_ONESHOT", k);
     close(s[0]);
     close(s[1]);
 }
@@ -105,7 +108,8 @@ static int listener(struct sockaddr_in *a) {
     socklen_t size = sizeof *a;
     int l = socket(AF_INET, SOCK_STREAM, 0);
     *a = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    if (l < 0 || bind(l, (struct sockaddr *)a, size) < 0 || listen(l, 8) < 0 || getsockname(l, (struct sockaddr *)a, &size) < 0)
+    if (l < 0 || bind(l, (struct sockaddr *)a, size) < 0 || listen(l, 8) < 0 ||
+        getsockname(l, (struct sockaddr *)a, &size) < 0)
         abort();
     return l;
 }
@@ -287,7 +291,8 @@ static void back_again(void) {
         abort();
     int keep = dup(s[0]), right = 1;
     for (int i = 0; i < 3; i++) {
-        right &= change(kq, (uintptr_t)s[0], EVFILT_READ, EV_ADD, 0, 0) == 0 && change(kq, (uintptr_t)s[0], EVFILT_WRITE, EV_ADD, 0, 0) == 0;
+        right &= change(kq, (uintptr_t)s[0], EVFILT_READ, EV_ADD, 0, 0) == 0 &&
+                 change(kq, (uintptr_t)s[0], EVFILT_WRITE, EV_ADD, 0, 0) == 0;
         put(s[1], "x");
         right &= next(kq) == 2;
         take(s[0]);

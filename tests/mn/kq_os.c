@@ -30,17 +30,20 @@ static void proc(void) {
     is(change(kq, (uintptr_t)pid, EVFILT_PROC, EV_ADD, NOTE_EXIT, 0), 0, "%s: PROC", k);
     ok(none(kq), "%s: it runs", k);
     close(go[1]);
-    ok(next(kq) == 1 && got.ident == (uintptr_t)pid && got.fflags == NOTE_EXIT && got.flags & EV_EOF, "%s: it has ended", k);
+    ok(next(kq) == 1 && got.ident == (uintptr_t)pid && got.fflags == NOTE_EXIT && got.flags & EV_EOF,
+       "%s: it has ended", k);
     ok(WIFEXITED((int)got.data) && WEXITSTATUS((int)got.data) == 5, "%s: with its status", k);
     is(change(kq, (uintptr_t)pid, EVFILT_PROC, EV_DELETE, 0, 0), -ENOENT, "%s: the note has gone", k);
     ok(waitpid(pid, &status, 0) == pid && status == (int)got.data, "%s: it can still be waited for", k);
-    is(change(kq, (uintptr_t)pid, EVFILT_PROC, EV_ADD, NOTE_EXIT, 0), -ESRCH, "%s: no such process any more", k);
+    is(change(kq, (uintptr_t)pid, EVFILT_PROC, EV_ADD, NOTE_EXIT, 0), -ESRCH, "%s: no such process any more",
+       k);
     pid = child(-SIGKILL, go);
     close(go[1]);
     siginfo_t info;
     waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
     change(kq, (uintptr_t)pid, EVFILT_PROC, EV_ADD, NOTE_EXIT | NOTE_FORK, 0);
-    ok(next(kq) == 1 && WIFSIGNALED((int)got.data) && WTERMSIG((int)got.data) == SIGKILL, "%s: killed, before it was added", k);
+    ok(next(kq) == 1 && WIFSIGNALED((int)got.data) && WTERMSIG((int)got.data) == SIGKILL,
+       "%s: killed, before it was added", k);
     waitpid(pid, &status, 0);
     pid = child(0, go);
     change(kq, (uintptr_t)pid, EVFILT_PROC, EV_ADD, NOTE_EXEC, 0);
@@ -58,12 +61,14 @@ static void vnode(void) {
     snprintf(b, sizeof b, "%s/b", dir);
     snprintf(sub, sizeof sub, "%s/sub", dir);
     int f = open(a, O_CREAT | O_RDWR, 0600), d = open(dir, O_RDONLY | O_DIRECTORY), p[2];
-    const unsigned all = NOTE_DELETE | NOTE_WRITE | NOTE_EXTEND | NOTE_ATTRIB | NOTE_LINK | NOTE_RENAME | NOTE_REVOKE;
+    const unsigned all =
+        NOTE_DELETE | NOTE_WRITE | NOTE_EXTEND | NOTE_ATTRIB | NOTE_LINK | NOTE_RENAME | NOTE_REVOKE;
     is(change(kq, (uintptr_t)f, EVFILT_VNODE, EV_ADD | EV_CLEAR, all, 0), 0, "%s: VNODE", k);
     ok(none(kq), "%s: silent", k);
     if (write(f, "abc", 3) != 3)
         abort();
-    ok(next(kq) == 1 && got.fflags == (NOTE_WRITE | NOTE_EXTEND) && got.ident == (uintptr_t)f, "%s: WRITE, EXTEND", k);
+    ok(next(kq) == 1 && got.fflags == (NOTE_WRITE | NOTE_EXTEND) && got.ident == (uintptr_t)f,
+       "%s: WRITE, EXTEND", k);
     if (pwrite(f, "x", 1, 0) != 1)
         abort();
     ok(next(kq) == 1 && got.fflags == NOTE_WRITE, "%s: WRITE", k);
@@ -80,7 +85,9 @@ static void vnode(void) {
     ok(none(kq), "%s: no more", k);
     is(change(kq, (uintptr_t)d, EVFILT_VNODE, EV_ADD | EV_CLEAR, all, 0), 0, "%s: of a directory", k);
     mkdir(sub, 0700);
-    ok(next(kq) == 1 && got.ident == (uintptr_t)d && (got.fflags & (NOTE_WRITE | NOTE_LINK)) == (NOTE_WRITE | NOTE_LINK), "%s: a directory in it", k);
+    ok(next(kq) == 1 && got.ident == (uintptr_t)d &&
+           (got.fflags & (NOTE_WRITE | NOTE_LINK)) == (NOTE_WRITE | NOTE_LINK),
+       "%s: a directory in it", k);
     rmdir(sub);
     next(kq);
     change(kq, (uintptr_t)d, EVFILT_VNODE, EV_DELETE, 0, 0);
@@ -95,7 +102,8 @@ static void vnode(void) {
     struct kevent e[4];
     struct timespec soon = {20, 0};
     int n = mn_kevent(kq, NULL, 0, e, 4, &soon);
-    ok(n == 2 && (e[0].fflags | e[1].fflags) == (NOTE_READ | NOTE_WRITE), "%s: two notes on a file, each what it wants", k);
+    ok(n == 2 && (e[0].fflags | e[1].fflags) == (NOTE_READ | NOTE_WRITE),
+       "%s: two notes on a file, each what it wants", k);
     close(f);
     if (pwrite(same, "z", 1, 0) != 1)
         abort();

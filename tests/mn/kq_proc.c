@@ -86,8 +86,8 @@ static bool next_of(pid_t pid, unsigned fflags, int64_t data) {
     int n = next(kq);
     if (n == 1 && got.ident == (uintptr_t)pid && got.fflags == fflags && got.data == data)
         return true;
-    printf("# %d events; %d of %d, %x of %x, %ld of %ld\n", n, (int)got.ident, (int)pid, got.fflags, fflags, (long)got.data,
-           (long)data);
+    printf("# %d events; %d of %d, %x of %x, %ld of %ld\n", n, (int)got.ident, (int)pid, got.fflags, fflags,
+           (long)got.data, (long)data);
     return false;
 }
 
@@ -142,7 +142,8 @@ static void told(void) {
 
 static void tracked(void) {
     struct actor a = actor();
-    is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_TRACK | NOTE_FORK | NOTE_EXEC | NOTE_EXIT, 0), 0, "%s: TRACK", k);
+    is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_TRACK | NOTE_FORK | NOTE_EXEC | NOTE_EXIT, 0), 0,
+       "%s: TRACK", k);
     tell(&a, 'F');
     pid_t child = answer(&a);
     struct kevent e[4];
@@ -163,9 +164,10 @@ static void tracked(void) {
     for (int i = 0; i < 2 && seen != 3; i++) {
         n = mn_kevent(kq, NULL, 0, e, 4, &(struct timespec){20, 0});
         for (int j = 0; j < n; j++)
-            seen |= e[j].ident == (uintptr_t)child && e[j].fflags == NOTE_FORK                                 ? 1
-                    : e[j].ident == (uintptr_t)grandchild && e[j].fflags == NOTE_CHILD && e[j].data == child ? 2
-                                                                                                             : 4;
+            seen |= e[j].ident == (uintptr_t)child && e[j].fflags == NOTE_FORK ? 1
+                    : e[j].ident == (uintptr_t)grandchild && e[j].fflags == NOTE_CHILD && e[j].data == child
+                        ? 2
+                        : 4;
     }
     is(seen, 3, "%s: and of the child's child", k);
     tell(&a, 'x');
@@ -210,11 +212,15 @@ static void tracked(void) {
 static void refused(void) {
     struct actor a = actor();
     setenv("ODONATA_DISABLE", "proc_events", 1);
-    is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_FORK, 0), -ENOTSUP, "%s: not told: FORK is refused", k);
-    is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_EXEC | NOTE_TRACK, 0), -ENOTSUP, "%s: EXEC, TRACK", k);
+    is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_FORK, 0), -ENOTSUP,
+       "%s: not told: FORK is refused", k);
+    is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_EXEC | NOTE_TRACK, 0), -ENOTSUP,
+       "%s: EXEC, TRACK", k);
     is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_DELETE, 0, 0), -ENOENT, "%s: there is no note", k);
-    is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_EXIT | NOTE_FORK | NOTE_TRACK, 0), 0, "%s: beside EXIT", k);
-    is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_FORK, 0), -ENOTSUP, "%s: changed to FORK alone", k);
+    is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_EXIT | NOTE_FORK | NOTE_TRACK, 0), 0,
+       "%s: beside EXIT", k);
+    is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_FORK, 0), -ENOTSUP, "%s: changed to FORK alone",
+       k);
     unsetenv("ODONATA_DISABLE");
     tell(&a, 'f');
     answer(&a);

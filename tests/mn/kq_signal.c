@@ -32,7 +32,8 @@ static void signals(void) {
     is(change(kq, SIGUSR1, EVFILT_SIGNAL, EV_ADD, 0, 0), 0, "%s: SIGNAL", k);
     ok(none(kq), "%s: silent", k);
     kill(getpid(), SIGUSR1);
-    ok(next(kq) == 1 && got.ident == SIGUSR1 && got.data >= 1 && got.flags & EV_CLEAR, "%s: an ignored signal", k);
+    ok(next(kq) == 1 && got.ident == SIGUSR1 && got.data >= 1 && got.flags & EV_CLEAR, "%s: an ignored signal",
+       k);
     ok(none(kq), "%s: once", k);
     signal(SIGUSR1, handler);
     ok(none(kq), "%s: a handler is set later", k);
@@ -53,7 +54,8 @@ static void signals(void) {
     is(change(kq, SIGUSR1, EVFILT_SIGNAL, EV_DELETE, 0, 0), 0, "%s: deleted", k);
     struct sigaction now;
     sigaction(SIGUSR1, NULL, &now);
-    ok(now.sa_handler == handler && !(now.sa_flags & SA_SIGINFO), "%s: the handler is the program's own again", k);
+    ok(now.sa_handler == handler && !(now.sa_flags & SA_SIGINFO), "%s: the handler is the program's own again",
+       k);
     signal(SIGUSR1, SIG_DFL);
 
     change(kq, SIGCHLD, EVFILT_SIGNAL, EV_ADD, 0, 0);

@@ -105,7 +105,8 @@ static void *keeps_stale(void *arg) {
         return "the place is used again, under another key";
     if (mn_local_get(stale))
         return "the new key sees the old one's value";
-    if (mn_local_set(old, "x") != -EINVAL || mn_local_get(old) || mn_local_ref(old) || mn_key_delete(old) != -EINVAL)
+    if (mn_local_set(old, "x") != -EINVAL || mn_local_get(old) || mn_local_ref(old) ||
+        mn_key_delete(old) != -EINVAL)
         return "the old key works still";
     if (arg && mn_local_set(stale, "new") != 0)
         return "set";

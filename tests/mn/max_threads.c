@@ -64,8 +64,8 @@ static void *ends(void *arg) {
 }
 
 static void check(const char *where, long others) {
-    ok(list.error == -EAGAIN && list.n == (long)limit - others, "%s: %d threads of %lu, then error %d", where, list.n,
-       (unsigned long)limit, list.error);
+    ok(list.error == -EAGAIN && list.n == (long)limit - others, "%s: %d threads of %lu, then error %d", where,
+       list.n, (unsigned long)limit, list.error);
 }
 
 static void on(unsigned cpu, void *(*fn)(void *)) {

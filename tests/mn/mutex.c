@@ -97,8 +97,8 @@ static void many(void) {
         start(&r[i], counts, NULL);
     for (int i = 0; i < CREW; i++)
         finish(&r[i]);
-    ok(count == (long)CREW * rounds && wrong == 0, "%s: %d threads, %ld sections, %d wrong", kind_name[kind], CREW, count,
-       wrong);
+    ok(count == (long)CREW * rounds && wrong == 0, "%s: %d threads, %ld sections, %d wrong", kind_name[kind],
+       CREW, count, wrong);
     is(mn_mutex_destroy(&m), 0, "%s: nobody is left in it", kind_name[kind]);
 }
 

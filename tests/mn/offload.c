@@ -74,7 +74,8 @@ static int simple(void *arg) {
         char more[8];
     } larger;
     memset(&larger, 1, sizeof larger);
-    ok(mn_stats_pool(MN_POOL_CALL, &larger.s, sizeof larger) == 0 && larger.more[7] == 0, "a newer program's structure");
+    ok(mn_stats_pool(MN_POOL_CALL, &larger.s, sizeof larger) == 0 && larger.more[7] == 0,
+       "a newer program's structure");
     is(mn_stats_pool(MN_POOL_DNS, &s, sizeof s), 0, "another pool");
     is((long)(s.running + s.idle + s.most), 0, "which has no LWP before its first use");
     return 0;

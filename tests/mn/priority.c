@@ -84,7 +84,8 @@ static void processes(void) {
         }
         is(mn_proc_set_priority(pid, (enum mn_priority)3), -EINVAL, "no such priority");
         mn_post(pid, 1, NULL, 0);
-        ok(comes(MN_MSG_DOWN, pid, handler ? -EPERM : 0), handler ? "a callback cannot set its executor's" : "it ends");
+        ok(comes(MN_MSG_DOWN, pid, handler ? -EPERM : 0),
+           handler ? "a callback cannot set its executor's" : "it ends");
         is(mn_proc_set_priority(pid, MN_HIGH), -ESRCH, "no such process");
     }
     is(mn_set_priority(mn_self(), (enum mn_priority)-1), -EINVAL, "no such priority");

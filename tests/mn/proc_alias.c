@@ -45,7 +45,8 @@ static void aliases(void) {
     send_by(a, 3);
     send_by(b, 1);
     struct mn_msg *m;
-    is(mn_receive_match(&m, &(struct mn_match){.fields = MN_MATCH_REF, .ref = b}), 0, "a message is found by its alias");
+    is(mn_receive_match(&m, &(struct mn_match){.fields = MN_MATCH_REF, .ref = b}), 0,
+       "a message is found by its alias");
     ok(m->tag == 0 && m->size == 5 && memcmp(m->data, "bytes", 5) == 0, "it is the one");
     mn_msg_free(m);
     ok(gets(0, a) && gets(1, a), "others come in their order");
@@ -177,24 +178,28 @@ static void names(void) {
         mn_post(pid, 1, NULL, 0);
         for (int i = 0; i < 2; i++) {
             m = next_msg();
-            ok(m && m->type == MN_MSG_DOWN && m->from == pid && mn_msg_reason(m) == (with ? 2000 : -EIO), "DOWN");
+            ok(m && m->type == MN_MSG_DOWN && m->from == pid && mn_msg_reason(m) == (with ? 2000 : -EIO),
+               "DOWN");
             const char *shown = mn_msg_name(m);
             if (m->ref == by_name)
                 ok(shown && strcmp(shown, "the one that ends") == 0, "shows the name");
             else
                 ok(m->ref == by_pid && !shown, "one by pid shows none");
-            ok(with ? m->size == 4 && strcmp(m->data, "why") == 0 : !m->data, "with the reason's bytes, if there are some");
+            ok(with ? m->size == 4 && strcmp(m->data, "why") == 0 : !m->data,
+               "with the reason's bytes, if there are some");
             mn_msg_free(m);
         }
         mn_monitor_name("nobody's", &by_name);
         m = next_msg();
-        ok(m->type == MN_MSG_DOWN && m->ref == by_name && mn_msg_reason(m) == MN_REASON_NOPROC && strcmp(mn_msg_name(m), "nobody's") == 0,
+        ok(m->type == MN_MSG_DOWN && m->ref == by_name && mn_msg_reason(m) == MN_REASON_NOPROC &&
+               strcmp(mn_msg_name(m), "nobody's") == 0,
            "a name that is nobody's is shown, too");
         mn_msg_free(m);
         memset(name, 'x', sizeof name - 1);
         mn_monitor_name(name, &by_name);
         m = next_msg();
-        ok(m->ref == by_name && mn_msg_reason(m) == MN_REASON_NOPROC && !mn_msg_name(m), "one that is too long is not");
+        ok(m->ref == by_name && mn_msg_reason(m) == MN_REASON_NOPROC && !mn_msg_name(m),
+           "one that is too long is not");
         mn_msg_free(m);
     }
     mn_post(mn_pid_self(), 1, "message", 8);

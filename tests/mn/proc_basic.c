@@ -93,8 +93,9 @@ static void messages(void) {
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct mn_msg *m = next();
         memset(big[1], (int)i + 1, sizes[i]);
-        wrong += !m || m->tag != i || m->size != sizes[i] || (sizes[i] && memcmp(m->data, big[1], sizes[i]) != 0) ||
-                 ((uintptr_t)m->data & 7) != 0 || (sizes[i] == 0) != (m->data == NULL);
+        wrong += !m || m->tag != i || m->size != sizes[i] ||
+                 (sizes[i] && memcmp(m->data, big[1], sizes[i]) != 0) || ((uintptr_t)m->data & 7) != 0 ||
+                 (sizes[i] == 0) != (m->data == NULL);
         mn_msg_free(m);
     }
     is(wrong, 0, "messages of all sizes");
@@ -114,8 +115,9 @@ static void messages(void) {
     struct mn_msg *all[3];
     for (int i = 0; i < 3; i++)
         all[i] = next();
-    ok(all[0]->data == all[2]->data && strcmp(all[1]->data, "shared") == 0 && all[0]->data == mn_bin_data(bin) &&
-           mn_bin_size(bin) == 7, "three messages share a binary");
+    ok(all[0]->data == all[2]->data && strcmp(all[1]->data, "shared") == 0 &&
+           all[0]->data == mn_bin_data(bin) && mn_bin_size(bin) == 7,
+       "three messages share a binary");
     mn_bin_drop(bin);
     ok(strcmp(all[2]->data, "shared") == 0, "it lives on");
     mn_msg_free(all[1]);
@@ -130,7 +132,8 @@ static void messages(void) {
     is(mn_mailbox_length(), 0, "the mailbox is empty");
     mn_post_from_signal(self, 9, 77);
     m = next();
-    ok(m && m->tag == 9 && m->size == 8 && *(const uint64_t *)m->data == 77 && m->from == 0, "mn_post_from_signal");
+    ok(m && m->tag == 9 && m->size == 8 && *(const uint64_t *)m->data == 77 && m->from == 0,
+       "mn_post_from_signal");
     mn_msg_free(m);
     int sent = 0;
     while (mn_post_from_signal(self, 9, 1) == 0)
@@ -243,7 +246,8 @@ static void *calls_too(void *arg) {
 }
 
 static void *foreign_calls(void *arg) {
-    return (void *)(intptr_t)(mn_call(*(mn_pid *)arg, 1, "abc", 4, NULL) == 0 && mn_post(*(mn_pid *)arg, 9, "x", 2) == 0 &&
+    return (void *)(intptr_t)(mn_call(*(mn_pid *)arg, 1, "abc", 4, NULL) == 0 &&
+                              mn_post(*(mn_pid *)arg, 9, "x", 2) == 0 &&
                               mn_call(*(mn_pid *)arg, 1, "abc", 4, (void *)arg) == -EINVAL);
 }
 
@@ -253,7 +257,8 @@ static void calls(void) {
     mn_spawn(&pid, server, NULL);
     mn_spawn(&quiet, never, NULL);
     is(mn_call(pid, 1, "question", 9, &reply), 0, "mn_call");
-    ok(reply->tag == 2 && reply->from == pid && strcmp(reply->data, "question") == 0 && reply->type == MN_MSG_REPLY,
+    ok(reply->tag == 2 && reply->from == pid && strcmp(reply->data, "question") == 0 &&
+           reply->type == MN_MSG_REPLY,
        "the reply");
     mn_msg_free(reply);
     is(mn_call(mn_pid_self(), 1, NULL, 0, NULL), -EDEADLK, "a call of itself");
@@ -362,12 +367,14 @@ static int owner(void *arg) {
     }
     for (int i = 0; i < 100; i += 3)
         mn_free(p[i]);
-    wrong += mn_own_fd(fds[0]) != 0 || mn_own_fd(fds[1]) != 0 || mn_disown_fd(fds[1]) != 0 || mn_disown_fd(fds[1]) != -EBADF;
+    wrong += mn_own_fd(fds[0]) != 0 || mn_own_fd(fds[1]) != 0 || mn_disown_fd(fds[1]) != 0 ||
+             mn_disown_fd(fds[1]) != -EBADF;
     for (uint64_t i = 0; i < 100; i++)
         wrong += mn_put(i, &fds[i % 2]) != 0;
     for (uint64_t i = 0; i < 100; i++)
         wrong += mn_get(i) != &fds[i % 2];
-    wrong += mn_put(5, NULL) != 0 || mn_get(5) != NULL || mn_put(6, &wrong) != 0 || mn_get(6) != &wrong || mn_get(1000) != NULL;
+    wrong += mn_put(5, NULL) != 0 || mn_get(5) != NULL || mn_put(6, &wrong) != 0 || mn_get(6) != &wrong ||
+             mn_get(1000) != NULL;
     wrong += mn_alloc(200000) != NULL; /* beyond the limit */
     mn_proc_exit(wrong ? -wrong : MN_REASON_USER);
 }
@@ -431,7 +438,8 @@ static void bounded(void) {
         mn_event_init(&gate);
         mn_ref ref;
         mn_pid pid;
-        struct mn_spawn_attr opt = {.mailbox = 3, .policy = cases[i].policy, .flags = MN_SPAWN_MONITOR, .monitor = &ref};
+        struct mn_spawn_attr opt = {
+            .mailbox = 3, .policy = cases[i].policy, .flags = MN_SPAWN_MONITOR, .monitor = &ref};
         got = 0;
         mn_spawn_opt(&pid, &opt, gated, &got);
         int wrong = 0;

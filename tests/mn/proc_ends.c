@@ -135,7 +135,9 @@ static int defers(void *state, struct mn_msg *m) {
     case AND_GOES_ON: return failed;
     case AND_EXITS: mn_proc_exit(2001);
     case AND_BLOCKS: mn_sleep(3000000); return MN_GO_ON;
-    case AND_UNDEFERS: failed += mn_undefer(true) + mn_undefer(false) + mn_undefer(false); return mn_undefer(true) == -ENOENT && !failed ? MN_STOP : -EIO;
+    case AND_UNDEFERS:
+        failed += mn_undefer(true) + mn_undefer(false) + mn_undefer(false);
+        return mn_undefer(true) == -ENOENT && !failed ? MN_STOP : -EIO;
     default: mn_defer(runs, &names[4]); return MN_STOP;
     }
 }
@@ -145,7 +147,10 @@ static void callbacks(void) {
     static const struct {
         const char *messages, *runs;
         int64_t reason;
-    } cases[] = {{"01", "txcbacba", MN_REASON_NORMAL}, {"02", "tcbacba", 2001}, {"03", "cbacba", MN_REASON_KILLED}, {"4", "ct", MN_REASON_NORMAL}};
+    } cases[] = {{"01", "txcbacba", MN_REASON_NORMAL},
+                 {"02", "tcbacba", 2001},
+                 {"03", "cbacba", MN_REASON_KILLED},
+                 {"4", "ct", MN_REASON_NORMAL}};
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         mn_pid pid, other;
         mn_ref ref;
@@ -250,7 +255,8 @@ static void reused(void) {
 static int selects(void *arg) {
     (void)arg;
     struct mn_msg *m;
-    int r = mn_receive_match_until(&m, &(struct mn_match){.fields = MN_MATCH_TAG, .tag = 99}, mn_after(50000000000));
+    int r = mn_receive_match_until(&m, &(struct mn_match){.fields = MN_MATCH_TAG, .tag = 99},
+                                   mn_after(50000000000));
     return r < 0 ? r : 0;
 }
 
@@ -345,8 +351,11 @@ static void supervisors(void) {
     for (int i = 0; i < 20000; i++)
         failed += mn_sup_start_child(sup, &(struct mn_child){.handler = &h}, NULL) < 0;
     for (int i = 0; i < 6; i++)
-        failed += mn_sup_start_child(sup, &(struct mn_child){.fn = stubborn, .shutdown = i == 5 ? MN_SHUTDOWN_KILL : i * 3000000 + 1},
-                                     &pid) < 0;
+        failed +=
+            mn_sup_start_child(
+                sup,
+                &(struct mn_child){.fn = stubborn, .shutdown = i == 5 ? MN_SHUTDOWN_KILL : i * 3000000 + 1},
+                &pid) < 0;
     is(failed, 0, "its children");
     is(mn_sup_stop(sup, MN_FOREVER), 0, "stops");
     ok(!mn_alive(pid), "with all of them");

@@ -18,7 +18,9 @@ static atomic_long last_reason;
 
 static int counter_init(void *state) {
     atomic_fetch_add(&inits, 1);
-    return ((struct counter *)state)->n == -1 ? -EBADMSG : ((struct counter *)state)->n == -2 ? MN_STOP : MN_GO_ON;
+    return ((struct counter *)state)->n == -1   ? -EBADMSG
+           : ((struct counter *)state)->n == -2 ? MN_STOP
+                                                : MN_GO_ON;
 }
 
 static int counter_message(void *state, struct mn_msg *m) {
@@ -87,7 +89,8 @@ static void life(void) {
     is(mn_spawn_handler(NULL, NULL, NULL, 0, NULL), -EINVAL, "no handler");
     static const struct mn_handler none = {.state_size = 8};
     is(mn_spawn_handler(NULL, &none, NULL, 0, NULL), -EINVAL, "a handler without callbacks");
-    is(mn_spawn_handler(NULL, &counter, &counter, sizeof(struct counter) + 1, NULL), -EINVAL, "more than the state holds");
+    is(mn_spawn_handler(NULL, &counter, &counter, sizeof(struct counter) + 1, NULL), -EINVAL,
+       "more than the state holds");
     mn_pid pid = start_watched(&counter, 5, 0);
     for (int i = 0; i < 100; i++)
         mn_post(pid, 1, NULL, 0);
@@ -184,7 +187,8 @@ struct middle {
 static int middle_message(void *state, struct mn_msg *m) {
     struct middle *s = state;
     if (m->type == MN_MSG_REPLY || m->type == MN_MSG_DOWN) {
-        int64_t n = m->type == MN_MSG_REPLY && m->ref == s->ref ? *(const int64_t *)m->data + 100 : -mn_msg_reason(m);
+        int64_t n =
+            m->type == MN_MSG_REPLY && m->ref == s->ref ? *(const int64_t *)m->data + 100 : -mn_msg_reason(m);
         mn_reply_to(s->from, s->from_ref, 0, &n, sizeof n);
         return MN_GO_ON;
     }
@@ -254,7 +258,8 @@ struct node {
 };
 
 static int node_init(void *state);
-static const struct mn_handler node = {.state_size = sizeof(struct node), .init = node_init, .handle_message = leaf_message};
+static const struct mn_handler node = {
+    .state_size = sizeof(struct node), .init = node_init, .handle_message = leaf_message};
 
 static int node_init(void *state) {
     struct node *s = state;

@@ -75,8 +75,10 @@ static void threads(void) {
     ok(report.fn == busy, "its function");
     is(report.allocated, 100000, "what it has by mn_alloc");
     is(report.mailbox, 2, "messages that wait");
-    ok(report.messages >= 6000 && report.messages < 10000, "their bytes, and those of one that it holds: %ld", (long)report.messages);
-    ok(report.memory > 100000 + report.messages && report.memory < 110000 + report.messages, "all bytes: %ld", (long)report.memory);
+    ok(report.messages >= 6000 && report.messages < 10000, "their bytes, and those of one that it holds: %ld",
+       (long)report.messages);
+    ok(report.memory > 100000 + report.messages && report.memory < 110000 + report.messages, "all bytes: %ld",
+       (long)report.memory);
     is(report.links, 1, "links");
     is(report.monitors, 3, "monitors");
     is(report.watchers, 3, "watchers: one, and two names");
@@ -132,7 +134,8 @@ static void others(void) {
     mn_ref ref;
     mn_spawn(&pid, mute, NULL);
     mn_monitor(pid, &ref);
-    is(mn_proc_inspect_until(pid, &report, sizeof report, mn_after(2000000)), -ETIMEDOUT, "one that waits for something else");
+    is(mn_proc_inspect_until(pid, &report, sizeof report, mn_after(2000000)), -ETIMEDOUT,
+       "one that waits for something else");
     struct mn_proc_state st;
     mn_exit_signal(pid, MN_REASON_KILL);
     ok(comes(MN_MSG_DOWN, pid, MN_REASON_KILLED), "is killed");

@@ -62,7 +62,8 @@ static void signals(void) {
         mn_exit_signal(pid, plain[i].sent);
         if (plain[i].seen == -1)
             mn_post(pid, 4000, NULL, 0);
-        ok(comes(MN_MSG_DOWN, pid, plain[i].seen == -1 ? 4000 : plain[i].seen), "exit signal %s, not trapped", plain[i].name);
+        ok(comes(MN_MSG_DOWN, pid, plain[i].seen == -1 ? 4000 : plain[i].seen), "exit signal %s, not trapped",
+           plain[i].name);
         pid = spawn_watched(traps, &self, MN_SPAWN_TRAP_EXIT);
         mn_exit_signal(pid, plain[i].sent);
         if (plain[i].sent == MN_REASON_KILL) {
@@ -79,8 +80,10 @@ static void signals(void) {
     mn_exit_signal(pid, 2002);
     mn_exit_signal(pid, MN_REASON_KILL);
     ok(comes(MN_MSG_DOWN, pid, 2001), "the second exit signal is ignored");
-    ok(comes(MN_MSG_DOWN, spawn_watched(returns, (void *)(intptr_t)-ENOENT, 0), -ENOENT), "a function that returns an errno");
-    ok(comes(MN_MSG_DOWN, spawn_watched(returns, (void *)3, 0), MN_REASON_NORMAL), "and one that returns more than 0");
+    ok(comes(MN_MSG_DOWN, spawn_watched(returns, (void *)(intptr_t)-ENOENT, 0), -ENOENT),
+       "a function that returns an errno");
+    ok(comes(MN_MSG_DOWN, spawn_watched(returns, (void *)3, 0), MN_REASON_NORMAL),
+       "and one that returns more than 0");
 }
 
 static int exits_itself(void *arg) {
@@ -93,14 +96,16 @@ static int traps_itself(void *arg) {
     int r = mn_trap_exit(true);
     mn_exit_signal(mn_pid_self(), MN_REASON_NORMAL);
     mn_exit_signal(mn_pid_self(), 77);
-    bool right = r == 0 && comes(MN_MSG_EXIT, mn_pid_self(), MN_REASON_NORMAL) && comes(MN_MSG_EXIT, mn_pid_self(), 77);
+    bool right =
+        r == 0 && comes(MN_MSG_EXIT, mn_pid_self(), MN_REASON_NORMAL) && comes(MN_MSG_EXIT, mn_pid_self(), 77);
     right = right && mn_trap_exit(true) == 1 && mn_trap_exit(false) == 1;
     mn_exit_signal(mn_pid_self(), MN_REASON_KILL);
     return right ? -1 : -2;
 }
 
 static void to_itself(void) {
-    ok(comes(MN_MSG_DOWN, spawn_watched(exits_itself, (void *)0, 0), MN_REASON_NORMAL), "normal to itself ends it");
+    ok(comes(MN_MSG_DOWN, spawn_watched(exits_itself, (void *)0, 0), MN_REASON_NORMAL),
+       "normal to itself ends it");
     ok(comes(MN_MSG_DOWN, spawn_watched(exits_itself, (void *)2003, 0), 2003), "so does any other reason");
     ok(comes(MN_MSG_DOWN, spawn_watched(traps_itself, NULL, 0), MN_REASON_KILLED), "trapped, then killed");
 }
@@ -155,7 +160,8 @@ static int blocks(void *arg) {
 }
 
 static void killed(void) {
-    static const char *const what[] = {"a mutex", "sleep", "park", "a loop of mn_yield", "a semaphore", "a selective receive"};
+    static const char *const what[] = {
+        "a mutex", "sleep", "park", "a loop of mn_yield", "a semaphore", "a selective receive"};
     mn_mutex_lock(&mutex);
     for (intptr_t i = 0; i < 6; i++)
         for (int trap = 0; trap < 2; trap++) {
@@ -221,7 +227,8 @@ static void shield(void) {
     while (!begun)
         mn_yield();
     mn_exit_signal(pid, MN_REASON_KILL);
-    ok(comes(MN_MSG_DOWN, pid, MN_REASON_KILLED) && after == 1, "a process that is shielded ends when it is not any more");
+    ok(comes(MN_MSG_DOWN, pid, MN_REASON_KILLED) && after == 1,
+       "a process that is shielded ends when it is not any more");
 }
 
 /* ---- links */
@@ -307,7 +314,8 @@ static void details(void) {
     int right = 0;
     for (int i = 0; i < 2; i++) {
         struct mn_msg *m = next_msg();
-        right += m && m->from == pid && mn_msg_reason(m) == 3000 && m->size == sizeof text && strcmp(m->data, text) == 0;
+        right += m && m->from == pid && mn_msg_reason(m) == 3000 && m->size == sizeof text &&
+                 strcmp(m->data, text) == 0;
         mn_msg_free(m);
     }
     is(right, 2, "bytes go along with a reason, to links and monitors");
@@ -427,7 +435,8 @@ static void chain(void) {
     int wrong = 0;
     for (int i = 1; i < N; i += 2) {
         struct mn_msg *m = next_msg();
-        wrong += !m || m->type != MN_MSG_EXIT || m->from != pid[mn_msg_reason(m) - 20000] || (mn_msg_reason(m) & 1) == 0;
+        wrong += !m || m->type != MN_MSG_EXIT || m->from != pid[mn_msg_reason(m) - 20000] ||
+                 (mn_msg_reason(m) & 1) == 0;
         mn_msg_free(m);
     }
     ok(wrong == 0 && nothing_comes(), "one linked to %d", N);

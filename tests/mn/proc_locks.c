@@ -62,8 +62,9 @@ static void died(const char *how) {
 }
 
 static void ends(void) {
-    static const char *const names[] = {"returned", "failed",      "ended",         "ended its thread",
-                                        "unwound",  "was killed", "got a signal", "was killed in a wait with it"};
+    static const char *const names[] = {
+        "returned", "failed",     "ended",        "ended its thread",
+        "unwound",  "was killed", "got a signal", "was killed in a wait with it"};
     for (int way = 0; way < WAYS; way++) {
         mn_pid pid = spawn_watched(holds, (void *)(intptr_t)way, 0);
         if (way >= KILLED) {
@@ -121,7 +122,8 @@ static void terminate(void *state, int64_t reason) {
 static void callbacks(void) {
     static const char *const names[] = {"stopped", "failed",     "ended",   "ended its thread",
                                         "unwound", "was killed", "went on"};
-    static const struct mn_handler h = {.handle_message = callback}, ht = {.handle_message = callback, .terminate = terminate};
+    static const struct mn_handler h = {.handle_message = callback},
+                                   ht = {.handle_message = callback, .terminate = terminate};
     for (int way = 0; way <= SIGNALLED; way++) {
         mn_pid pid;
         mn_ref ref;
@@ -216,7 +218,8 @@ static void queues(void) {
         for (int i = 0; i < 9; i++)
             mn_msg_free(next_msg());
         is(count_results(-EOWNERDEAD), 1, "one of those who wait is told");
-        is(count_results(good ? 0 : -ENOTRECOVERABLE), 7, good ? "and the others find it in order" : "and, as it was not made good, the others get nothing");
+        is(count_results(good ? 0 : -ENOTRECOVERABLE), 7,
+           good ? "and the others find it in order" : "and, as it was not made good, the others get nothing");
     }
     is(mn_mutex_lock(&m), -ENOTRECOVERABLE, "it is lost for mn_mutex_lock");
     is(mn_mutex_trylock(&m), -ENOTRECOVERABLE, "for mn_mutex_trylock");
@@ -278,7 +281,8 @@ static void conditions(void) {
         spawn_watched(signals, again ? &r : NULL, 0);
         mn_msg_free(next_msg());
         mn_msg_free(next_msg());
-        is(r, -EOWNERDEAD, again ? "or whose time is up" : "who is signalled and gets the mutex of one that has ended");
+        is(r, -EOWNERDEAD,
+           again ? "or whose time is up" : "who is signalled and gets the mutex of one that has ended");
     }
 }
 

@@ -150,12 +150,15 @@ static const struct {
     const char *name;
     void (*call)(void);
 } calls[] = {
-    CALL(sleep), CALL(sleep_0), CALL(sleep_until), CALL(yield), CALL(park), CALL(park_until), CALL(mutex), CALL(mutex_until), CALL(rmutex),
-    CALL(read_lock), CALL(write_lock), CALL(sem), CALL(barrier), CALL(event), CALL(waitgroup), CALL(once), CALL(send), CALL(recv),
-    CALL(select), CALL(future), CALL(join), CALL(scope), CALL(read), CALL(read_until), CALL(write), CALL(readable), CALL(poll),
-    CALL(accept), CALL(recvmsg), CALL(kevent), CALL(stat), CALL(pread), CALL(block_call), CALL(resolve), CALL(waitid),
-    CALL(receive), CALL(receive_until), CALL(receive_match), CALL(call), CALL(call_until), CALL(post), CALL(cond), CALL(sup),
-    CALL(ticker), CALL(send_itself),
+    CALL(sleep),      CALL(sleep_0),       CALL(sleep_until),   CALL(yield),      CALL(park),
+    CALL(park_until), CALL(mutex),         CALL(mutex_until),   CALL(rmutex),     CALL(read_lock),
+    CALL(write_lock), CALL(sem),           CALL(barrier),       CALL(event),      CALL(waitgroup),
+    CALL(once),       CALL(send),          CALL(recv),          CALL(select),     CALL(future),
+    CALL(join),       CALL(scope),         CALL(read),          CALL(read_until), CALL(write),
+    CALL(readable),   CALL(poll),          CALL(accept),        CALL(recvmsg),    CALL(kevent),
+    CALL(stat),       CALL(pread),         CALL(block_call),    CALL(resolve),    CALL(waitid),
+    CALL(receive),    CALL(receive_until), CALL(receive_match), CALL(call),       CALL(call_until),
+    CALL(post),       CALL(cond),          CALL(sup),           CALL(ticker),     CALL(send_itself),
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 

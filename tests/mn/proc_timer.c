@@ -14,8 +14,8 @@ static bool times_out(mn_ref ref, uint64_t tag) {
 
 static int sets_and_ends(void *arg) {
     for (int i = 0; i < 50; i++)
-        mn_post_at(mn_pid_self(), mn_after(60000000000), 1, "some bytes that do not fit into a small block, as they are", 56,
-                   i % 2 ? NULL : arg);
+        mn_post_at(mn_pid_self(), mn_after(60000000000), 1,
+                   "some bytes that do not fit into a small block, as they are", 56, i % 2 ? NULL : arg);
     return 0;
 }
 
@@ -46,7 +46,8 @@ static void timers(void) {
         mn_start_timer(self, mn_after(1000000), 1, &ref);
         in_time = mn_now() < later - span / 2;
         struct mn_msg *first = next_msg(), *second = next_msg();
-        in_order = first && second && first->tag == 1 && first->ref == ref && second->tag == 2 && second->ref == other;
+        in_order =
+            first && second && first->tag == 1 && first->ref == ref && second->tag == 2 && second->ref == other;
         mn_msg_free(first), mn_msg_free(second);
         span *= 3;
     } while (!in_order && !in_time && span < 10000000000);
@@ -109,8 +110,11 @@ static int timeout(void *state) {
     return s->timeouts == 3 ? MN_STOP : s->timeouts == 2 ? mn_timeout_at(mn_after(100000)) : MN_GO_ON;
 }
 
-static const struct mn_handler idler = {
-    .state_size = sizeof(struct state), .handle_message = message, .handle_call = call, .handle_timeout = timeout, .name = "idler"};
+static const struct mn_handler idler = {.state_size = sizeof(struct state),
+                                        .handle_message = message,
+                                        .handle_call = call,
+                                        .handle_timeout = timeout,
+                                        .name = "idler"};
 
 static void handlers(void) {
     mn_pid pid;
@@ -148,8 +152,9 @@ static void looking(void) {
     struct mn_proc_state info;
     for (int i = 0; i < 5000 && mn_proc_info(pid, &info) == 0 && (info.received < 10 || info.mailbox > 0); i++)
         mn_sleep(1000000);
-    ok(info.pid == pid && info.parent == self && info.handler == &idler && strcmp(info.name, "idler") == 0 && info.thread == 0 &&
-           info.received == 10 && info.mailbox == 0, "mn_proc_info of a handler");
+    ok(info.pid == pid && info.parent == self && info.handler == &idler && strcmp(info.name, "idler") == 0 &&
+           info.thread == 0 && info.received == 10 && info.mailbox == 0,
+       "mn_proc_info of a handler");
     is(mn_proc_info(self, &info), 0, "of a thread");
     ok(info.thread == mn_self() && !info.handler && !info.traps_exit, "it is the caller's");
     is(mn_proc_info(123456789, &info), -ESRCH, "of nobody");

@@ -60,7 +60,8 @@ static void blocked(void) {
     while (__atomic_load_n(&reading, __ATOMIC_ACQUIRE) < BLOCKED)
         mn_yield(); /* comes back only if a blocked one has lost its CPU */
     ok(true, "each is reached, though those before it block");
-    ok(mn_go(&writer, write_pipes, &got) == 0 && mn_join(writer, &result) == 0 && result == &got, "another thread runs");
+    ok(mn_go(&writer, write_pipes, &got) == 0 && mn_join(writer, &result) == 0 && result == &got,
+       "another thread runs");
     for (int i = 0; i < BLOCKED; i++)
         ended &= mn_join(t[i], &result) == 0 && result == pipes[i];
     ok(ended && got == BLOCKED, "all read their byte, and ended");
@@ -101,7 +102,8 @@ static void computing(int hogs) {
     for (int i = 0; i < hogs; i++)
         all &= mn_join(t[i], &result) == 0 && result == &t[i];
     all &= mn_join(ticker, NULL) == 0;
-    ok(all && ticks == 20 && now() - begin < PATIENCE_S * 1000000000l, "a thread with timers goes on beside %d loops", hogs);
+    ok(all && ticks == 20 && now() - begin < PATIENCE_S * 1000000000l,
+       "a thread with timers goes on beside %d loops", hogs);
 }
 
 /* ---- starting others, until one of them has run */
@@ -146,7 +148,9 @@ static void descriptor(void) {
     pthread_t lwp;
     int64_t begin = now();
     stop = ticks = 0;
-    ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0 && mn_adopt(fds[0]) == 0 && mn_go(&reader, read_fd, NULL) == 0, "a reader");
+    ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0 && mn_adopt(fds[0]) == 0 &&
+           mn_go(&reader, read_fd, NULL) == 0,
+       "a reader");
     ok(pthread_create(&lwp, NULL, write_fd, NULL) == 0, "a foreign LWP that will write");
     mn_sleep_until(now() + 2000000);
     __atomic_store_n(&ticks, 1, __ATOMIC_RELEASE);

@@ -269,13 +269,16 @@ int main(void) {
     ok(says("\"main\" waits: join of thread "), "and who waits for those");
     ok(says("a_then_b") || says("+0x"), "with backtraces");
     child(parked, "2 threads\n");
-    ok(says("deadlock: 2 threads wait") && says("\"parked\" waits: the end of the world"), "a thread that is parked");
+    ok(says("deadlock: 2 threads wait") && says("\"parked\" waits: the end of the world"),
+       "a thread that is parked");
     child(bound, "2 threads\n");
     ok(says("deadlock: 2 threads wait") && says("\"bound\" waits: the end of the world"), "a bound thread");
     int status = child(aborts, NULL);
-    ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && says("deadlock: 2 threads"), "and the program is aborted");
+    ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && says("deadlock: 2 threads"),
+       "and the program is aborted");
     status = child(called, NULL);
-    ok(WIFEXITED(status) && WEXITSTATUS(status) == 7 && says("deadlock: 2 threads"), "or a function is called, which wakes one");
+    ok(WIFEXITED(status) && WEXITSTATUS(status) == 7 && says("deadlock: 2 threads"),
+       "or a function is called, which wakes one");
     is(mn_on_deadlock(0, NULL, NULL), -EINVAL, "no such choice");
     is(mn_on_deadlock(4, NULL, NULL), -EINVAL, "nor this");
 
@@ -288,6 +291,7 @@ int main(void) {
     none(with_bound, "a bound thread in the kernel");
     none(embedded, "a runtime that was started by mn_start");
     status = child(off, NULL);
-    ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM && !strstr(text, "deadlock"), "nothing is said if that was chosen");
+    ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM && !strstr(text, "deadlock"),
+       "nothing is said if that was chosen");
     return done();
 }

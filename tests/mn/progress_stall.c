@@ -128,7 +128,8 @@ static void one(const char *name, void *(*fn)(void *), int blocked, bool beside)
     mn_join(t, NULL);
     if (!ok(count == n + 1, "%s: reported once", name) || n >= MOST)
         return;
-    ok(seen[n].thread == t && !strcmp(seen[n].name, name) && seen[n].fn == fn, "%s: by name and function", name);
+    ok(seen[n].thread == t && !strcmp(seen[n].name, name) && seen[n].fn == fn, "%s: by name and function",
+       name);
     ok(seen[n].span >= SPAN_NS && seen[n].lwp > 0, "%s: for long enough", name);
     is(seen[n].blocked, blocked, "%s: in the kernel or not", name);
 #if !defined(__SANITIZE_THREAD__)
@@ -144,12 +145,14 @@ static int test(void *arg) {
     mn_thread t;
     mn_go_attr(&t, &(struct mn_attr){.name = "calls"}, calls, NULL);
     mn_join(t, NULL);
-    ok(__atomic_load_n(&callers, __ATOMIC_ACQUIRE) == 0 || pause_ns > SPAN_NS / 2, "who calls is not reported, though it never blocks");
+    ok(__atomic_load_n(&callers, __ATOMIC_ACQUIRE) == 0 || pause_ns > SPAN_NS / 2,
+       "who calls is not reported, though it never blocks");
     one("computes", computes, 0, false);
     one("computes beside others", computes, 0, true);
     one("sleeps", sleeps, 1, true);
     struct mn_lwps l;
-    ok(mn_stats_lwps(&l, sizeof l) == 0 && l.stalls >= 3 && l.now >= mn_workers() && l.most >= l.now, "counted");
+    ok(mn_stats_lwps(&l, sizeof l) == 0 && l.stalls >= 3 && l.now >= mn_workers() && l.most >= l.now,
+       "counted");
     is(mn_stats_lwps(&l, 8), -EINVAL, "a structure that is too small");
     is(mn_on_stall(0, report, &count), 0, "off");
     mn_sleep(100000000); /* for a look that is under way */

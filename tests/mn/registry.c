@@ -85,7 +85,8 @@ static void names(void) {
 
 static int next_type(mn_ref ref, mn_pid *who) {
     struct mn_msg *m;
-    if (mn_receive_match_until(&m, &(struct mn_match){.fields = MN_MATCH_REF, .ref = ref}, mn_after(5000ll * MS)) < 0)
+    if (mn_receive_match_until(&m, &(struct mn_match){.fields = MN_MATCH_REF, .ref = ref},
+                               mn_after(5000ll * MS)) < 0)
         return -1;
     int type = m->type;
     *who = m->from;
@@ -127,7 +128,8 @@ static void groups(void) {
     end_and_wait(p[2]);
     is(mn_group_members("g", NULL, 0), 0, "nobody is left");
     struct mn_msg *m;
-    is(mn_receive_match_until(&m, &(struct mn_match){.fields = MN_MATCH_REF, .ref = ref}, 0), -ETIMEDOUT, "nobody was told");
+    is(mn_receive_match_until(&m, &(struct mn_match){.fields = MN_MATCH_REF, .ref = ref}, 0), -ETIMEDOUT,
+       "nobody was told");
     is(mn_group_join("g", p[1]), -ESRCH, "a process that has ended");
     is(mn_group_join("", p[0]), -EINVAL, "no name");
     is(mn_group_leave("none", p[0]), -ENOENT, "no group");

@@ -39,8 +39,8 @@ static int all(void *arg) {
                       NI_NUMERICHOST | NI_NUMERICSERV),
        0, "%s: and back", k);
     ok(!strcmp(host, "127.0.0.1") && !strcmp(service, "80"), "%s: to the same", k);
-    is(mn_getnameinfo(list->ai_addr, list->ai_addrlen, host, 3, NULL, 0, NI_NUMERICHOST | NI_NUMERICSERV), -EOVERFLOW,
-       "%s: without enough room", k);
+    is(mn_getnameinfo(list->ai_addr, list->ai_addrlen, host, 3, NULL, 0, NI_NUMERICHOST | NI_NUMERICSERV),
+       -EOVERFLOW, "%s: without enough room", k);
     freeaddrinfo(list);
     is(mn_getaddrinfo("::1", NULL, NULL, &list), 0, "%s: a longer address, without saying so", k);
     ok(list->ai_family == AF_INET6, "%s: its family", k);
@@ -59,13 +59,17 @@ static int all(void *arg) {
 
     is(mn_getaddrinfo("localhost", NULL, NULL, &list), 0, "%s: a name of this machine", k);
     ok(count(list) >= 1, "%s: has an address", k);
-    is(mn_getnameinfo(list->ai_addr, list->ai_addrlen, host, sizeof host, NULL, 0, 0), 0, "%s: the address's name", k);
+    is(mn_getnameinfo(list->ai_addr, list->ai_addrlen, host, sizeof host, NULL, 0, 0), 0,
+       "%s: the address's name", k);
     ok(host[0] && strlen(host) < sizeof host, "%s: %s", k, host);
     freeaddrinfo(list);
     hints = (struct addrinfo){.ai_socktype = SOCK_STREAM};
-    is(mn_getaddrinfo("127.0.0.1", "no-such-service", &hints, &list), -EPROTONOSUPPORT, "%s: no such service", k);
-    is(mn_getaddrinfo("127.0.0.1", "65616", &hints, &list), -EPROTONOSUPPORT, "%s: a number beyond those of ports", k);
-    is(mn_getaddrinfo_until("localhost", NULL, NULL, &list, 1), -ETIMEDOUT, "%s: a deadline that had passed", k);
+    is(mn_getaddrinfo("127.0.0.1", "no-such-service", &hints, &list), -EPROTONOSUPPORT, "%s: no such service",
+       k);
+    is(mn_getaddrinfo("127.0.0.1", "65616", &hints, &list), -EPROTONOSUPPORT,
+       "%s: a number beyond those of ports", k);
+    is(mn_getaddrinfo_until("localhost", NULL, NULL, &list, 1), -ETIMEDOUT, "%s: a deadline that had passed",
+       k);
     is(errno, 55, "%s: errno is what it was", k);
     if (mn_self()) {
         ok(used_lwps() >= 1, "%s: that needed the pool", k);

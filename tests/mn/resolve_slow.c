@@ -8,7 +8,8 @@
 static int held, inside, answers;
 
 /* The library's call comes here: a program's functions are found first. */
-__attribute__((visibility("default"))) int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list) {
+__attribute__((visibility("default"))) int getaddrinfo(const char *host, const char *service,
+                                                       const struct addrinfo *hints, struct addrinfo **list) {
     (void)service;
     (void)hints;
     add(&inside, 1);
@@ -54,7 +55,8 @@ static int slow(void *arg) {
     until(&inside, 4);
     for (int i = 1; i < 8; i += 2)
         mn_join(t[i], NULL);
-    ok(results[1] == -ETIMEDOUT && results[3] == -ETIMEDOUT && results[5] == -ETIMEDOUT && results[7] == -ETIMEDOUT,
+    ok(results[1] == -ETIMEDOUT && results[3] == -ETIMEDOUT && results[5] == -ETIMEDOUT &&
+           results[7] == -ETIMEDOUT,
        "those with a deadline go on");
     is(get(&inside), 4, "no more at a time than there may be LWPs");
     mn_cancel(t[0]);

@@ -65,13 +65,14 @@ static void one(void) {
     is(mn_rwlock_unlock(&l), -EPERM, "%s: unlock of a free one", k);
     is(mn_rwlock_rdlock(&l), 0, "%s: read lock", k);
     by_other(tries_both, r);
-    ok(r[0] == 0 && r[1] == -EBUSY && r[2] == 0 && r[3] == -ETIMEDOUT, "%s: beside a reader: %d %d %d %d", k, r[0], r[1], r[2], r[3]);
+    ok(r[0] == 0 && r[1] == -EBUSY && r[2] == 0 && r[3] == -ETIMEDOUT, "%s: beside a reader: %d %d %d %d", k,
+       r[0], r[1], r[2], r[3]);
     is(mn_rwlock_destroy(&l), -EBUSY, "%s: destroy of a held one", k);
     is(mn_rwlock_unlock(&l), 0, "%s: unlock", k);
     is(mn_rwlock_wrlock(&l), 0, "%s: write lock", k);
     by_other(tries_both, r);
-    ok(r[0] == -EBUSY && r[1] == -EBUSY && r[2] == -ETIMEDOUT && r[3] == -ETIMEDOUT, "%s: beside a writer: %d %d %d %d", k, r[0],
-       r[1], r[2], r[3]);
+    ok(r[0] == -EBUSY && r[1] == -EBUSY && r[2] == -ETIMEDOUT && r[3] == -ETIMEDOUT,
+       "%s: beside a writer: %d %d %d %d", k, r[0], r[1], r[2], r[3]);
     is(mn_rwlock_wrlock(&l), -EDEADLK, "%s: the writer again", k);
     is(mn_rwlock_rdlock(&l), -EDEADLK, "%s: the writer as a reader", k);
     by_other(unlocks, NULL);
@@ -159,7 +160,8 @@ static void many(void) {
         start(&r[i], crew, (void *)(uintptr_t)(i + 1));
     for (int i = 0; i < 8; i++)
         finish(&r[i]);
-    ok(wrong == 0 && most > 1, "%s: a crew, at most %d readers at once, %d wrong", kind_name[kind], most, wrong);
+    ok(wrong == 0 && most > 1, "%s: a crew, at most %d readers at once, %d wrong", kind_name[kind], most,
+       wrong);
     is(mn_rwlock_destroy(&l), 0, "%s: nobody is left", kind_name[kind]);
 }
 
@@ -193,7 +195,8 @@ static void starve(bool write) {
     set(&stop, 1);
     for (int i = 0; i < 3; i++)
         finish(&r[i]);
-    ok(got == 20 && wrong == 0, "%s: a %s among others, %d of 20 times", kind_name[kind], write ? "writer" : "reader", got);
+    ok(got == 20 && wrong == 0, "%s: a %s among others, %d of 20 times", kind_name[kind],
+       write ? "writer" : "reader", got);
 }
 
 static void test(void) {

@@ -169,8 +169,8 @@ static void left_open(void) {
         mn_join(t, &result);
         is((intptr_t)result, 9, "its result");
         ok(at == 5 && order[0] == 5 && order[1] == 4 && order[2] == 3 && order[3] == 2 && order[4] == 1,
-           "a thread's end closes its scopes, in turn with what it deferred (%d: %d %d %d %d %d)", at, order[0], order[1],
-           order[2], order[3], order[4]);
+           "a thread's end closes its scopes, in turn with what it deferred (%d: %d %d %d %d %d)", at, order[0],
+           order[1], order[2], order[3], order[4]);
     }
 }
 

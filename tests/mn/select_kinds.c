@@ -53,10 +53,12 @@ static void ready(void) {
     ok(mn_select(c, 4, t) == -ETIMEDOUT && late(t), "%s: until the deadline", k);
     ok(mn_event_destroy(&e) == 0 && mn_sem_destroy(&s) == 0, "%s: nobody is left in a queue", k);
     mn_event_set(&e);
-    ok(mn_select(c, 4, MN_FOREVER) == 0 && c[0].error == 0 && mn_event_is_set(&e), "%s: an event, which stays set", k);
+    ok(mn_select(c, 4, MN_FOREVER) == 0 && c[0].error == 0 && mn_event_is_set(&e),
+       "%s: an event, which stays set", k);
     mn_event_reset(&e);
     mn_sem_post(&s);
-    ok(mn_select(c, 4, MN_FOREVER) == 1 && c[1].error == 0 && mn_sem_value(&s) == 0, "%s: a unit, which is taken", k);
+    ok(mn_select(c, 4, MN_FOREVER) == 1 && c[1].error == 0 && mn_sem_value(&s) == 0,
+       "%s: a unit, which is taken", k);
     is(mn_select(c, 4, 0), -ETIMEDOUT, "%s: it was the last", k);
     if (write(p[1], "x", 1) != 1)
         abort();
@@ -74,8 +76,8 @@ static void ready(void) {
         if (r == 1)
             mn_sem_post(&s);
     }
-    ok(seen[0] > 30 && seen[1] > 30 && seen[2] > 30 && seen[3] > 30, "%s: all are ready, each is chosen: %d %d %d %d", k, seen[0],
-       seen[1], seen[2], seen[3]);
+    ok(seen[0] > 30 && seen[1] > 30 && seen[2] > 30 && seen[3] > 30,
+       "%s: all are ready, each is chosen: %d %d %d %d", k, seen[0], seen[1], seen[2], seen[3]);
     close(p[0]);
     close(p[1]);
 }
@@ -90,8 +92,10 @@ static int begun, fds[2];
 static void *one_of_all(void *arg) {
     uint64_t v = 0;
     void *value = NULL;
-    struct mn_case c[7] = {event_case(&event), sem_case(&sem), recv_case(chan, &v), {.kind = MN_CASE_FUTURE, .data = &value},
-                           fd_case(fds[0], false), event_case(&event), fd_case(fds[0], false)};
+    struct mn_case c[7] = {event_case(&event),     sem_case(&sem),
+                           recv_case(chan, &v),    {.kind = MN_CASE_FUTURE, .data = &value},
+                           fd_case(fds[0], false), event_case(&event),
+                           fd_case(fds[0], false)};
     c[3].future = future;
     int64_t deadline = arg ? *(int64_t *)arg : after_ms(20000);
     set(&begun, 1);
@@ -125,14 +129,15 @@ static void *set_it(void *arg) {
 static void fresh(bool ours) {
     mn_event_init(&event);
     mn_sem_init(&sem, 0);
-    if (mn_chan_create(&chan, 8, 0) < 0 || mn_future_create(&future) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0 ||
-        (ours && mn_adopt(fds[0]) < 0))
+    if (mn_chan_create(&chan, 8, 0) < 0 || mn_future_create(&future) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0 || (ours && mn_adopt(fds[0]) < 0))
         abort();
     set(&begun, 0);
 }
 
 static void done_with(bool ours) {
-    ok(mn_event_destroy(&event) == 0 && mn_sem_destroy(&sem) == 0 && mn_chan_destroy(chan) == 0, "%s: no waiter is left", k);
+    ok(mn_event_destroy(&event) == 0 && mn_sem_destroy(&sem) == 0 && mn_chan_destroy(chan) == 0,
+       "%s: no waiter is left", k);
     mn_future_release(future);
     if (ours)
         mn_close(fds[0]);
@@ -152,7 +157,10 @@ static void waiting(void) {
             nap_ms(2);
             set_it((void *)(intptr_t)i);
             long got = (long)finish(&r);
-            ok(i == 0 ? got == 0 || got == 5 : i == 4 ? got == 4 || got == 6 : got == i, "%s: one of all: the %s, %ld", k, names[i], got);
+            ok(i == 0   ? got == 0 || got == 5
+               : i == 4 ? got == 4 || got == 6
+                        : got == i,
+               "%s: one of all: the %s, %ld", k, names[i], got);
             done_with(ours);
         }
     fresh(true);
@@ -222,7 +230,8 @@ static void *take(void *arg) {
     uint32_t random = (uint32_t)(uintptr_t)arg + 5;
     for (;;) {
         uint64_t v;
-        struct mn_case c[] = {recv_case(lines[0], &v), recv_case(lines[1], &v), sem_case(&units), fd_case(wire[0], false), event_case(&over)};
+        struct mn_case c[] = {recv_case(lines[0], &v), recv_case(lines[1], &v), sem_case(&units),
+                              fd_case(wire[0], false), event_case(&over)};
         int64_t deadline = random_next(&random) % 3 ? after_ms(20000) : now() + random_next(&random) % 100000;
         int r = mn_select(c, 5, deadline);
         if (r == 4) /* the last: nothing is left, as far as the others did not take it */
@@ -251,8 +260,8 @@ static void stress(void) {
     memset(had, 0, sizeof had);
     mn_event_init(&over);
     mn_sem_init(&units, 0);
-    if (mn_chan_create(&lines[0], 8, 0) < 0 || mn_chan_create(&lines[1], 8, 4) < 0 || pipe(wire) < 0 || mn_adopt(wire[0]) < 0 ||
-        mn_adopt(wire[1]) < 0)
+    if (mn_chan_create(&lines[0], 8, 0) < 0 || mn_chan_create(&lines[1], 8, 4) < 0 || pipe(wire) < 0 ||
+        mn_adopt(wire[0]) < 0 || mn_adopt(wire[1]) < 0)
         abort();
     for (int i = 0; i < TAKERS; i++)
         start(&t[i], take, (void *)(intptr_t)i);
@@ -262,12 +271,14 @@ static void stress(void) {
         finish(&g[i]);
     for (int i = 0; i < 20000 && all() < sent; i++)
         nap_ms(1);
-    is(all(), GIVERS * rounds, "%s: all that was given was had: %d, %d, %d units, %d bytes", k, had[0], had[1], had[2], had[3]);
+    is(all(), GIVERS * rounds, "%s: all that was given was had: %d, %d, %d units, %d bytes", k, had[0], had[1],
+       had[2], had[3]);
     mn_event_set(&over);
     for (int i = 0; i < TAKERS; i++)
         finish(&t[i]);
     is(early, 0, "%s: no deadline came early", k);
-    ok(mn_chan_destroy(lines[0]) == 0 && mn_chan_destroy(lines[1]) == 0 && mn_sem_destroy(&units) == 0 && mn_event_destroy(&over) == 0,
+    ok(mn_chan_destroy(lines[0]) == 0 && mn_chan_destroy(lines[1]) == 0 && mn_sem_destroy(&units) == 0 &&
+           mn_event_destroy(&over) == 0,
        "%s: no waiter is left", k);
     mn_close(wire[0]);
     mn_close(wire[1]);
@@ -327,7 +338,10 @@ static void without_runtime(void) {
         struct runner r;
         start(&r, later, (void *)(intptr_t)i);
         long got = (long)one_of_all(NULL);
-        ok(i == 0 ? got == 0 || got == 5 : i == 4 ? got == 4 || got == 6 : got == i, "%s: one of all, %d: %ld", k, i, got);
+        ok(i == 0   ? got == 0 || got == 5
+           : i == 4 ? got == 4 || got == 6
+                    : got == i,
+           "%s: one of all, %d: %ld", k, i, got);
         finish(&r);
         done_with(false);
     }

@@ -42,17 +42,20 @@ static void test(void) {
     nap_ms(3);
     kill(getpid(), SIGUSR1);
     finish(&r);
-    ok(result == SIGUSR1 && info.si_signo == SIGUSR1 && info.si_pid == getpid() && info.si_code == SI_USER, "%s: a signal", k);
+    ok(result == SIGUSR1 && info.si_signo == SIGUSR1 && info.si_pid == getpid() && info.si_code == SI_USER,
+       "%s: a signal", k);
     for (int i = 0; i < 3; i++)
         sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_int = 40 + i});
     int right = readable(box);
     for (int i = 0; i < 3; i++)
-        right &= mn_signal_wait(box, &info) == SIGRTMIN && info.si_value.sival_int == 40 + i && info.si_code == SI_QUEUE;
+        right &= mn_signal_wait(box, &info) == SIGRTMIN && info.si_value.sival_int == 40 + i &&
+                 info.si_code == SI_QUEUE;
     ok(right, "%s: three that are queued, with their values, in order", k);
     pid_t pid = fork();
     if (pid == 0)
         _exit(7);
-    ok(mn_signal_wait(box, &info) == SIGCHLD && info.si_pid == pid && info.si_status == 7 && info.si_code == CLD_EXITED,
+    ok(mn_signal_wait(box, &info) == SIGCHLD && info.si_pid == pid && info.si_status == 7 &&
+           info.si_code == CLD_EXITED,
        "%s: SIGCHLD, with the child's status", k);
     waitpid(pid, NULL, 0);
     int kq = mn_kqueue();

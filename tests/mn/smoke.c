@@ -260,7 +260,8 @@ static void kinds(void) {
     void *result;
     int child = -1;
     atomic_store(&order, 0);
-    is(mn_go_attr(&t, &(struct mn_attr){.flags = MN_CHILD_FIRST}, notes_order, &child), 0, "a child that runs first");
+    is(mn_go_attr(&t, &(struct mn_attr){.flags = MN_CHILD_FIRST}, notes_order, &child), 0,
+       "a child that runs first");
     int parent = atomic_fetch_add(&order, 1);
     mn_join(t, NULL);
     if (mn_workers() == 1)
@@ -270,14 +271,16 @@ static void kinds(void) {
     mn_thread all[64];
     unsigned n = mn_workers() < 64 ? mn_workers() : 64;
     for (unsigned i = 0; i < n; i++)
-        mn_go_attr(&all[i], &(struct mn_attr){.flags = MN_PINNED | MN_CPU, .cpu = i}, reports_cpu, as_pointer((long)i));
+        mn_go_attr(&all[i], &(struct mn_attr){.flags = MN_PINNED | MN_CPU, .cpu = i}, reports_cpu,
+                   as_pointer((long)i));
     long strayed = 0;
     for (unsigned i = 0; i < n; i++) {
         mn_join(all[i], &result);
         strayed += (long)(intptr_t)result;
     }
     is(strayed, 0, "a pinned thread stays on its cpu");
-    is(mn_go_attr(&t, &(struct mn_attr){.flags = MN_BOUND}, of_its_own_lwp, as_pointer(5)), 0, "a bound thread");
+    is(mn_go_attr(&t, &(struct mn_attr){.flags = MN_BOUND}, of_its_own_lwp, as_pointer(5)), 0,
+       "a bound thread");
     is(mn_join(t, &result), 0, "is joined");
     is((long)(intptr_t)result, 5, "and had a result");
     mn_go_attr(&t, &(struct mn_attr){.flags = MN_BOUND}, parks, NULL);
@@ -398,7 +401,8 @@ static int nested(void *arg) {
 }
 
 static void *starts_another(void *arg) {
-    return as_pointer(mn_start(NULL) == -EBUSY && mn_run(first, NULL, NULL) == -EBUSY && mn_stop(0) == -EPERM ? 5 : 6);
+    return as_pointer(
+        mn_start(NULL) == -EBUSY && mn_run(first, NULL, NULL) == -EBUSY && mn_stop(0) == -EPERM ? 5 : 6);
     (void)arg;
 }
 

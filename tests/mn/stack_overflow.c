@@ -152,7 +152,8 @@ int main(void) {
     ok(died(run(none, recursive_entry, start), SIGSEGV), "the same with 1 MiB");
     a_report("1024 KiB");
     attr.stack = MN_STACK_16K;
-    ok(exited(run(with_siginfo, recursive_entry, start), 42), "the program's handler is called, with its three arguments");
+    ok(exited(run(with_siginfo, recursive_entry, start), 42),
+       "the program's handler is called, with its three arguments");
     a_report("16 KiB");
     ok(exited(run(with_plain, recursive_entry, start), 43), "so is one with one argument, under its mask");
     ok(died(run(ignored, recursive_entry, start), SIGSEGV), "a fault cannot be ignored");
@@ -177,7 +178,8 @@ int main(void) {
     sigaction(SIGSEGV, NULL, &a);
     mn_run(again, NULL, NULL);
     sigaction(SIGSEGV, NULL, &b);
-    ok(a.sa_sigaction == b.sa_sigaction && a.sa_flags == b.sa_flags, "after the runtime, the handler is the program's");
+    ok(a.sa_sigaction == b.sa_sigaction && a.sa_flags == b.sa_flags,
+       "after the runtime, the handler is the program's");
     sigaltstack(NULL, &after);
     ok(after.ss_sp == first.ss_sp && after.ss_flags == first.ss_flags, "and its alternate stack");
     return done();

@@ -55,8 +55,8 @@ static int test(void *arg) {
     atomic_store(&stop, true);
     for (int i = 0; i < 2; i++)
         pthread_join(lwp[i], NULL);
-    ok(woken == 0, "%ld threads had a permit that nobody gave them; %ld were hit, %ld handles were stale", woken,
-       atomic_load(&hit), atomic_load(&stale));
+    ok(woken == 0, "%ld threads had a permit that nobody gave them; %ld were hit, %ld handles were stale",
+       woken, atomic_load(&hit), atomic_load(&stale));
     return 0;
 }
 

@@ -17,7 +17,11 @@ static int any(struct mn_msg *m) {
         mn_reply(m, 0, &state, sizeof state);
         return MN_GO_ON;
     }
-    return m->tag == STOP ? MN_STOP : m->tag == FAIL ? -EIO : m->tag == BREAK ? MN_TO(BROKEN) : m->tag == NOWHERE ? MN_TO(9) : MN_GO_ON;
+    return m->tag == STOP      ? MN_STOP
+           : m->tag == FAIL    ? -EIO
+           : m->tag == BREAK   ? MN_TO(BROKEN)
+           : m->tag == NOWHERE ? MN_TO(9)
+                               : MN_GO_ON;
 }
 
 static int locked_enter(void *data) {
@@ -184,7 +188,8 @@ static int all(void *arg) {
     is(mn_spawn_statem(NULL, NULL, NULL, 0, NULL), -EINVAL, "no machine");
     is(mn_spawn_statem(NULL, &turnstile, NULL, 4, NULL), -EINVAL, "no bytes");
     is(mn_spawn_statem(NULL, &turnstile, "many bytes, as there are here", 29, NULL), -EINVAL, "too many");
-    is(mn_spawn_statem(NULL, &(struct mn_statem){MN_STATEM_HANDLER(8), states, 0, NULL}, NULL, 0, NULL), -EINVAL, "no states");
+    is(mn_spawn_statem(NULL, &(struct mn_statem){MN_STATEM_HANDLER(8), states, 0, NULL}, NULL, 0, NULL),
+       -EINVAL, "no states");
     is(mn_state_now(), -EPERM, "no machine here");
     is(mn_state_timeout(MN_FOREVER), -EPERM, "nor timeouts");
     return 0;

@@ -106,7 +106,8 @@ static int first(void *arg) {
 
     struct mn_stacks_of_class k;
     is(mn_stats_stacks(MN_STACK_64K, &k, sizeof k), 0, "stacks");
-    ok(k.mapped >= k.stacks * 65536 && k.resident <= k.mapped && k.used <= k.stacks && k.used > 0, "figures that fit");
+    ok(k.mapped >= k.stacks * 65536 && k.resident <= k.mapped && k.used <= k.stacks && k.used > 0,
+       "figures that fit");
     is(mn_stats_stacks(MN_STACK_DEFAULT, &k, sizeof k), -EINVAL, "no class");
     is(mn_stats_stacks((enum mn_stack)99, &k, sizeof k), -EINVAL, "a bad class");
     return 0;

@@ -52,7 +52,8 @@ static void *churns(void *arg) {
         case 4:
             if (p[0] < 0 && pipe(p) < 0)
                 abort();
-            r = change(kq, (uintptr_t)p[0], EVFILT_READ, EV_ADD | (random_next(&state) % 2 ? EV_CLEAR : 0), 0, 0);
+            r = change(kq, (uintptr_t)p[0], EVFILT_READ, EV_ADD | (random_next(&state) % 2 ? EV_CLEAR : 0), 0,
+                       0);
             break;
         case 5:
             if (p[0] >= 0 && write(p[1], "x", 1) != 1)
@@ -67,7 +68,8 @@ static void *churns(void *arg) {
             break;
         case 7:
             if (p[0] >= 0)
-                r = change(kq, (uintptr_t)p[0], EVFILT_READ, random_next(&state) % 2 ? EV_DISABLE : EV_ENABLE, 0, 0);
+                r = change(kq, (uintptr_t)p[0], EVFILT_READ, random_next(&state) % 2 ? EV_DISABLE : EV_ENABLE,
+                           0, 0);
             break;
         }
         if (r != 0 && r != -ENOENT)
@@ -87,7 +89,8 @@ static void *churns(void *arg) {
 
 static void raise_to(int *p, int value) {
     int old = get(p);
-    while (old < value && !__atomic_compare_exchange_n(p, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    while (old < value &&
+           !__atomic_compare_exchange_n(p, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         continue;
 }
 
@@ -213,7 +216,8 @@ static void by_turns(bool with_descriptors) {
     start(&r, second, &its);
     int mine = turn(ping, pong, true);
     finish(&r);
-    ok(mine == turns && get(&its) == turns, "%s: by turns%s", k, with_descriptors ? ", beside descriptors" : "");
+    ok(mine == turns && get(&its) == turns, "%s: by turns%s", k,
+       with_descriptors ? ", beside descriptors" : "");
     mn_close(ping);
     mn_close(pong);
     close(p[0]);

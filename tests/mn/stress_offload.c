@@ -66,21 +66,22 @@ static int crowd(void *arg) {
         nap_ms(1);
     ok(s.queued == 0 && s.running == 0 && s.most <= s.limit, "the pool has nothing left to do");
     is((long)s.done, made, "it has made each call once");
-    printf("# %d made, %d not in time, %d cancelled; %ld LWPs started, %u at a time\n", made, given_up, cancelled,
-           (long)s.started, s.most);
+    printf("# %d made, %d not in time, %d cancelled; %ld LWPs started, %u at a time\n", made, given_up,
+           cancelled, (long)s.started, s.most);
     fflush(stdout);
     return 0;
 }
 
 int main(void) {
-    static const struct mn_config configs[] = {{.call_lwps = 3, .lwp_idle_ms = 1}, {.call_lwps = 100, .lwp_idle_ms = 1},
-                                               {.call_lwps = 1}};
+    static const struct mn_config configs[] = {
+        {.call_lwps = 3, .lwp_idle_ms = 1}, {.call_lwps = 100, .lwp_idle_ms = 1}, {.call_lwps = 1}};
     for (int shaken = 0; shaken < 2; shaken++) {
         if (shaken)
             setenv("MN_SHAKE", "100", 1);
         for (unsigned i = 0; i < sizeof configs / sizeof *configs; i++) {
             made = given_up = cancelled = 0;
-            is(mn_run(crowd, NULL, &configs[i]), 0, "%u LWPs%s", configs[i].call_lwps, shaken ? ", CPUs handed off" : "");
+            is(mn_run(crowd, NULL, &configs[i]), 0, "%u LWPs%s", configs[i].call_lwps,
+               shaken ? ", CPUs handed off" : "");
             is(wrong, 0, "each call was made, or it was not");
             ok(settles_at(count_lwps, 1), "no LWP is left");
         }

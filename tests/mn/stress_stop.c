@@ -157,7 +157,8 @@ int main(void) {
     is(starts, rounds, "it started each time");
     is(stops, rounds, "and stopped");
     is((long)bad, 0, "each call did its work, or said that there is no runtime");
-    ok(ran <= begun && joined <= begun, "%lu threads and processes begun, %lu ran, %lu joined; %lu refused", begun, ran, joined, refused);
+    ok(ran <= begun && joined <= begun, "%lu threads and processes begun, %lu ran, %lu joined; %lu refused",
+       begun, ran, joined, refused);
     is(mn_stop(0), -EPERM, "there is none any more");
     ok(mn_chan_destroy(chan) == 0 && mn_sem_destroy(&sem) == 0, "nobody is left in a queue");
     return done();

@@ -105,14 +105,17 @@ static void storm(void) {
     forget();
     is(mn_attach(), 0, "attach");
     mn_trap_exit(true);
-    is(mn_sup_start(&sup, &(struct mn_sup){.intensity = 3, .period = 3600ll * 1000 * MS, .children = &child, .nchildren = 1}),
+    is(mn_sup_start(
+           &sup,
+           &(struct mn_sup){.intensity = 3, .period = 3600ll * 1000 * MS, .children = &child, .nchildren = 1}),
        0, "start");
     for (int i = 1; i <= 4; i++) {
         wait_starts('a', i);
         mn_post(pids[0], 1024, NULL, 0);
     }
     struct mn_msg *m;
-    is(mn_receive_match(&m, &(struct mn_match){.fields = MN_MATCH_FROM, .from = sup}), 0, "the supervisor ends");
+    is(mn_receive_match(&m, &(struct mn_match){.fields = MN_MATCH_FROM, .from = sup}), 0,
+       "the supervisor ends");
     is(m->type, MN_MSG_EXIT, "its starter is told");
     is(mn_msg_reason(m), MN_REASON_SHUTDOWN, "by shutdown");
     mn_msg_free(m);
@@ -144,12 +147,14 @@ static void none_borne(void) {
     struct mn_msg *m;
     forget();
     mn_trap_exit(true);
-    is(mn_sup_start(&sup, &(struct mn_sup){.intensity = MN_NO_RESTARTS, .children = &child, .nchildren = 1}), 0, "start");
+    is(mn_sup_start(&sup, &(struct mn_sup){.intensity = MN_NO_RESTARTS, .children = &child, .nchildren = 1}), 0,
+       "start");
     mn_proc_unlink(sup);
     is(mn_monitor(sup, &ref), 0, "monitor");
     wait_starts('a', 1);
     mn_post(pids[0], 1024, NULL, 0);
-    is(mn_receive_match(&m, &(struct mn_match){.fields = MN_MATCH_REF, .ref = ref}), 0, "the first end is one too many");
+    is(mn_receive_match(&m, &(struct mn_match){.fields = MN_MATCH_REF, .ref = ref}), 0,
+       "the first end is one too many");
     mn_msg_free(m);
     is(starts[0], 1, "no restart");
     mn_trap_exit(false);
@@ -218,7 +223,8 @@ static void failing(void) {
     mn_pid sup = 0;
     forget();
     failures = 1;
-    is(mn_sup_start(&sup, &(struct mn_sup){.children = children, .nchildren = 3}), -ENOSPC, "a child that does not start");
+    is(mn_sup_start(&sup, &(struct mn_sup){.children = children, .nchildren = 3}), -ENOSPC,
+       "a child that does not start");
     is(sup, 0, "no supervisor");
     is(starts[2], 0, "the one after it was not started");
     ok(mn_alive(mn_pid_self()), "the caller goes on");
@@ -258,12 +264,14 @@ static void by_hand(void) {
     is(mn_sup_start_child(sup, &(struct mn_child){.fn = worker}, NULL), -EINVAL, "without an id");
     is(mn_sup_stop_child(sup, NULL), -EINVAL, "no id");
     failures = 1;
-    is(mn_sup_start_child(sup, &(struct mn_child){.id = "f", .start = fails}, NULL), -ENOSPC, "one that does not start");
+    is(mn_sup_start_child(sup, &(struct mn_child){.id = "f", .start = fails}, NULL), -ENOSPC,
+       "one that does not start");
     is(mn_sup_children(sup, NULL, 0), 0, "is not kept");
     is(mn_sup_stop(sup, MN_FOREVER), 0, "stop");
     is(mn_sup_start(&sup, NULL), -EINVAL, "nothing");
     struct mn_child twice[] = {WORKER("a", 'a'), WORKER("a", 'b')};
-    is(mn_sup_start(&sup, &(struct mn_sup){.children = twice, .nchildren = 2}), -EINVAL, "an id that is given twice");
+    is(mn_sup_start(&sup, &(struct mn_sup){.children = twice, .nchildren = 2}), -EINVAL,
+       "an id that is given twice");
     is(mn_sup_start(&sup, &(struct mn_sup){.strategy = (enum mn_strategy)7}), -EINVAL, "an unknown strategy");
     is(mn_sup_start(&sup, &(struct mn_sup){.nchildren = 1}), -EINVAL, "no children");
 }
@@ -294,7 +302,8 @@ static void dynamic(void) {
     mn_pid sup;
     int failed = 0;
     alive = 0;
-    is(mn_sup_start(&sup, &(struct mn_sup){.strategy = MN_DYNAMIC, .intensity = 1000}), 0, "a dynamic supervisor");
+    is(mn_sup_start(&sup, &(struct mn_sup){.strategy = MN_DYNAMIC, .intensity = 1000}), 0,
+       "a dynamic supervisor");
     for (int i = 0; i < MANY; i++) {
         child.restart = i % 2 ? MN_TEMPORARY : MN_PERMANENT;
         failed += mn_sup_start_child(sup, &child, &many[i]) != 0;

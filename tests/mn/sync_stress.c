@@ -153,8 +153,10 @@ static void test(void) {
     for (int i = 0; i < CREW; i++)
         finish(&r[i]);
     const char *k = kind_name[kind];
-    ok(wrong == 0 && in_m == out_m && waiting == 0, "%s: %ld rounds, %d cancelled, %d wrong", k, sections, cancels, wrong);
-    ok(signals == consumed, "%s: %ld signals sent, %ld consumed, %ld waits without", k, signals, consumed, gave_up);
+    ok(wrong == 0 && in_m == out_m && waiting == 0, "%s: %ld rounds, %d cancelled, %d wrong", k, sections,
+       cancels, wrong);
+    ok(signals == consumed, "%s: %ld signals sent, %ld consumed, %ld waits without", k, signals, consumed,
+       gave_up);
     is((long)mn_sem_value(&s), 2, "%s: the semaphore's units are all there", k);
     is(mn_mutex_destroy(&m) + mn_mutex_destroy(&n), 0, "%s: the mutexes are free", k);
     is(mn_cond_destroy(&c), 0, "%s: nobody waits for the condition", k);

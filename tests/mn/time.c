@@ -24,7 +24,8 @@ static void clock_and_deadlines(void) {
     b = mn_after(5 * MS);
     c = mn_now();
     ok(a + 5 * MS <= b && b <= c + 5 * MS, "mn_after");
-    ok(mn_after(INT64_MAX) == MN_FOREVER && mn_after(INT64_MAX - 1) == MN_FOREVER, "a span that is out of range is for ever");
+    ok(mn_after(INT64_MAX) == MN_FOREVER && mn_after(INT64_MAX - 1) == MN_FOREVER,
+       "a span that is out of range is for ever");
     ok(mn_after(-5 * MS) < mn_now() && mn_after(INT64_MIN) < 0, "a negative span has passed");
     struct mn_ticker ticker;
     is(mn_ticker_init(&ticker, 0), -EINVAL, "a ticker without a period");
@@ -39,7 +40,8 @@ static void sleeps(const char *who) {
         int64_t before = mn_now(), until = before + spans[i];
         int r = i == 1 ? mn_sleep_until(until) : mn_sleep(spans[i]);
         int64_t took = mn_now() - before;
-        ok(r == 0 && took >= spans[i] && took < 20000ll * MS, "%s sleeps %ld ns (%ld)", who, (long)spans[i], (long)took);
+        ok(r == 0 && took >= spans[i] && took < 20000ll * MS, "%s sleeps %ld ns (%ld)", who, (long)spans[i],
+           (long)took);
     }
     int64_t before = mn_now();
     is(mn_sleep(0), 0, "%s sleeps 0", who);
@@ -119,8 +121,8 @@ static void *sleep_long(void *arg) {
     struct mn_ticker ticker;
     mn_ticker_init(&ticker, 1000ll * MS);
     int64_t next = ticker.next, beat = mn_ticker_wait(&ticker);
-    return (void *)(intptr_t)(r == -ECANCELED && again == -ECANCELED && yields == -ECANCELED && beat == -ECANCELED &&
-                              ticker.next == next);
+    return (void *)(intptr_t)(r == -ECANCELED && again == -ECANCELED && yields == -ECANCELED &&
+                              beat == -ECANCELED && ticker.next == next);
 }
 
 static void *sleep_shielded(void *arg) {
@@ -148,8 +150,8 @@ static void cancelled(void) {
             mn_sleep(10 * MS);
             mn_cancel(t);
             mn_join(t, &result);
-            ok(result != NULL, "%s sleep %s is cancelled, and later ones, too", flags ? "a bound thread's" : "a",
-               i ? "for ever" : "for long");
+            ok(result != NULL, "%s sleep %s is cancelled, and later ones, too",
+               flags ? "a bound thread's" : "a", i ? "for ever" : "for long");
             ok(mn_now() - before < 50000ll * MS, "at once");
         }
     }

@@ -12,7 +12,21 @@
 
 enum { SENDER, POLLER, READER, READER2, ALL };
 enum { BYTES = 3, MOST = 2 };
-enum pc { S_SEND, S_EVENT, P_FETCH, P_WORD, P_WAKE, R_SEEN, R_CALL, R_LATE, R_CLEAR, R_PASS, R_LOCK, R_WAIT, END };
+enum pc {
+    S_SEND,
+    S_EVENT,
+    P_FETCH,
+    P_WORD,
+    P_WAKE,
+    R_SEEN,
+    R_CALL,
+    R_LATE,
+    R_CLEAR,
+    R_PASS,
+    R_LOCK,
+    R_WAIT,
+    END
+};
 enum {
     GOOD,
     NO_COMPARE,  /* READY is cleared whatever has happened since */

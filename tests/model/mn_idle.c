@@ -11,8 +11,35 @@
 #include "explore.h"
 
 enum { WORKER, BUSY, PUSHER, BUFFER, ALL };
-enum pc { S_TURN, S_IDLE, S_COUNT, S_BARRIER, S_INBOX, S_RING, S_WAIT, S_ASLEEP, S_AWAKE, S_UNCOUNT, S_FIND, S_ASK, S_ANSWER, S_WITHDRAW,
-          S_SEIZE, B_PUSH, B_HELP, B_SWITCH, B_GIVE, B_INBOX, P_PUSH, R_IDLE, R_SWAP, R_COUNT, R_TURN, R_WAKE, END };
+enum pc {
+    S_TURN,
+    S_IDLE,
+    S_COUNT,
+    S_BARRIER,
+    S_INBOX,
+    S_RING,
+    S_WAIT,
+    S_ASLEEP,
+    S_AWAKE,
+    S_UNCOUNT,
+    S_FIND,
+    S_ASK,
+    S_ANSWER,
+    S_WITHDRAW,
+    S_SEIZE,
+    B_PUSH,
+    B_HELP,
+    B_SWITCH,
+    B_GIVE,
+    B_INBOX,
+    P_PUSH,
+    R_IDLE,
+    R_SWAP,
+    R_COUNT,
+    R_TURN,
+    R_WAKE,
+    END
+};
 enum {
     GOOD,
     IDLE_FIRST,   /* and may be woken, and counted down, before it is counted up */
@@ -184,7 +211,9 @@ static enum outcome step(void *state, int i, int choice) {
 
 static const char *check(const void *state) {
     const struct state *s = state;
-    return s->got > 2 || s->got + s->inbox + s->ring > 2 ? "a thread is there twice" : s->idlers > ALL ? "idlers is below 0" : NULL;
+    return s->got > 2 || s->got + s->inbox + s->ring > 2 ? "a thread is there twice"
+           : s->idlers > ALL                             ? "idlers is below 0"
+                                                         : NULL;
 }
 
 static const char *check_end(const void *state) {

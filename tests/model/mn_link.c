@@ -167,7 +167,8 @@ static enum outcome step(void *state, int thread, int choice) {
     }
     bool over = true;
     for (int k = 0; k < 2; k++)
-        over = over && (s->phase[k] == DEAD || (s->phase[k] == RUNS && script[k][s->pc[k]] == 0 && s->n[k] == 0));
+        over =
+            over && (s->phase[k] == DEAD || (s->phase[k] == RUNS && script[k][s->pc[k]] == 0 && s->n[k] == 0));
     return over ? STEP_FINISHED : STEP_BLOCKED;
 }
 
@@ -201,8 +202,8 @@ static void links(const char *a, const char *b, bool linked, int how, const char
     script[1] = b;
     s.half[0] = s.half[1] = linked ? LINKED : NONE;
     char text[128];
-    snprintf(text, sizeof text, "links: %s, scripts \"%s\" and \"%s\"%s%s", linked ? "linked" : "not linked", a, b, name ? ": " : "",
-             name ? name : "");
+    snprintf(text, sizeof text, "links: %s, scripts \"%s\" and \"%s\"%s%s", linked ? "linked" : "not linked", a,
+             b, name ? ": " : "", name ? name : "");
     if (how)
         explore_not_ok(&m, &s, text);
     else
@@ -303,7 +304,8 @@ static void trap(bool on, int how, const char *name) {
 }
 
 int main(void) {
-    static const char *const scripts[] = {"", "l", "u", "x", "lu", "ul", "ux", "lx", "lul", "ulu", "lux", "ulx", "ulul", "lulx"};
+    static const char *const scripts[] = {"",   "l",   "u",   "x",   "lu",  "ul",   "ux",
+                                          "lx", "lul", "ulu", "lux", "ulx", "ulul", "lulx"};
     enum { N = sizeof scripts / sizeof scripts[0] };
     for (int linked = 0; linked < 2; linked++)
         for (int a = 0; a < N; a++)

@@ -11,11 +11,28 @@
 enum { MOST = 4, NOBODY = 0 };
 enum { QUEUE = 1, CALLED = 2, URGENT = 4 };
 enum { LOOKOUT = 1, MOVED = 2, GOT = 4, CALL = 8 };
-enum pc { L_CAS, S_LOCK, S_TRY, S_QUEUE, S_RECHECK, S_ASLEEP, S_WOKEN, S_TIME, IN, U_LOCK, U_FREE, WAKE, A_CLAIM, A_LOCK, END };
+enum pc {
+    L_CAS,
+    S_LOCK,
+    S_TRY,
+    S_QUEUE,
+    S_RECHECK,
+    S_ASLEEP,
+    S_WOKEN,
+    S_TIME,
+    IN,
+    U_LOCK,
+    U_FREE,
+    WAKE,
+    A_CLAIM,
+    A_LOCK,
+    END
+};
 enum { GOOD, SILENT_LEAVER, NO_LOOKOUT, ADOPT_ALWAYS, HEIR_STAYS_CALLED, NO_WAKE };
 
 struct thread {
-    uint8_t kind, pc, rounds, flags, tag, queued, claimed, lookout, called, stuck, patient, handed, gives_up, wake, recheck;
+    uint8_t kind, pc, rounds, flags, tag, queued, claimed, lookout, called, stuck, patient, handed, gives_up,
+        wake, recheck;
 };
 struct state {
     uint8_t owner, flags, lock, handed, queue[MOST], waiting; /* threads are 1 to MOST, 0 is nobody */
@@ -74,7 +91,8 @@ static int take_heir(struct state *s) {
 
 /* The next thing of a thread that has done its part. */
 static void go_on(struct thread *t) {
-    t->lookout = t->called = t->stuck = t->patient = t->handed = t->flags = t->tag = t->claimed = t->wake = t->recheck = 0;
+    t->lookout = t->called = t->stuck = t->patient = t->handed = t->flags = t->tag = t->claimed = t->wake =
+        t->recheck = 0;
     t->pc = --t->rounds ? L_CAS : END;
 }
 
@@ -132,7 +150,8 @@ static void queue_up(struct state *s, int i) {
     struct thread *t = &s->t[i - 1];
     int first = s->waiting ? s->queue[0] : NOBODY, flags = s->flags;
     if (!t->queued) {
-        if (!t->lookout && broken != NO_LOOKOUT && (!first || (brisk && (s->t[first - 1].tag & LOOKOUT || !(flags & CALLED))))) {
+        if (!t->lookout && broken != NO_LOOKOUT &&
+            (!first || (brisk && (s->t[first - 1].tag & LOOKOUT || !(flags & CALLED))))) {
             t->lookout = 1;
             if (first)
                 s->t[first - 1].tag &= (uint8_t)~LOOKOUT;

@@ -18,9 +18,40 @@ enum { THREAD, AFTER1, AFTER2, UNPARK1, UNPARK2, CANCEL, OBJECT, TIMER, ALL };
 enum { IDLE = 0, WAITING = 1, CLAIMED = 2, MASK = 3, CANCELLED = 4, SEQ = 16 };
 enum { PERMIT = 1, PARKED = 2 };
 enum { GIVEN = 1, UNPARKED = 2, TIMEDOUT = 3, ENDED = 4 };
-enum pc { OFF, T_BEGIN, T_CAS, T_CLEAR, T_CLAIM, T_NEW, T_WAIT, T_TIMER, T_IDLE, T_PERMIT, T_NEXT, T_LOCK,
-          A_CAS, A_LOOK, A_CLAIM, A_DROP, U_FIND, U_READ, U_LOOK, U_CAS, U_CLAIM, X_OR, X_CLAIM, O_LOCK, O_CLAIM, O_DROP,
-          D_TAKE, D_CLAIM, RESULT, WAKE, D_DONE, END };
+enum pc {
+    OFF,
+    T_BEGIN,
+    T_CAS,
+    T_CLEAR,
+    T_CLAIM,
+    T_NEW,
+    T_WAIT,
+    T_TIMER,
+    T_IDLE,
+    T_PERMIT,
+    T_NEXT,
+    T_LOCK,
+    A_CAS,
+    A_LOOK,
+    A_CLAIM,
+    A_DROP,
+    U_FIND,
+    U_READ,
+    U_LOOK,
+    U_CAS,
+    U_CLAIM,
+    X_OR,
+    X_CLAIM,
+    O_LOCK,
+    O_CLAIM,
+    O_DROP,
+    D_TAKE,
+    D_CLAIM,
+    RESULT,
+    WAKE,
+    D_DONE,
+    END
+};
 enum {
     GOOD,
     ANY_WAIT,     /* who set WAITING claims whatever wait there is by then, not its own */
@@ -332,7 +363,8 @@ static void run(const char *waits, const char *who, int how, const char *name) {
             s.p[i].wait = 1;
     }
     char text[160];
-    snprintf(text, sizeof text, "claims: waits %s, wakers %s%s%s", waits, who, name ? ": " : "", name ? name : "");
+    snprintf(text, sizeof text, "claims: waits %s, wakers %s%s%s", waits, who, name ? ": " : "",
+             name ? name : "");
     if (how)
         explore_not_ok(&m, &s, text);
     else
@@ -342,9 +374,10 @@ static void run(const char *waits, const char *who, int how, const char *name) {
 int main(void) {
     static const struct {
         const char *waits, *who;
-    } good[] = {{"p", "u"},   {"P", "u"},   {"p", "c"},   {"P", "uc"},  {"pp", "uu"}, {"pP", "uuc"}, {"po", "Uo"},
-                {"po", "Uoc"}, {"PO", "Uoc"}, {"Po", "Uo"}, {"op", "Uo"}, {"oP", "Uoc"}, {"Oo", "oc"}, {"Oo", "o"},
-                {"nP", "uC"},  {"PnP", "uC"}, {"nP", "UC"}, {"PnP", "UC"}, {"PnO", "Uo"}};
+    } good[] = {{"p", "u"},    {"P", "u"},    {"p", "c"},    {"P", "uc"},   {"pp", "uu"},
+                {"pP", "uuc"}, {"po", "Uo"},  {"po", "Uoc"}, {"PO", "Uoc"}, {"Po", "Uo"},
+                {"op", "Uo"},  {"oP", "Uoc"}, {"Oo", "oc"},  {"Oo", "o"},   {"nP", "uC"},
+                {"PnP", "uC"}, {"nP", "UC"},  {"PnP", "UC"}, {"PnO", "Uo"}};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         run(good[i].waits, good[i].who, GOOD, NULL);
     run("po", "Uo", ANY_WAIT, "who set WAITING claims a later wait");

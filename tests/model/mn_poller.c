@@ -174,7 +174,9 @@ static const char *check(const void *state) {
 
 static const char *check_end(const void *state) {
     const struct state *s = state;
-    return pushes && (!s->got[0] || !s->got[1]) ? "a thread is left" : events && !s->fetched ? "an event is left" : NULL;
+    return pushes && (!s->got[0] || !s->got[1]) ? "a thread is left"
+           : events && !s->fetched              ? "an event is left"
+                                                : NULL;
 }
 
 static void run(int how, bool with_pushes, bool with_events, const char *name) {

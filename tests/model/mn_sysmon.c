@@ -177,7 +177,8 @@ static void run(int rounds, int how, const char *name) {
     s.pc[SYSMON] = M_TOP;
     s.pc[ROUSER] = R_ROUSE;
     char text[160];
-    snprintf(text, sizeof text, "sysmon falls asleep, workers wake %d times%s%s", rounds, name ? ": " : "", name ? name : "");
+    snprintf(text, sizeof text, "sysmon falls asleep, workers wake %d times%s%s", rounds, name ? ": " : "",
+             name ? name : "");
     if (how)
         explore_not_ok(&m, &s, text);
     else

@@ -87,12 +87,15 @@ static int use_everything(void) {
     struct timespec used;
     wrong |= (pthread_getcpuclockid(self, &clock) != 0 || clock_gettime(clock, &used) != 0) << 8;
     int old;
-    wrong |= (pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old) != 0 || pthread_setcancelstate(old, NULL) != 0) << 9;
+    wrong |=
+        (pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old) != 0 || pthread_setcancelstate(old, NULL) != 0)
+        << 9;
     pthread_cleanup_push(clean, NULL);
     pthread_cleanup_pop(1);
     pthread_t t;
     void *result = NULL;
-    wrong |= (pthread_create(&t, NULL, child, &attr) != 0 || pthread_join(t, &result) != 0 || result != &attr) << 10;
+    wrong |= (pthread_create(&t, NULL, child, &attr) != 0 || pthread_join(t, &result) != 0 || result != &attr)
+             << 10;
     wrong |= (pthread_kill(self, 0) != 0) << 11;
     errno = ENOENT;
     wrong |= (pthread_mutex_lock(&lock) != 0 || pthread_mutex_unlock(&lock) != 0 || errno != ENOENT) << 12;

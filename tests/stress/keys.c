@@ -132,7 +132,9 @@ static void *worker(void *arg) {
                 pause_sometimes(&seed);
                 if (pthread_key_delete(k[j].key) != 0)
                     COUNT(lost);
-                if (pthread_key_create(&again[j], destructors[(k[j].kind + 1 + random_next(&seed) % (KINDS - 1)) % KINDS]) != 0)
+                if (pthread_key_create(
+                        &again[j], destructors[(k[j].kind + 1 + random_next(&seed) % (KINDS - 1)) % KINDS]) !=
+                    0)
                     COUNT(wrong_create);
             }
             pthread_join(t, NULL);

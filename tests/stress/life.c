@@ -148,7 +148,8 @@ static void *forker(void *arg) {
             for (uintptr_t i = 1; i < 8; i++) {
                 pthread_t t;
                 void *result = NULL;
-                if (pthread_create(&t, NULL, body, (void *)i) || pthread_join(t, &result) || (uintptr_t)result != i)
+                if (pthread_create(&t, NULL, body, (void *)i) || pthread_join(t, &result) ||
+                    (uintptr_t)result != i)
                     bad = 1;
             }
             _exit(bad || wrong);
@@ -182,8 +183,8 @@ int main(void) {
     for (int i = 0; i < 500 && __atomic_load_n(&ended, __ATOMIC_ACQUIRE) != created; i++)
         usleep(10000);
     is((long)wrong, 0, "every thread was fresh and every result arrived");
-    is((long)ended, (long)created, "every thread that was created has run (%lu, %lu forks, %lu signals)", created, forks,
-       signals);
+    is((long)ended, (long)created, "every thread that was created has run (%lu, %lu forks, %lu signals)",
+       created, forks, signals);
     ok(created > 100 && forks > 3, "there was something to see");
     return done();
 }

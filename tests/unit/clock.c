@@ -32,7 +32,8 @@ Test(clock, deadline) {
 
 Test(clock, valid) {
     cr_assert(clock_valid(&(struct timespec){0, 0}));
-    cr_assert(clock_valid(&(struct timespec){-5, 999999999}), "a negative second is a deadline that has passed");
+    cr_assert(clock_valid(&(struct timespec){-5, 999999999}),
+              "a negative second is a deadline that has passed");
     cr_assert_not(clock_valid(&(struct timespec){0, -1}));
     cr_assert_not(clock_valid(&(struct timespec){0, 1000000000}));
 }

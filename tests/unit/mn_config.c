@@ -10,8 +10,8 @@
 static struct mn_config out;
 static char complaint[128];
 
-static const char *const variables[] = {"MN_WORKERS", "MN_CPUS", "MN_STACK", "MN_SLICE_US", "MN_SPIN_US", "MN_PIN",
-                                        "MN_MAX_THREADS", "MN_VERBOSE"};
+static const char *const variables[] = {"MN_WORKERS", "MN_CPUS", "MN_STACK",       "MN_SLICE_US",
+                                        "MN_SPIN_US", "MN_PIN",  "MN_MAX_THREADS", "MN_VERBOSE"};
 static void clear(void) {
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
         unsetenv(variables[i]);
@@ -54,7 +54,8 @@ Test(config, from_the_environment) {
     cr_assert_eq(out.max_threads, 1000000);
     cr_assert_eq(out.verbose, 1);
     /* The struct comes first, where it says anything. */
-    struct mn_config mine = {.workers = 1, .cpus = "1", .stack = MN_STACK_16K, .spin_us = 5, .pin = 1, .verbose = 2};
+    struct mn_config mine = {
+        .workers = 1, .cpus = "1", .stack = MN_STACK_16K, .spin_us = 5, .pin = 1, .verbose = 2};
     cr_assert_eq(mni_config_read(&out, &mine, complaint), 0);
     cr_assert_eq(out.workers, 1);
     cr_assert_str_eq(out.cpus, "1");
@@ -69,7 +70,11 @@ Test(config, words) {
     static const struct {
         const char *word;
         enum mn_stack stack;
-    } stacks[] = {{"16K", MN_STACK_16K}, {"64K", MN_STACK_64K}, {"256K", MN_STACK_256K}, {"1M", MN_STACK_1M}, {"1m", MN_STACK_1M}};
+    } stacks[] = {{"16K", MN_STACK_16K},
+                  {"64K", MN_STACK_64K},
+                  {"256K", MN_STACK_256K},
+                  {"1M", MN_STACK_1M},
+                  {"1m", MN_STACK_1M}};
     for (size_t i = 0; i < sizeof stacks / sizeof stacks[0]; i++) {
         cr_assert_eq(read_env("MN_STACK", stacks[i].word), 0);
         cr_assert_eq(out.stack, stacks[i].stack);
@@ -85,13 +90,36 @@ Test(config, words) {
 /* Each is refused, by the name of the variable; out is left alone. */
 Test(config, nonsense_in_the_environment) {
     static const char *const bad[][2] = {
-        {"MN_WORKERS", "two"}, {"MN_WORKERS", "-1"}, {"MN_WORKERS", "2 "}, {"MN_WORKERS", "1025"}, {"MN_WORKERS", "0x2"},
-        {"MN_WORKERS", "99999999999999999999999999999"}, {"MN_WORKERS", "18446744073709551617"}, {"MN_WORKERS", "-"},
-        {"MN_CPUS", "a"}, {"MN_CPUS", "1-"}, {"MN_CPUS", "3-1"}, {"MN_CPUS", "1,,2"}, {"MN_CPUS", "1,"}, {"MN_CPUS", "8192"},
-        {"MN_CPUS", "0-99999999999"}, {"MN_CPUS", " 1"}, {"MN_CPUS", "-1"},
-        {"MN_STACK", "64"}, {"MN_STACK", "32K"}, {"MN_STACK", "64KB"},
-        {"MN_SLICE_US", "-1"}, {"MN_SLICE_US", "60000001"}, {"MN_SPIN_US", "-2"}, {"MN_SPIN_US", "1000001"}, {"MN_SPIN_US", "1.5"},
-        {"MN_PIN", "1"}, {"MN_PIN", "maybe"}, {"MN_MAX_THREADS", "-5"}, {"MN_MAX_THREADS", "1073741825"}, {"MN_VERBOSE", "yes"},
+        {"MN_WORKERS", "two"},
+        {"MN_WORKERS", "-1"},
+        {"MN_WORKERS", "2 "},
+        {"MN_WORKERS", "1025"},
+        {"MN_WORKERS", "0x2"},
+        {"MN_WORKERS", "99999999999999999999999999999"},
+        {"MN_WORKERS", "18446744073709551617"},
+        {"MN_WORKERS", "-"},
+        {"MN_CPUS", "a"},
+        {"MN_CPUS", "1-"},
+        {"MN_CPUS", "3-1"},
+        {"MN_CPUS", "1,,2"},
+        {"MN_CPUS", "1,"},
+        {"MN_CPUS", "8192"},
+        {"MN_CPUS", "0-99999999999"},
+        {"MN_CPUS", " 1"},
+        {"MN_CPUS", "-1"},
+        {"MN_STACK", "64"},
+        {"MN_STACK", "32K"},
+        {"MN_STACK", "64KB"},
+        {"MN_SLICE_US", "-1"},
+        {"MN_SLICE_US", "60000001"},
+        {"MN_SPIN_US", "-2"},
+        {"MN_SPIN_US", "1000001"},
+        {"MN_SPIN_US", "1.5"},
+        {"MN_PIN", "1"},
+        {"MN_PIN", "maybe"},
+        {"MN_MAX_THREADS", "-5"},
+        {"MN_MAX_THREADS", "1073741825"},
+        {"MN_VERBOSE", "yes"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         out.workers = 77;
@@ -113,9 +141,15 @@ Test(config, nonsense_in_the_struct) {
         const char *field;
         struct mn_config c;
     } bad[] = {
-        {"workers", {.workers = 1025}},      {"cpus", {.cpus = ""}},          {"cpus", {.cpus = "x"}},
-        {"stack", {.stack = MN_STACK_1M + 1}}, {"slice_us", {.slice_us = 60000001}}, {"spin_us", {.spin_us = -2}},
-        {"pin", {.pin = 2}},                 {"pin", {.pin = -2}},            {"max_threads", {.max_threads = UINT64_MAX}},
+        {"workers", {.workers = 1025}},
+        {"cpus", {.cpus = ""}},
+        {"cpus", {.cpus = "x"}},
+        {"stack", {.stack = MN_STACK_1M + 1}},
+        {"slice_us", {.slice_us = 60000001}},
+        {"spin_us", {.spin_us = -2}},
+        {"pin", {.pin = 2}},
+        {"pin", {.pin = -2}},
+        {"max_threads", {.max_threads = UINT64_MAX}},
         {"max_threads", {.max_threads = ((uint64_t)1 << 30) + 1}},
     };
     clear();

@@ -44,7 +44,8 @@ Test(timer, not_early_and_not_late) {
                 struct mni_timer t = {0};
                 mni_timer_set(q, &t, now + span);
                 int64_t next = mni_timers_next(q);
-                cr_assert(next >= now + span && next < now + span + TICK, "start %ld span %ld next %ld", now, span, next);
+                cr_assert(next >= now + span && next < now + span + TICK, "start %ld span %ld next %ld", now,
+                          span, next);
                 cr_assert_eq(run(q, now), next <= now);
                 if (next > now) {
                     cr_assert_eq(run(q, now + span / 2), 0);
@@ -219,15 +220,18 @@ static void random_operations(void) {
                 if (!model[k].set)
                     continue;
                 if (what >= 5 && model[k].deadline > model[k].from)
-                    cr_assert(tick_up(model[k].deadline) > model_now / TICK, "late by %ld", model_now - model[k].deadline);
+                    cr_assert(tick_up(model[k].deadline) > model_now / TICK, "late by %ld",
+                              model_now - model[k].deadline);
                 int64_t at = tick_up(model[k].deadline < 0 ? 0 : model[k].deadline) * TICK;
                 if (at < earliest)
                     earliest = at;
             }
             int64_t next = mni_timers_next(q);
-            cr_assert(next <= earliest || (next <= model_now + TICK && earliest <= model_now), "next %ld, earliest %ld, now %ld", next, earliest, model_now);
+            cr_assert(next <= earliest || (next <= model_now + TICK && earliest <= model_now),
+                      "next %ld, earliest %ld, now %ld", next, earliest, model_now);
             if (!removals)
-                cr_assert(next >= earliest || next <= model_now, "next %ld is before the earliest, %ld", next, earliest);
+                cr_assert(next >= earliest || next <= model_now, "next %ld is before the earliest, %ld", next,
+                          earliest);
         }
         free(q);
     }

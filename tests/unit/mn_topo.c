@@ -335,8 +335,9 @@ TestSuite(quota, .init = make_root, .fini = remove_root);
 
 #define V2_MOUNT "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 #define V1_MOUNT "33 30 0:30 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
-#define OTHER_MOUNTS \
-    "22 1 0:20 / /proc rw - proc proc rw\nnonsense\n\n31 30 0:29 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
+#define OTHER_MOUNTS                                                                                           \
+    "22 1 0:20 / /proc rw - proc proc rw\nnonsense\n\n31 30 0:29 / /sys/fs/cgroup/cpuset rw - cgroup cgroup "  \
+    "rw,cpuset\n"
 
 Test(quota, none) {
     cr_assert_eq(mni_quota(root), 0, "no files at all");

@@ -78,7 +78,8 @@ Test(umtx, bad_deadlines) {
     cr_assert_eq(umtx_wait(&word, 0, &good, CLOCK_PROCESS_CPUTIME_ID, UMTX_PRIVATE), -EINVAL);
     cr_assert_eq(umtx_wait(&word, 0, &good, CLOCK_BOOTTIME, UMTX_PRIVATE), -EINVAL);
     cr_assert_eq(umtx_wait(&word, 0, &good, -1, UMTX_PRIVATE), -EINVAL);
-    cr_assert_eq(umtx_wait(&word, 1, NULL, -1, UMTX_PRIVATE), -EAGAIN, "without a deadline the clock is ignored");
+    cr_assert_eq(umtx_wait(&word, 1, NULL, -1, UMTX_PRIVATE), -EAGAIN,
+                 "without a deadline the clock is ignored");
 }
 
 /* ---- threads that wait

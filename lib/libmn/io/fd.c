@@ -71,7 +71,8 @@ static uint32_t chunks;           /* all in use lie below; atomic */
 
 static void *map(size_t size) {
     void *p = fault("mmap") ? MAP_FAILED
-                            : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                            : mmap(NULL, size, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
@@ -135,7 +136,8 @@ static void claim_first(struct mni_queue *q, struct mni_queue *out) {
 /* What those in a queue wait for. */
 static unsigned wanted(const struct mni_queue *q) {
     unsigned what = 0;
-    for (struct list *l = q->head ? &q->head->link : NULL; l && l != mni_queue_end((struct mni_queue *)(uintptr_t)q); l = l->next)
+    for (struct list *l = q->head ? &q->head->link : NULL;
+         l && l != mni_queue_end((struct mni_queue *)(uintptr_t)q); l = l->next)
         what |= (unsigned)list_entry(l, struct mni_waiter, link)->tag;
     return what;
 }
@@ -280,7 +282,8 @@ static int prepare(struct mni_fd *f, int fd, unsigned what) {
     if (f->flags & MNI_FD_KQUEUE)
         what |= MNI_READY_READ;
     a32_store(&f->flags, f->flags | MNI_FD_ARMED);
-    return mni_pollset_arm(&mni_poller_set, fd, what | wanted(&f->queue[MNI_READ]) | wanted(&f->queue[MNI_WRITE]), key(f, fd));
+    return mni_pollset_arm(&mni_poller_set, fd,
+                           what | wanted(&f->queue[MNI_READ]) | wanted(&f->queue[MNI_WRITE]), key(f, fd));
 }
 
 int mni_fd_watch(int fd) {
@@ -338,7 +341,8 @@ static const char *name_of(unsigned direction) {
     return direction == MNI_READ ? "readable" : "writable";
 }
 
-static __attribute__((noinline)) int wait_foreign(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline) {
+static __attribute__((noinline)) int wait_foreign(struct mni_fd *f, int fd, unsigned direction,
+                                                  uint32_t generation, int64_t deadline) {
     mni_lock_take(&f->lock);
     int r = begin(f, fd, direction, generation);
     if (r) {
@@ -372,7 +376,8 @@ static __attribute__((noinline)) int open_set(int fd, unsigned direction, int64_
 /* With a small frame, and everything in it: what a waiting thread has on its stack is cold when it goes on. */
 int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline) {
     int r;
-    if (__builtin_expect(a32_load_acquire(&mni_poller_epoch) == 0, 0) && (r = open_set(fd, direction, deadline)) != 0)
+    if (__builtin_expect(a32_load_acquire(&mni_poller_epoch) == 0, 0) &&
+        (r = open_set(fd, direction, deadline)) != 0)
         return r < 0 ? r : 0;
     struct mni_worker *worker = mni_worker_self();
     if (__builtin_expect(!worker, 0)) {
@@ -392,13 +397,15 @@ int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generatio
     return __builtin_expect(r < 0, 0) ? leave(f, direction, r) : r;
 }
 
-int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint32_t seen[2], struct mni_waiter w[2], unsigned what) {
+int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint32_t seen[2],
+                      struct mni_waiter w[2], unsigned what) {
     int r = 0;
     mni_lock_take(&f->lock);
     if (f->generation != generation)
         r = 1;
-    else if (f->flags & MNI_FD_OURS && (a32_load(&f->word[MNI_READ]) / MNI_FD_EVENT != seen[MNI_READ] / MNI_FD_EVENT ||
-                                        a32_load(&f->word[MNI_WRITE]) / MNI_FD_EVENT != seen[MNI_WRITE] / MNI_FD_EVENT))
+    else if (f->flags & MNI_FD_OURS &&
+             (a32_load(&f->word[MNI_READ]) / MNI_FD_EVENT != seen[MNI_READ] / MNI_FD_EVENT ||
+              a32_load(&f->word[MNI_WRITE]) / MNI_FD_EVENT != seen[MNI_WRITE] / MNI_FD_EVENT))
         r = 1;
     else if (a32_load_acquire(&mni_poller_epoch) == 0)
         r = 1;

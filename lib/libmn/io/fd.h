@@ -76,7 +76,8 @@ static inline void mni_fd_drained(struct mni_fd *f, unsigned direction, uint32_t
 void mni_fd_pass_on_slow(struct mni_fd *f, unsigned direction);
 static inline void mni_fd_pass_on(struct mni_fd *f, unsigned direction) {
     /* Relaxed: one that queues now has seen READY under the lock, and does not wait. */
-    if (__builtin_expect(a32_load(&f->queued) & 1u << direction, 0) && a32_load(&f->word[direction]) & MNI_FD_READY)
+    if (__builtin_expect(a32_load(&f->queued) & 1u << direction, 0) &&
+        a32_load(&f->word[direction]) & MNI_FD_READY)
         mni_fd_pass_on_slow(f, direction);
 }
 
@@ -85,7 +86,8 @@ static inline void mni_fd_pass_on(struct mni_fd *f, unsigned direction) {
  * its mni_many.  0: the waiters are queued, for MNI_READY_* or, if that is 0, for errors; 1: it has changed
  * since its words were read; or a negative errno.  Both inside the runtime.
  */
-int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint32_t seen[2], struct mni_waiter w[2], unsigned what);
+int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint32_t seen[2],
+                      struct mni_waiter w[2], unsigned what);
 void mni_fd_end_many(struct mni_fd *f, struct mni_waiter w[2]);
 
 /* By poll(2): blocks the LWP until it is ready for one of `what` (MNI_POLL_*): 0, or a negative errno. */

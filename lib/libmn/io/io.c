@@ -86,14 +86,16 @@ static long in_turn(struct mni_io *io, long nr, const struct iovec *v, size_t n)
 static long call_vector(struct mni_io *io, uint32_t flags) {
     const struct iovec *v = io->data;
     const bool reads = io->direction == MNI_READ;
-    if (!(flags & (MNI_FD_OURS | MNI_FD_OTHER)) || (flags & (MNI_FD_OURS | MNI_FD_SOCKET)) == (MNI_FD_OURS | MNI_FD_SOCKET)) {
+    if (!(flags & (MNI_FD_OURS | MNI_FD_OTHER)) ||
+        (flags & (MNI_FD_OURS | MNI_FD_SOCKET)) == (MNI_FD_OURS | MNI_FD_SOCKET)) {
         long r;
         if (io->size == 1) {
             r = reads ? sys(SYS_recvfrom, io->fd, v->iov_base, v->iov_len, no_wait(flags))
                       : sys(SYS_sendto, io->fd, v->iov_base, v->iov_len, no_wait(flags) | MSG_NOSIGNAL);
         } else {
             struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)v, .msg_iovlen = io->size};
-            r = reads ? sys(SYS_recvmsg, io->fd, &m, no_wait(flags)) : sys(SYS_sendmsg, io->fd, &m, no_wait(flags) | MSG_NOSIGNAL);
+            r = reads ? sys(SYS_recvmsg, io->fd, &m, no_wait(flags))
+                      : sys(SYS_sendmsg, io->fd, &m, no_wait(flags) | MSG_NOSIGNAL);
         }
         if (r != -ENOTSOCK)
             return r;
@@ -116,7 +118,12 @@ static long call_vector(struct mni_io *io, uint32_t flags) {
 static ssize_t vector(int fd, unsigned direction, const struct iovec *v, int n, int64_t deadline) {
     if (n < 0 || n > IOV_MAX)
         return -EINVAL;
-    struct mni_io io = {.fd = fd, .direction = direction, .deadline = deadline, .call = call_vector, .data = v, .size = (size_t)n};
+    struct mni_io io = {.fd = fd,
+                        .direction = direction,
+                        .deadline = deadline,
+                        .call = call_vector,
+                        .data = v,
+                        .size = (size_t)n};
     for (int i = 0; i < n; i++)
         io.want += v[i].iov_len;
     if (io.want == 0)
@@ -148,7 +155,8 @@ MN_EXPORT ssize_t mn_writev(int fd, const struct iovec *v, int n) {
 
 MN_EXPORT ssize_t mn_read_until(int fd, void *buffer, size_t size, int64_t deadline) {
     if (mni_io_our_socket(fd) && size) {
-        struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .want = size, .data = buffer, .size = size};
+        struct mni_io io = {
+            .fd = fd, .direction = MNI_READ, .deadline = deadline, .want = size, .data = buffer, .size = size};
         return mni_io_inline(&io, mni_io_call_recv);
     }
     struct iovec v = {buffer, size};
@@ -161,7 +169,8 @@ MN_EXPORT ssize_t mn_read(int fd, void *buffer, size_t size) {
 
 MN_EXPORT ssize_t mn_write_until(int fd, const void *buffer, size_t size, int64_t deadline) {
     if (mni_io_our_socket(fd) && size) {
-        struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .want = size, .data = buffer, .size = size};
+        struct mni_io io = {
+            .fd = fd, .direction = MNI_WRITE, .deadline = deadline, .want = size, .data = buffer, .size = size};
         return mni_io_inline(&io, mni_io_call_send);
     }
     struct iovec v = {(void *)(uintptr_t)buffer, size};
@@ -174,7 +183,8 @@ MN_EXPORT ssize_t mn_write(int fd, const void *buffer, size_t size) {
 
 /* ---- all of it */
 
-static ssize_t all(ssize_t (*once)(int, void *, size_t, int64_t), int fd, char *buffer, size_t size, int64_t deadline) {
+static ssize_t all(ssize_t (*once)(int, void *, size_t, int64_t), int fd, char *buffer, size_t size,
+                   int64_t deadline) {
     size_t done = 0;
     do {
         ssize_t r = once(fd, buffer + done, size - done, deadline);

@@ -41,7 +41,8 @@ bool mni_is_stream(int fd);
  * errno.  Inline where that counts: a request of a server is a few system calls, and cache misses on the stacks
  * of threads that have waited.
  */
-static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *io, long (*call)(struct mni_io *io, uint32_t flags)) {
+static inline __attribute__((always_inline)) long
+mni_io_inline(struct mni_io *io, long (*call)(struct mni_io *io, uint32_t flags)) {
     int r;
     struct mni_cpu *c = mni_call_begin();
     if (__builtin_expect(mni_call_cancelled(c), 0)) {
@@ -74,7 +75,8 @@ static inline __attribute__((always_inline)) long mni_io_inline(struct mni_io *i
             if (green)
                 mni_enter();
             if (__builtin_expect(got != -EAGAIN || io->at_once, 1)) {
-                if (got > 0 && (size_t)got < io->want && flags & MNI_FD_STREAM && !(d == MNI_READ && flags & MNI_FD_MORE))
+                if (got > 0 && (size_t)got < io->want && flags & MNI_FD_STREAM &&
+                    !(d == MNI_READ && flags & MNI_FD_MORE))
                     mni_fd_drained(f, d, seen);
                 mni_fd_pass_on(f, d);
                 break;
@@ -105,16 +107,18 @@ long mni_io(struct mni_io *io);
 /* A socket of ours, for which the calls of sockets can be made without a look. */
 static inline bool mni_io_our_socket(int fd) {
     const struct mni_fd *f = mni_fd_find(fd);
-    return __builtin_expect(f && (a32_load(&f->flags) & (MNI_FD_OURS | MNI_FD_SOCKET)) == (MNI_FD_OURS | MNI_FD_SOCKET), 1);
+    return __builtin_expect(
+        f && (a32_load(&f->flags) & (MNI_FD_OURS | MNI_FD_SOCKET)) == (MNI_FD_OURS | MNI_FD_SOCKET), 1);
 }
 
 static inline long mni_io_call_recv(struct mni_io *io, uint32_t flags) {
-    return sys(SYS_recvfrom, io->fd, io->data, io->size, io->flags | (flags & MNI_FD_OURS ? 0 : MSG_DONTWAIT), io->address, io->length);
+    return sys(SYS_recvfrom, io->fd, io->data, io->size, io->flags | (flags & MNI_FD_OURS ? 0 : MSG_DONTWAIT),
+               io->address, io->length);
 }
 
 static inline long mni_io_call_send(struct mni_io *io, uint32_t flags) {
-    return sys(SYS_sendto, io->fd, io->data, io->size, io->flags | (flags & MNI_FD_OURS ? 0 : MSG_DONTWAIT) | MSG_NOSIGNAL,
-               io->address, io->size2);
+    return sys(SYS_sendto, io->fd, io->data, io->size,
+               io->flags | (flags & MNI_FD_OURS ? 0 : MSG_DONTWAIT) | MSG_NOSIGNAL, io->address, io->size2);
 }
 
 #endif

@@ -27,10 +27,18 @@ static long call_sendmsg(struct mni_io *io, uint32_t flags) {
     return sys(SYS_sendmsg, io->fd, io->data, io->flags | no_wait(flags) | MSG_NOSIGNAL);
 }
 
-MN_EXPORT ssize_t mn_recvfrom_until(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length,
-                                    int64_t deadline) {
-    struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .call = mni_io_call_recv, .data = buffer,
-                        .size = size, .flags = flags, .address = address, .length = length, .also = MNI_FD_SOCKET,
+MN_EXPORT ssize_t mn_recvfrom_until(int fd, void *buffer, size_t size, int flags, struct sockaddr *address,
+                                    socklen_t *length, int64_t deadline) {
+    struct mni_io io = {.fd = fd,
+                        .direction = MNI_READ,
+                        .deadline = deadline,
+                        .call = mni_io_call_recv,
+                        .data = buffer,
+                        .size = size,
+                        .flags = flags,
+                        .address = address,
+                        .length = length,
+                        .also = MNI_FD_SOCKET,
                         .at_once = flags & BESIDE};
     io.want = flags & ODD ? 0 : size;
     if (!(flags & MSG_WAITALL) || flags & ODD)
@@ -49,13 +57,19 @@ MN_EXPORT ssize_t mn_recvfrom_until(int fd, void *buffer, size_t size, int flags
     }
 }
 
-MN_EXPORT ssize_t mn_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length) {
+MN_EXPORT ssize_t mn_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address,
+                              socklen_t *length) {
     return mn_recvfrom_until(fd, buffer, size, flags, address, length, MN_FOREVER);
 }
 
 MN_EXPORT ssize_t mn_recv_until(int fd, void *buffer, size_t size, int flags, int64_t deadline) {
     if (!flags) {
-        struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .want = size, .data = buffer, .size = size,
+        struct mni_io io = {.fd = fd,
+                            .direction = MNI_READ,
+                            .deadline = deadline,
+                            .want = size,
+                            .data = buffer,
+                            .size = size,
                             .also = MNI_FD_SOCKET};
         return mni_io_inline(&io, mni_io_call_recv);
     }
@@ -66,20 +80,35 @@ MN_EXPORT ssize_t mn_recv(int fd, void *buffer, size_t size, int flags) {
     return mn_recv_until(fd, buffer, size, flags, MN_FOREVER);
 }
 
-MN_EXPORT ssize_t mn_sendto_until(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address,
-                                  socklen_t length, int64_t deadline) {
-    struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .call = mni_io_call_send, .data = buffer,
-                        .size = size, .flags = flags, .address = (void *)(uintptr_t)address, .size2 = length, .want = size,
+MN_EXPORT ssize_t mn_sendto_until(int fd, const void *buffer, size_t size, int flags,
+                                  const struct sockaddr *address, socklen_t length, int64_t deadline) {
+    struct mni_io io = {.fd = fd,
+                        .direction = MNI_WRITE,
+                        .deadline = deadline,
+                        .call = mni_io_call_send,
+                        .data = buffer,
+                        .size = size,
+                        .flags = flags,
+                        .address = (void *)(uintptr_t)address,
+                        .size2 = length,
+                        .want = size,
                         .also = MNI_FD_SOCKET};
     return mni_io(&io);
 }
 
-MN_EXPORT ssize_t mn_sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length) {
+MN_EXPORT ssize_t mn_sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address,
+                            socklen_t length) {
     return mn_sendto_until(fd, buffer, size, flags, address, length, MN_FOREVER);
 }
 
 MN_EXPORT ssize_t mn_send_until(int fd, const void *buffer, size_t size, int flags, int64_t deadline) {
-    struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .want = size, .data = buffer, .size = size, .flags = flags,
+    struct mni_io io = {.fd = fd,
+                        .direction = MNI_WRITE,
+                        .deadline = deadline,
+                        .want = size,
+                        .data = buffer,
+                        .size = size,
+                        .flags = flags,
                         .also = MNI_FD_SOCKET};
     return mni_io_inline(&io, mni_io_call_send);
 }
@@ -96,8 +125,14 @@ static size_t bytes(const struct msghdr *m) {
 }
 
 MN_EXPORT ssize_t mn_recvmsg_until(int fd, struct msghdr *message, int flags, int64_t deadline) {
-    struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .call = call_recvmsg, .data = message,
-                        .flags = flags & ~MSG_WAITALL, .also = MNI_FD_SOCKET, .at_once = flags & BESIDE};
+    struct mni_io io = {.fd = fd,
+                        .direction = MNI_READ,
+                        .deadline = deadline,
+                        .call = call_recvmsg,
+                        .data = message,
+                        .flags = flags & ~MSG_WAITALL,
+                        .also = MNI_FD_SOCKET,
+                        .at_once = flags & BESIDE};
     /* A message with something beside the data ends there. */
     io.want = flags & ODD || message->msg_control ? 0 : bytes(message);
     return mni_io(&io);
@@ -108,8 +143,14 @@ MN_EXPORT ssize_t mn_recvmsg(int fd, struct msghdr *message, int flags) {
 }
 
 MN_EXPORT ssize_t mn_sendmsg_until(int fd, const struct msghdr *message, int flags, int64_t deadline) {
-    struct mni_io io = {.fd = fd, .direction = MNI_WRITE, .deadline = deadline, .call = call_sendmsg, .data = message,
-                        .flags = flags, .want = bytes(message), .also = MNI_FD_SOCKET};
+    struct mni_io io = {.fd = fd,
+                        .direction = MNI_WRITE,
+                        .deadline = deadline,
+                        .call = call_sendmsg,
+                        .data = message,
+                        .flags = flags,
+                        .want = bytes(message),
+                        .also = MNI_FD_SOCKET};
     return mni_io(&io);
 }
 

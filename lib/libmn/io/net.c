@@ -29,7 +29,8 @@ static int set(int fd, int level, int name, int value) {
     return fault("setsockopt") ? -ENOBUFS : (int)sys(SYS_setsockopt, fd, level, name, &value, sizeof value);
 }
 
-static int look_up(const char *host, const char *service, int type, int flags, struct addrinfo **list, int64_t deadline) {
+static int look_up(const char *host, const char *service, int type, int flags, struct addrinfo **list,
+                   int64_t deadline) {
     struct addrinfo hints = {.ai_flags = flags, .ai_socktype = type, .ai_family = AF_UNSPEC};
     *list = NULL;
     return mn_getaddrinfo_until(host, service ? service : "0", &hints, list, deadline);

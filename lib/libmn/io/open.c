@@ -23,7 +23,8 @@
  * come with the data, TLS in the kernel at each record.
  */
 static unsigned socket_kind(int domain, int type, int protocol) {
-    bool tcp = (domain == AF_INET || domain == AF_INET6) && (type & 0xf) == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP);
+    bool tcp = (domain == AF_INET || domain == AF_INET6) && (type & 0xf) == SOCK_STREAM &&
+               (protocol == 0 || protocol == IPPROTO_TCP);
     return MNI_FD_SOCKET | (tcp ? MNI_FD_STREAM : 0);
 }
 
@@ -46,7 +47,8 @@ static int kind_of_socket(int fd) {
     char layer[16] = "";
     uint32_t size = sizeof layer;
     unsigned kind = socket_kind(domain, option(fd, SOL_SOCKET, SO_TYPE), option(fd, SOL_SOCKET, SO_PROTOCOL));
-    if (kind & MNI_FD_STREAM && sys(SYS_getsockopt, fd, IPPROTO_TCP, TCP_ULP, layer, &size) == 0 && size > 0 && layer[0])
+    if (kind & MNI_FD_STREAM && sys(SYS_getsockopt, fd, IPPROTO_TCP, TCP_ULP, layer, &size) == 0 && size > 0 &&
+        layer[0])
         kind &= ~(unsigned)MNI_FD_STREAM;
     return (int)kind;
 }
@@ -71,13 +73,16 @@ static int both(int fds[2], unsigned flags) {
 }
 
 MN_EXPORT int mn_socket(int domain, int type, int protocol) {
-    int fd = fault("socket") ? -EMFILE : (int)sys(SYS_socket, domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    int fd =
+        fault("socket") ? -EMFILE : (int)sys(SYS_socket, domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
     return fd < 0 ? fd : ours(fd, socket_kind(domain, type, protocol));
 }
 
 MN_EXPORT int mn_socketpair(int domain, int type, int protocol, int fds[2]) {
     int made[2];
-    int r = fault("socket") ? -EMFILE : (int)sys(SYS_socketpair, domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, made);
+    int r = fault("socket")
+                ? -EMFILE
+                : (int)sys(SYS_socketpair, domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, made);
     if (r < 0 || (r = both(made, MNI_FD_SOCKET)) < 0)
         return r;
     fds[0] = made[0];
@@ -109,7 +114,9 @@ MN_EXPORT int mn_adopt(int fd) {
             return -EPERM;
         kind = S_ISFIFO(st.st_mode) && !(flags & O_DIRECT) ? MNI_FD_STREAM : 0;
     }
-    int r = flags & O_NONBLOCK ? 0 : fault("fcntl") ? -ENOMEM : (int)sys(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK);
+    int r = flags & O_NONBLOCK ? 0
+            : fault("fcntl")   ? -ENOMEM
+                               : (int)sys(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK);
     if (r < 0)
         return r;
     struct mni_cpu *c = mni_call_begin();
@@ -179,7 +186,12 @@ static unsigned kind_of(int fd) {
 }
 
 MN_EXPORT int mn_accept_until(int fd, struct sockaddr *address, socklen_t *length, int64_t deadline) {
-    struct mni_io io = {.fd = fd, .direction = MNI_READ, .deadline = deadline, .call = call_accept, .address = address, .length = length,
+    struct mni_io io = {.fd = fd,
+                        .direction = MNI_READ,
+                        .deadline = deadline,
+                        .call = call_accept,
+                        .address = address,
+                        .length = length,
                         .also = MNI_FD_SOCKET};
     long r = mni_io(&io);
     return r < 0 ? (int)r : ours((int)r, kind_of(fd));

@@ -32,7 +32,11 @@
 #include "sched.h"
 #include "sys.h"
 
-enum { FEW = 4, WANTS_READ = POLLIN | POLLRDNORM | POLLRDBAND, WANTS_WRITE = POLLOUT | POLLWRNORM | POLLWRBAND };
+enum {
+    FEW = 4,
+    WANTS_READ = POLLIN | POLLRDNORM | POLLRDBAND,
+    WANTS_WRITE = POLLOUT | POLLWRNORM | POLLWRBAND
+};
 
 /* poll(2), until the deadline; the number of those ready, 0: none. */
 static int poll_lwp(struct pollfd *p, nfds_t n, int64_t deadline) {
@@ -46,7 +50,9 @@ static int poll_lwp(struct pollfd *p, nfds_t n, int64_t deadline) {
 }
 
 int mni_fd_plain_wait(int fd, unsigned what, int64_t deadline) {
-    struct pollfd p = {.fd = fd, .events = (short)((what & MNI_POLL_READ ? POLLIN : 0) | (what & MNI_POLL_WRITE ? POLLOUT : 0))};
+    struct pollfd p = {
+        .fd = fd,
+        .events = (short)((what & MNI_POLL_READ ? POLLIN : 0) | (what & MNI_POLL_WRITE ? POLLOUT : 0))};
     int r = poll_lwp(&p, 1, deadline);
     return r < 0 ? r : r == 0 ? -ETIMEDOUT : p.revents & POLLNVAL ? -EBADF : 0;
 }
@@ -97,7 +103,8 @@ int mni_polled_queue(const struct pollfd *p, nfds_t n, struct mni_polled *ones, 
             ones[i].waiter[d].data = m;
         }
         if (r == 0 && ones[i].fd)
-            r = mni_fd_begin_many(ones[i].fd, p[i].fd, ones[i].generation, ones[i].seen, ones[i].waiter, ready_bits(p[i].events));
+            r = mni_fd_begin_many(ones[i].fd, p[i].fd, ones[i].generation, ones[i].seen, ones[i].waiter,
+                                  ready_bits(p[i].events));
     }
     return r;
 }
@@ -150,7 +157,9 @@ static int poll_inside(struct pollfd *p, nfds_t n, int64_t deadline) {
 }
 
 int mni_poll_wait(int fd, unsigned what, int64_t deadline) {
-    struct pollfd p = {.fd = fd, .events = (short)((what & MNI_POLL_READ ? POLLIN : 0) | (what & MNI_POLL_WRITE ? POLLOUT : 0))};
+    struct pollfd p = {
+        .fd = fd,
+        .events = (short)((what & MNI_POLL_READ ? POLLIN : 0) | (what & MNI_POLL_WRITE ? POLLOUT : 0))};
     if (fd < 0)
         return -EBADF;
     int r = poll_inside(&p, 1, deadline);

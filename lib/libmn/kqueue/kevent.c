@@ -368,8 +368,8 @@ static int wait_events(struct mni_kq *kq, struct kevent *events, int most, int64
 }
 
 /* Of a change: whether it becomes an event; the rest of the changes is not made if *stop. */
-static int changes_made(struct mni_kq *kq, const struct kevent *changes, int nchanges, struct kevent *events, int nevents,
-                        bool *stop) {
+static int changes_made(struct mni_kq *kq, const struct kevent *changes, int nchanges, struct kevent *events,
+                        int nevents, bool *stop) {
     int errors = 0;
     for (int i = 0; i < nchanges; i++) {
         struct kevent c = changes[i]; /* events may be the same array */
@@ -414,8 +414,8 @@ static int kevent_inside(struct mni_cpu *cpu, int fd, const struct kevent *chang
     return wait_events(kq, events, nevents, deadline, !cpu && !mni_bound_self());
 }
 
-MN_EXPORT int mn_kevent_until(int kq, const struct kevent *changes, int nchanges, struct kevent *events, int nevents,
-                              int64_t deadline) {
+MN_EXPORT int mn_kevent_until(int kq, const struct kevent *changes, int nchanges, struct kevent *events,
+                              int nevents, int64_t deadline) {
     struct mni_cpu *cpu = mni_call_begin();
     int r = kevent_inside(cpu, kq, changes, nchanges, events, nevents, deadline);
     mni_call_end_moved(cpu);

@@ -14,7 +14,8 @@
 
 #include "kq.h"
 
-extern const struct mni_filter mni_filter_read, mni_filter_write, mni_filter_proc, mni_filter_vnode, mni_filter_signal;
+extern const struct mni_filter mni_filter_read, mni_filter_write, mni_filter_proc, mni_filter_vnode,
+    mni_filter_signal;
 
 /* A new descriptor of a kqueue, which nothing is in.  Without a lock. */
 int mni_kq_os_open(void);

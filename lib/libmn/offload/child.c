@@ -95,7 +95,9 @@ static bool look_id(struct wait *w) {
 }
 
 MN_EXPORT int mn_waitid_until(idtype_t type, id_t id, siginfo_t *info, int options, int64_t deadline) {
-    struct wait w = {look_id, 0, type == P_PIDFD ? (int)id : -1, type == P_PID ? (pid_t)id : 0, options, NULL, type, id, info};
+    struct wait w = {
+        look_id, 0,   type == P_PIDFD ? (int)id : -1, type == P_PID ? (pid_t)id : 0, options, NULL, type,
+        id,      info};
     return (int)run(&w, deadline);
 }
 MN_EXPORT int mn_waitid(idtype_t type, id_t id, siginfo_t *info, int options) {

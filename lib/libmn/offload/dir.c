@@ -14,7 +14,8 @@
 #include "fault.h"
 #include "file.h"
 
-_Static_assert(offsetof(struct dirent, d_reclen) == 16 && offsetof(struct dirent, d_name) == 19 && sizeof(ino_t) == 8,
+_Static_assert(offsetof(struct dirent, d_reclen) == 16 && offsetof(struct dirent, d_name) == 19 &&
+                   sizeof(ino_t) == 8,
                "the kernel's record of a directory is the libc's");
 
 struct mn_dir {

@@ -91,7 +91,8 @@ struct addresses {
     char text[];
 };
 
-static int look_up(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list) {
+static int look_up(const char *host, const char *service, const struct addrinfo *hints,
+                   struct addrinfo **list) {
     int saved = errno;
     *list = NULL;
     int r = from_resolver(getaddrinfo(host, service, hints, list), errno);
@@ -171,8 +172,8 @@ struct name {
     char text[];
 };
 
-static int name_of(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size, char *service,
-                   socklen_t service_size, int flags) {
+static int name_of(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size,
+                   char *service, socklen_t service_size, int flags) {
     int saved = errno;
     int r = from_resolver(getnameinfo(address, length, host, host_size, service, service_size, flags), errno);
     errno = saved;
@@ -189,8 +190,9 @@ static void drop_name(struct mni_job *job) {
     free(job);
 }
 
-MN_EXPORT int mn_getnameinfo_until(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size,
-                                   char *service, socklen_t service_size, int flags, int64_t deadline) {
+MN_EXPORT int mn_getnameinfo_until(const struct sockaddr *address, socklen_t length, char *host,
+                                   socklen_t host_size, char *service, socklen_t service_size, int flags,
+                                   int64_t deadline) {
     const int numbers = NI_NUMERICHOST | NI_NUMERICSERV;
     int r;
     if (!host)
@@ -198,7 +200,8 @@ MN_EXPORT int mn_getnameinfo_until(const struct sockaddr *address, socklen_t len
     if (!service)
         service_size = 0;
     if ((flags & numbers) == numbers || !address || length > sizeof(struct sockaddr_storage))
-        return (r = at_once()) < 0 ? r : name_of(address, length, host, host_size, service, service_size, flags);
+        return (r = at_once()) < 0 ? r
+                                   : name_of(address, length, host, host_size, service, service_size, flags);
     struct name *n = fault("malloc") ? NULL : calloc(1, sizeof *n + host_size + service_size);
     if (!n)
         return -ENOMEM;

@@ -176,7 +176,8 @@ MN_EXPORT ssize_t mn_sendfile_until(int out, int in, off_t *offset, size_t size,
     off_t at = offset ? *offset : (off_t)sys(SYS_lseek, in, 0, SEEK_CUR);
     if (at < 0)
         return offset ? -EINVAL : at;
-    struct move m = {.splice = to == END_PIPE, .in = in, .out = out, .in_offset = &at, .flags = SPLICE_F_NONBLOCK};
+    struct move m = {
+        .splice = to == END_PIPE, .in = in, .out = out, .in_offset = &at, .flags = SPLICE_F_NONBLOCK};
     char *buffer = NULL;
     if (to == END_SOCKET && blocks(out) && !(buffer = fault("malloc") ? NULL : malloc(COPY)))
         return -ENOMEM;
@@ -220,7 +221,8 @@ static ssize_t splice_some(struct move *m, size_t size, bool waits, int64_t dead
             r = wait_for(m->out, MNI_POLL_WRITE, waits ? deadline : 0);
         if (r < 0 && r != -EPERM)
             return r == -ETIMEDOUT && !waits ? -EAGAIN : r;
-        r = by == BY_CALLER ? direct(m) : offloaded(by == BY_FILES ? MNI_POOL_FILE : MNI_POOL_USER, m, deadline);
+        r = by == BY_CALLER ? direct(m)
+                            : offloaded(by == BY_FILES ? MNI_POOL_FILE : MNI_POOL_USER, m, deadline);
         if (r != -EAGAIN || !waits)
             return r;
         if ((from != END_FILE && (r = wait_for(m->in, MNI_POLL_READ, deadline)) < 0) ||
@@ -229,8 +231,8 @@ static ssize_t splice_some(struct move *m, size_t size, bool waits, int64_t dead
     }
 }
 
-MN_EXPORT ssize_t mn_splice_until(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned flags,
-                                  int64_t deadline) {
+MN_EXPORT ssize_t mn_splice_until(int in, off_t *in_offset, int out, off_t *out_offset, size_t size,
+                                  unsigned flags, int64_t deadline) {
     struct move m = {.splice = true,
                      .in = in,
                      .out = out,
@@ -256,7 +258,8 @@ struct copy {
 
 static void copy_piece(void *arg) {
     struct copy *c = arg;
-    mni_sys_whole(c->result, SYS_copy_file_range, c->in, c->in_offset, c->out, c->out_offset, c->size, c->flags);
+    mni_sys_whole(c->result, SYS_copy_file_range, c->in, c->in_offset, c->out, c->out_offset, c->size,
+                  c->flags);
 }
 
 MN_EXPORT ssize_t mn_copy_file_range_until(int in, off_t *in_offset, int out, off_t *out_offset, size_t size,

@@ -50,8 +50,8 @@ static bool push_call(struct mni_cpu *c, mn_pid to, struct mni_msg *monitor, str
     return true;
 }
 
-static struct mni_msg *make(struct mni_cpu *c, struct mni_proc *p, enum mni_kind kind, mn_ref ref, uint64_t tag, const void *data,
-                            size_t size, struct mni_msg **monitor) {
+static struct mni_msg *make(struct mni_cpu *c, struct mni_proc *p, enum mni_kind kind, mn_ref ref, uint64_t tag,
+                            const void *data, size_t size, struct mni_msg **monitor) {
     *monitor = mni_signal_make(c->proc, MNI_K_MONITOR, mni_pid(p), ref);
     if (!*monitor)
         return NULL;
@@ -65,8 +65,8 @@ static struct mni_msg *make(struct mni_cpu *c, struct mni_proc *p, enum mni_kind
 }
 
 /* The call of a process that is a thread; *reply: out of the mailbox. */
-static int call(struct mni_cpu **cpu, struct mni_proc *p, enum mni_kind kind, mn_pid pid, uint64_t tag, const void *data, size_t size,
-                struct mni_msg **reply, int64_t deadline) {
+static int call(struct mni_cpu **cpu, struct mni_proc *p, enum mni_kind kind, mn_pid pid, uint64_t tag,
+                const void *data, size_t size, struct mni_msg **reply, int64_t deadline) {
     struct mni_cpu *c = *cpu;
     struct mni_more *more = p->more;
     mn_ref ref = mni_ref_make(c);
@@ -129,8 +129,9 @@ static int call_foreign(mn_pid pid, uint64_t tag, const void *data, size_t size,
     return e.result;
 }
 
-static inline __attribute__((always_inline)) int call_until(struct mni_cpu *c, enum mni_kind kind, mn_pid pid, uint64_t tag,
-                                                            const void *data, size_t size, struct mn_msg **reply, int64_t deadline) {
+static inline __attribute__((always_inline)) int call_until(struct mni_cpu *c, enum mni_kind kind, mn_pid pid,
+                                                            uint64_t tag, const void *data, size_t size,
+                                                            struct mn_msg **reply, int64_t deadline) {
     struct mni_thread *t = c->current;
     struct mni_proc *own = mni_proc_self(c), *p = own;
     if (p && (a32_load(&t->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL)
@@ -204,7 +205,8 @@ MN_EXPORT int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size
             mni_rel_remove(p, half);
             own->kind = MNI_K_MSG;
             own->bits = 0;
-            own->pub = (struct mn_msg){.from = pid, .tag = MN_REASON_NOPROC, .ref = number, .type = MN_MSG_DOWN};
+            own->pub =
+                (struct mn_msg){.from = pid, .tag = MN_REASON_NOPROC, .ref = number, .type = MN_MSG_DOWN};
             mni_mailbox_append(p, own);
         }
     } else {

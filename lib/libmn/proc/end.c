@@ -125,7 +125,8 @@ MNI_BOUNDARY void mni_proc_thread_ends(struct mni_thread *t, void *result) {
     struct mni_cpu *c = mni_enter();
     if (!c)
         return; /* in a fork's child */
-    if (p->flags & MNI_PROC_HANDLER && p->handler->terminate && !(p->flags & (MNI_PROC_KILLED | MNI_PROC_INIT))) {
+    if (p->flags & MNI_PROC_HANDLER && p->handler->terminate &&
+        !(p->flags & (MNI_PROC_KILLED | MNI_PROC_INIT))) {
         /* Once: terminate may come here again by mn_proc_exit. */
         mni_proc_flag(p, MNI_PROC_ENDING | MNI_PROC_KILLED, 0);
         struct mn_bin *detail;

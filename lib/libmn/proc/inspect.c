@@ -48,7 +48,8 @@ static void describe(const struct mni_cpu *c, const struct mni_proc *p, struct m
     add_messages(report, p->head);
     report->memory = sizeof *p + (uint64_t)p->nrels * sizeof(struct mni_rel);
     if (p->state)
-        report->memory += p->state_class < MNI_MSG_CLASSES ? (uint64_t)64 << p->state_class : p->handler->state_size;
+        report->memory +=
+            p->state_class < MNI_MSG_CLASSES ? (uint64_t)64 << p->state_class : p->handler->state_size;
     if (more) {
         add_messages(report, more->held);
         report->fn = more->fn;
@@ -186,7 +187,8 @@ MN_EXPORT int mn_proc_inspect(mn_pid pid, struct mn_proc_report *report, size_t 
     return mn_proc_inspect_until(pid, report, size, MN_FOREVER);
 }
 
-MN_EXPORT int64_t mn_proc_related_until(mn_pid pid, enum mn_relation which, mn_pid *pids, size_t room, int64_t deadline) {
+MN_EXPORT int64_t mn_proc_related_until(mn_pid pid, enum mn_relation which, mn_pid *pids, size_t room,
+                                        int64_t deadline) {
     if ((unsigned)which > MN_WATCHING_IT)
         return -EINVAL;
     int64_t r = ask(pid, RELATED + (uint64_t)which, pids, room * sizeof *pids, deadline);

@@ -50,7 +50,8 @@ static void wake(struct mni_proc *p, bool all) {
     struct mni_queue claimed = {NULL, NULL};
     mni_lock_take(&bed->lock);
     for (struct mni_waiter *w = bed->queue.head, *next; w; w = next) {
-        next = w->link.next == mni_queue_end(&bed->queue) ? NULL : list_entry(w->link.next, struct mni_waiter, link);
+        next = w->link.next == mni_queue_end(&bed->queue) ? NULL
+                                                          : list_entry(w->link.next, struct mni_waiter, link);
         if (w->data != p)
             continue;
         mni_queue_remove(&bed->queue, w);

@@ -29,7 +29,8 @@ static struct {
 /* A chunk more; the lock is held. */
 static bool grow(void) {
     void *p = fault("mmap") ? MAP_FAILED
-                            : mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                            : mmap(NULL, CHUNK, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return false;
     struct chunk *chunk = p;

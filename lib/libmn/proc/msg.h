@@ -186,7 +186,8 @@ void mni_memory_give(struct mni_proc_cpu *pc, unsigned class, void *memory);
 /* ---- messages */
 
 /* A signal without bytes; what it says is the caller's to fill in. */
-static inline struct mni_msg *mni_signal_make(struct mni_proc_cpu *pc, enum mni_kind kind, mn_pid from, mn_ref ref) {
+static inline struct mni_msg *mni_signal_make(struct mni_proc_cpu *pc, enum mni_kind kind, mn_pid from,
+                                              mn_ref ref) {
     struct mni_msg *m = mni_block_take(pc, 0);
     if (__builtin_expect(!m, 0))
         return NULL;
@@ -200,8 +201,8 @@ static inline struct mni_msg *mni_signal_make(struct mni_proc_cpu *pc, enum mni_
 struct mni_msg *mni_msg_make_big(struct mni_proc_cpu *pc, size_t size);
 
 /* A message with room for size bytes. */
-static inline struct mni_msg *mni_msg_make(struct mni_proc_cpu *pc, enum mni_kind kind, mn_pid from, uint64_t tag, mn_ref ref,
-                                           const void *data, size_t size) {
+static inline struct mni_msg *mni_msg_make(struct mni_proc_cpu *pc, enum mni_kind kind, mn_pid from,
+                                           uint64_t tag, mn_ref ref, const void *data, size_t size) {
     struct mni_msg *m;
     if (__builtin_expect(size <= 8, 1)) {
         m = mni_block_take(pc, 0);
@@ -229,7 +230,8 @@ static inline struct mni_msg *mni_msg_make(struct mni_proc_cpu *pc, enum mni_kin
 void mni_msg_free_slow(struct mni_proc_cpu *pc, struct mni_msg *m);
 
 static inline void mni_msg_free(struct mni_proc_cpu *pc, struct mni_msg *m) {
-    if (__builtin_expect((m->bits & (MNI_MSG_REF | MNI_MSG_BIN | MNI_MSG_NAMED)) != 0 || m->class >= MNI_MSG_CLASSES, 0))
+    if (__builtin_expect(
+            (m->bits & (MNI_MSG_REF | MNI_MSG_BIN | MNI_MSG_NAMED)) != 0 || m->class >= MNI_MSG_CLASSES, 0))
         mni_msg_free_slow(pc, m);
     else
         mni_block_give(pc, m->class, m);

@@ -164,7 +164,8 @@ static void forget(struct mni_cpu *c, struct mni_proc *p, mn_ref ref) {
 /* ---- the calls */
 
 /* Inside the runtime; the caller's process may be NULL. */
-static int start(struct mni_cpu *c, struct mni_proc *p, mn_pid to, int64_t deadline, struct mni_msg *m, mn_ref ref) {
+static int start(struct mni_cpu *c, struct mni_proc *p, mn_pid to, int64_t deadline, struct mni_msg *m,
+                 mn_ref ref) {
     struct mni_proc_cpu *pc = mni_part(c);
     struct ptimer *t = m ? mni_block_take(pc, CLASS) : NULL;
     if (!t || (p && mni_pid(p) == to && !note(c, p, ref))) {
@@ -203,7 +204,8 @@ static int start_call(mn_pid to, int64_t deadline, enum mn_msg_type type, uint64
     return r;
 }
 
-MN_EXPORT int mn_post_at(mn_pid to, int64_t deadline, uint64_t tag, const void *data, size_t size, mn_ref *timer) {
+MN_EXPORT int mn_post_at(mn_pid to, int64_t deadline, uint64_t tag, const void *data, size_t size,
+                         mn_ref *timer) {
     return start_call(to, deadline, MN_MSG, tag, data, size, timer);
 }
 

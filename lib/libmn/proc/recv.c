@@ -17,7 +17,8 @@
 static void after_recv(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_proc *p = t->own->proc;
     uint32_t seq = a32_load(&t->park.claim) / MNI_CLAIM_SEQ;
-    uint64_t idle = MNI_OUTER_IDLE | (uint64_t)(t->index + 1) << MNI_IDLE_THREAD | (uint64_t)seq << MNI_IDLE_SEQ;
+    uint64_t idle =
+        MNI_OUTER_IDLE | (uint64_t)(t->index + 1) << MNI_IDLE_THREAD | (uint64_t)seq << MNI_IDLE_SEQ;
     if (!mni_begin_wait(c, t))
         return;
     /* Full: pairs with the push; a signal that came before is found here, one that comes later finds IDLE.  If it
@@ -39,8 +40,10 @@ int mni_recv_wait(struct mni_cpu **cpu, struct mni_proc *p, int64_t deadline) {
 
 static inline bool matches(const struct mni_msg *m, const struct mn_match *match) {
     unsigned f = match->fields;
-    return (!(f & MN_MATCH_TAG) || m->pub.tag == match->tag) && (!(f & MN_MATCH_FROM) || m->pub.from == match->from) &&
-           (!(f & MN_MATCH_REF) || m->pub.ref == match->ref) && (!(f & MN_MATCH_TYPE) || m->pub.type == match->type) &&
+    return (!(f & MN_MATCH_TAG) || m->pub.tag == match->tag) &&
+           (!(f & MN_MATCH_FROM) || m->pub.from == match->from) &&
+           (!(f & MN_MATCH_REF) || m->pub.ref == match->ref) &&
+           (!(f & MN_MATCH_TYPE) || m->pub.type == match->type) &&
            (!(f & MN_MATCH_TEST) || match->test(&m->pub, match->arg));
 }
 
@@ -48,7 +51,8 @@ int mni_recv(struct mni_cpu **cpu, struct mni_proc *p, struct mni_msg **out, con
              int64_t deadline) {
     struct mni_cpu *c = *cpu;
     struct mni_more *more = p->more;
-    struct mni_msg **at = match && match->fields & MN_MATCH_REF && match->ref == more->mark_ref ? more->mark : &p->head;
+    struct mni_msg **at =
+        match && match->fields & MN_MATCH_REF && match->ref == more->mark_ref ? more->mark : &p->head;
     int r = 0;
     for (;;) {
         struct mni_msg *m = *at;
@@ -87,7 +91,8 @@ static inline int receive(struct mn_msg **msg, const struct mn_match *match, int
         return -EPERM;
     struct mni_msg *m;
     int r = -EPERM;
-    if (__builtin_expect(!(p->flags & MNI_PROC_HANDLER), 1) && (r = mni_recv(&c, p, &m, match, deadline)) == 0) {
+    if (__builtin_expect(!(p->flags & MNI_PROC_HANDLER), 1) &&
+        (r = mni_recv(&c, p, &m, match, deadline)) == 0) {
         m->next = p->more->held;
         p->more->held = m;
         *msg = &m->pub;

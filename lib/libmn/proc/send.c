@@ -31,13 +31,15 @@ static inline void push(struct mni_cpu *c, struct mni_proc *p, mn_pid to, struct
 }
 
 /* A mailbox with a bound: as mni_limit_enter.  The message is not made yet, since the call may block. */
-static __attribute__((noinline)) int room(struct mni_cpu **cpu, struct mni_proc *p, mn_pid to, int64_t deadline) {
+static __attribute__((noinline)) int room(struct mni_cpu **cpu, struct mni_proc *p, mn_pid to,
+                                          int64_t deadline) {
     return mni_limit_enter(cpu, p, to, deadline);
 }
 
 /* Before a message is made: 1 go on, *out says to which record; *bits: what it is marked with.  0, or an
  * error: it is over. */
-static inline int post_begin(struct mni_cpu **cpu, mn_pid to, struct mni_proc **out, uint16_t *bits, int64_t deadline) {
+static inline int post_begin(struct mni_cpu **cpu, mn_pid to, struct mni_proc **out, uint16_t *bits,
+                             int64_t deadline) {
     struct mni_cpu *c = mni_enter();
     *cpu = c;
     *bits = 0;
@@ -74,8 +76,8 @@ static inline int finish(struct mni_cpu *c, struct mni_proc *p, mn_pid to, struc
     return r;
 }
 
-static inline __attribute__((always_inline)) int post(mn_pid to, enum mni_kind kind, mn_ref ref, uint64_t tag, const void *data,
-                                                      size_t size, int64_t deadline) {
+static inline __attribute__((always_inline)) int post(mn_pid to, enum mni_kind kind, mn_ref ref, uint64_t tag,
+                                                      const void *data, size_t size, int64_t deadline) {
     if (__builtin_expect(size > UINT32_MAX, 0))
         return -EMSGSIZE;
     MNI_KEEP_OR(-EPERM);
@@ -102,7 +104,8 @@ MN_EXPORT int mn_post_alias(mn_pid to, mn_ref alias, uint64_t tag, const void *d
     return post(to, MNI_K_ALIASED, alias, tag, data, size, MN_FOREVER);
 }
 
-MN_EXPORT int mn_post_alias_until(mn_pid to, mn_ref alias, uint64_t tag, const void *data, size_t size, int64_t deadline) {
+MN_EXPORT int mn_post_alias_until(mn_pid to, mn_ref alias, uint64_t tag, const void *data, size_t size,
+                                  int64_t deadline) {
     return post(to, MNI_K_ALIASED, alias, tag, data, size, deadline);
 }
 

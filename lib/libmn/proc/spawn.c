@@ -31,7 +31,8 @@ struct mni_more *mni_more(struct mni_cpu *c, struct mni_proc *p) {
 }
 
 /* The child's half and the caller's; neither is lost halfway. */
-static int relate(struct mni_cpu *c, struct mni_proc *self, struct mni_proc *child, const struct mn_spawn_attr *opt) {
+static int relate(struct mni_cpu *c, struct mni_proc *self, struct mni_proc *child,
+                  const struct mn_spawn_attr *opt) {
     struct mni_proc_cpu *pc = c->proc;
     mn_pid parent = mni_pid(self), pid = mni_pid(child);
     struct mni_msg *half[4] = {NULL, NULL, NULL, NULL};
@@ -217,7 +218,9 @@ MN_EXPORT int mn_spawn_handler(mn_pid *pid, const struct mn_handler *handler, co
                                const struct mn_spawn_attr *opt) {
     if (!opt)
         opt = &plain;
-    int r = handler && (handler->handle_message || handler->handle_call) && size <= handler->state_size ? check(opt) : -EINVAL;
+    int r = handler && (handler->handle_message || handler->handle_call) && size <= handler->state_size
+                ? check(opt)
+                : -EINVAL;
     if (r < 0)
         return r;
     MNI_KEEP_OR(-EPERM);

@@ -125,7 +125,8 @@ static bool quiet(const struct mni_runtime *rt) {
     uint32_t looks = 0;
     for (unsigned i = 0; i < rt->ncpus; i++) {
         const struct mni_cpu *c = rt->cpus[i];
-        if (!a32_load(&c->remote.idle) || aptr_load(&c->current) || !mni_runq_empty(c) || aptr_load(&c->remote.inbox))
+        if (!a32_load(&c->remote.idle) || aptr_load(&c->current) || !mni_runq_empty(c) ||
+            aptr_load(&c->remote.inbox))
             return false;
         timers += mni_timers_pending(c->timers);
         looks += a32_load(&c->looks);
@@ -139,7 +140,8 @@ static bool quiet(const struct mni_runtime *rt) {
 }
 
 bool mni_deadlock_seems(const struct mni_runtime *rt) {
-    return a32_load(&wanted) && !rt->embedded && quiet(rt) && mni_alive() != 0 && a64_load(&reported) != progress(rt);
+    return a32_load(&wanted) && !rt->embedded && quiet(rt) && mni_alive() != 0 &&
+           a64_load(&reported) != progress(rt);
 }
 
 /* A handler of the program's for a signal that is sent, rather than caused by an instruction. */
@@ -151,7 +153,8 @@ static bool handlers(void) {
         for (unsigned i = 0; i < sizeof caused / sizeof *caused; i++)
             skip |= n == caused[i];
         if (!skip && sigaction(n, NULL, &a) == 0 &&
-            (a.sa_flags & SA_SIGINFO || (a.sa_handler != SIG_DFL && a.sa_handler != SIG_IGN)) && !mni_stall_handler(&a))
+            (a.sa_flags & SA_SIGINFO || (a.sa_handler != SIG_DFL && a.sa_handler != SIG_IGN)) &&
+            !mni_stall_handler(&a))
             return true;
     }
     return false;
@@ -171,8 +174,9 @@ struct search {
 };
 
 static bool known(const char *what) {
-    static const char *const names[] = {"mutex", "condition", "join", "channel send", "channel receive", "select", "read lock", "write lock",
-                                        "semaphore", "barrier", "event", "future", "once", "wait group", "scope"};
+    static const char *const names[] = {"mutex",  "condition", "join",       "channel send", "channel receive",
+                                        "select", "read lock", "write lock", "semaphore",    "barrier",
+                                        "event",  "future",    "once",       "wait group",   "scope"};
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(what, names[i]))
             return true;

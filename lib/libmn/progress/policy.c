@@ -102,7 +102,8 @@ static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_se
     uint64_t switches = a64_load(&c->count.switches), spawns = a64_load(&c->count.spawns);
     if (!w || s->worker != w || s->switches != switches || !aptr_load(&c->current)) {
         /* It has come round since; that was hardly before the thread that is there began.  Relaxed: a hint. */
-        int64_t came = (int64_t)a64_load((const uint64_t *)&c->now), since = came > s->at && came < now ? came : now;
+        int64_t came = (int64_t)a64_load((const uint64_t *)&c->now),
+                since = came > s->at && came < now ? came : now;
         *s = (struct mni_seen){w, switches, spawns, since, now, w ? used(w) : -1, 0, false};
         return MNI_LOOK_BUSY;
     }

@@ -27,7 +27,9 @@ void mni_quota_watch(void) {
         return; /* nothing would change */
     uint64_t quota = mni_quota(mni_quota_root()), cpus = (quota + 999) / 1000;
     unsigned active = rt->fixed || quota == 0 || cpus >= rt->ncpus ? rt->ncpus : (unsigned)cpus;
-    int64_t spin = rt->config.spin_us > 0 && (quota == 0 || quota >= (uint64_t)rt->topo.cpus * 1000) ? rt->config.spin_us * 1000ll : 0;
+    int64_t spin = rt->config.spin_us > 0 && (quota == 0 || quota >= (uint64_t)rt->topo.cpus * 1000)
+                       ? rt->config.spin_us * 1000ll
+                       : 0;
     a64_store(&rt->spin_ns, (uint64_t)spin); /* relaxed, both: seen soon */
     if (a32_load(&rt->active) == active)
         return;

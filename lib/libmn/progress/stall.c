@@ -179,7 +179,8 @@ static bool install(void) {
         return false;
     if (mni_stall_handler(&now))
         return true;
-    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL && sigaction(MNI_STALL_SIGNAL, &new, NULL) == 0;
+    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL &&
+           sigaction(MNI_STALL_SIGNAL, &new, NULL) == 0;
 }
 
 /* The stack from where the registers say, if it is this thread's. */
@@ -187,10 +188,12 @@ static bool copy(struct mni_copy *c, const struct mni_thread *t, const ucontext_
     char *slot;
     unsigned class;
     uintptr_t sp = mni_ctx_sp(uc);
-    return mni_stack_owner((void *)sp, &slot, &class) == t && mni_copy_take(c, sp, (uintptr_t)mni_stack_top(slot, class));
+    return mni_stack_owner((void *)sp, &slot, &class) == t &&
+           mni_copy_take(c, sp, (uintptr_t)mni_stack_top(slot, class));
 }
 
-static bool of_running(struct mni_copy *c, const struct mni_worker *w, const struct mni_thread *t, ucontext_t *uc) {
+static bool of_running(struct mni_copy *c, const struct mni_worker *w, const struct mni_thread *t,
+                       ucontext_t *uc) {
     if (!install())
         return false;
     a32_store((uint32_t *)&show.tid, (uint32_t)tid_of(w));
@@ -258,11 +261,13 @@ static bool still(const struct mni_worker *w, const struct mni_thread *t) {
     const struct mni_cpu *c = aptr_load_acquire(&w->cpu);
     if (a32_load(&t->generation) != request.generation)
         return false;
-    return a32_load_acquire(&w->taken) & MNI_TAKEN_AWAY ? aptr_load(&w->detached) == t : c && aptr_load(&c->current) == t;
+    return a32_load_acquire(&w->taken) & MNI_TAKEN_AWAY ? aptr_load(&w->detached) == t
+                                                        : c && aptr_load(&c->current) == t;
 }
 
 /* Of a thread that runs, or has just ended: in passing, too. */
-__attribute__((no_sanitize("thread"), noinline)) static const char *read_fields(const struct mni_thread *t, struct mn_stall *s) {
+__attribute__((no_sanitize("thread"), noinline)) static const char *read_fields(const struct mni_thread *t,
+                                                                                struct mn_stall *s) {
     s->thread = (uint64_t)request.generation << 32 | (*(const volatile uint32_t *)&t->index + 1);
     s->fn = *(void *(*const volatile *)(void *))&t->fn;
     return *(const char *const volatile *)&t->name;
@@ -299,9 +304,10 @@ void mni_stall_report(void) {
     char head[256], more[64] = "";
     if (s.left_out)
         snprintf(more, sizeof more, " (%llu others were not reported)", (unsigned long long)s.left_out);
-    snprintf(head, sizeof head, "odonata: libmn: thread %u%s%s%s has made no call for %.3f s: it %s, on LWP %d%s\n", (unsigned)s.thread,
-             *name ? " \"" : "", name, *name ? "\"" : "", (double)s.span / 1e9, s.blocked ? "sleeps in the kernel" : "computes",
-             s.lwp, more);
+    snprintf(head, sizeof head,
+             "odonata: libmn: thread %u%s%s%s has made no call for %.3f s: it %s, on LWP %d%s\n",
+             (unsigned)s.thread, *name ? " \"" : "", name, *name ? "\"" : "", (double)s.span / 1e9,
+             s.blocked ? "sleeps in the kernel" : "computes", s.lwp, more);
     mni_dump_frames(2, head, (void *)s.fn, pcs, s.depth);
 }
 

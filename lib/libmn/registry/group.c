@@ -10,7 +10,8 @@
 
 /* By the lock's holder, as all that follows up to the exported functions. */
 static struct mni_group *find(const char *name) {
-    for (struct mni_node *n = mni_map_first(&mni_registry.groups, mni_name_hash(name)); n; n = mni_map_after(n)) {
+    for (struct mni_node *n = mni_map_first(&mni_registry.groups, mni_name_hash(name)); n;
+         n = mni_map_after(n)) {
         struct mni_group *g = list_entry(n, struct mni_group, node);
         if (strcmp(g->name, name) == 0)
             return g;

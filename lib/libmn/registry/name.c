@@ -9,7 +9,8 @@
 
 /* By the lock's holder. */
 static struct mni_entry *find(const char *name) {
-    for (struct mni_node *n = mni_map_first(&mni_registry.names, mni_name_hash(name)); n; n = mni_map_after(n)) {
+    for (struct mni_node *n = mni_map_first(&mni_registry.names, mni_name_hash(name)); n;
+         n = mni_map_after(n)) {
         struct mni_entry *e = list_entry(n, struct mni_entry, by_name);
         if (strcmp(e->name, name) == 0)
             return e;

@@ -81,7 +81,8 @@ bool mni_name_valid(const char *name) {
     return name && *name && strnlen(name, MNI_NAME_MOST + 1) <= MNI_NAME_MOST;
 }
 
-struct mni_entry *mni_entry_make(struct mni_cpu *c, enum mni_entry_kind kind, mn_pid pid, const char *name, struct mni_msg **monitor) {
+struct mni_entry *mni_entry_make(struct mni_cpu *c, enum mni_entry_kind kind, mn_pid pid, const char *name,
+                                 struct mni_msg **monitor) {
     size_t size = name ? strlen(name) + 1 : 0;
     struct mni_entry *e = fault("malloc") ? NULL : malloc(sizeof *e + size);
     if (!e)

@@ -74,7 +74,8 @@ bool mni_name_valid(const char *name);
  * Makes an entry, and its monitor, which is to be sent to the process when the lock is dropped: if that has
  * ended, the entry is gone then.  NULL: no memory.  Without the lock.
  */
-struct mni_entry *mni_entry_make(struct mni_cpu *c, enum mni_entry_kind kind, mn_pid pid, const char *name, struct mni_msg **monitor);
+struct mni_entry *mni_entry_make(struct mni_cpu *c, enum mni_entry_kind kind, mn_pid pid, const char *name,
+                                 struct mni_msg **monitor);
 /* Its process is not monitored any more. */
 void mni_entry_unwatch(struct mni_cpu *c, mn_pid pid, mn_ref ref);
 

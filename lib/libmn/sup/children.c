@@ -11,7 +11,8 @@
 /* Whether it says what it is, and its numbers make sense; -EEXIST: there is one with that id. */
 int mni_child_check(const struct mni_sup *s, const struct mn_child *spec) {
     int kinds = (spec->fn != NULL) + (spec->handler != NULL) + (spec->sup != NULL) + (spec->start != NULL);
-    if (kinds != 1 || spec->restart < MN_PERMANENT || spec->restart > MN_TEMPORARY || spec->shutdown < MN_SHUTDOWN_KILL)
+    if (kinds != 1 || spec->restart < MN_PERMANENT || spec->restart > MN_TEMPORARY ||
+        spec->shutdown < MN_SHUTDOWN_KILL)
         return -EINVAL;
     if ((spec->init_size && !spec->init) || spec->opt.flags & ~(unsigned)MN_SPAWN_TRAP_EXIT)
         return -EINVAL;
@@ -72,7 +73,8 @@ struct mni_child *mni_child_by_pid(struct mni_sup *s, mn_pid pid) {
 /* Without memory the chains stay as they are, and get longer. */
 static void grow(struct mni_sup *s) {
     size_t mask = 2 * s->mask + 1;
-    struct mni_child **old = s->chains, **chains = fault("malloc") ? NULL : calloc(mask + 1, sizeof(struct mni_child *));
+    struct mni_child **old = s->chains,
+                     **chains = fault("malloc") ? NULL : calloc(mask + 1, sizeof(struct mni_child *));
     if (!chains)
         return;
     size_t before = s->mask;

@@ -45,7 +45,8 @@ static void tell(mn_pid pid, int64_t reason) {
 static int wait_for_end(const struct mni_child *ch, int64_t deadline) {
     struct mn_match match = {.fields = MN_MATCH_TYPE | MN_MATCH_REF, .type = MN_MSG_DOWN, .ref = ch->ref};
     if (!ch->ref)
-        match = (struct mn_match){.fields = MN_MATCH_TYPE | MN_MATCH_FROM, .type = MN_MSG_EXIT, .from = ch->pid};
+        match =
+            (struct mn_match){.fields = MN_MATCH_TYPE | MN_MATCH_FROM, .type = MN_MSG_EXIT, .from = ch->pid};
     struct mn_msg *m;
     int r = mn_receive_match_until(&m, &match, deadline);
     if (r == -ECANCELED) {
@@ -117,7 +118,8 @@ static void stop_all_at_once(struct mni_sup *s) {
         } else if (r < 0) {
             mn_shield(true); /* as wait_for_end */
         } else {
-            struct mni_child *ch = m->type == MN_MSG_DOWN || m->type == MN_MSG_EXIT ? mni_child_by_pid(s, m->from) : NULL;
+            struct mni_child *ch =
+                m->type == MN_MSG_DOWN || m->type == MN_MSG_EXIT ? mni_child_by_pid(s, m->from) : NULL;
             if (ch && (m->type == MN_MSG_DOWN || !ch->ref))
                 mni_child_runs_not(s, ch);
             mn_msg_free(m);
@@ -132,7 +134,8 @@ void mni_children_stop(struct mni_sup *s, const struct mni_child *from) {
         stop_all_at_once(s);
         return;
     }
-    for (struct list *l = s->children.prev, *prev; l != &s->children && l != (from ? &from->link : NULL); l = prev) {
+    for (struct list *l = s->children.prev, *prev; l != &s->children && l != (from ? &from->link : NULL);
+         l = prev) {
         struct mni_child *ch = list_entry(l, struct mni_child, link);
         prev = l->prev;
         mni_child_stop(s, ch);

@@ -26,11 +26,13 @@ static void release(char **bytes) {
     free(*bytes);
 }
 
-static int ask_with(mn_pid sup, struct request *q, const char *id, const void *init, struct mn_msg **reply, int64_t deadline) {
+static int ask_with(mn_pid sup, struct request *q, const char *id, const void *init, struct mn_msg **reply,
+                    int64_t deadline) {
     size_t id_size = id ? strlen(id) + 1 : 0, init_size = init ? q->init_size : 0;
     if (id_size > MNI_SUP_ID_MOST + 1 || init_size > UINT32_MAX / 2)
         return -EINVAL;
-    char *bytes __attribute__((cleanup(release))) = fault("malloc") ? NULL : malloc(sizeof *q + id_size + init_size);
+    char *bytes __attribute__((cleanup(release))) =
+        fault("malloc") ? NULL : malloc(sizeof *q + id_size + init_size);
     if (!bytes)
         return -ENOMEM;
     q->id_size = (uint32_t)id_size;

@@ -51,7 +51,8 @@ static bool restart(struct mni_sup *s, struct mni_child *ch) {
 bool mni_sup_child_ended(struct mni_sup *s, struct mni_child *ch, int64_t reason) {
     bool well = reason == MN_REASON_NORMAL || reason == MN_REASON_SHUTDOWN;
     mni_child_runs_not(s, ch);
-    if (ch->spec.restart == MN_TEMPORARY || (ch->spec.restart == MN_TRANSIENT && well && s->strategy == MN_DYNAMIC)) {
+    if (ch->spec.restart == MN_TEMPORARY ||
+        (ch->spec.restart == MN_TRANSIENT && well && s->strategy == MN_DYNAMIC)) {
         mni_child_delete(s, ch);
         return true;
     }

@@ -72,7 +72,15 @@ bool mni_sup_child_ended(struct mni_sup *s, struct mni_child *ch, int64_t reason
 bool mni_sup_retry(struct mni_sup *s);
 
 /* request.c: a call from outside. */
-enum mni_sup_op { MNI_SUP_START, MNI_SUP_STOP_ID, MNI_SUP_STOP_PID, MNI_SUP_RESTART, MNI_SUP_DELETE, MNI_SUP_LIST, MNI_SUP_END };
+enum mni_sup_op {
+    MNI_SUP_START,
+    MNI_SUP_STOP_ID,
+    MNI_SUP_STOP_PID,
+    MNI_SUP_RESTART,
+    MNI_SUP_DELETE,
+    MNI_SUP_LIST,
+    MNI_SUP_END
+};
 bool mni_sup_request(struct mni_sup *s, const struct mn_msg *call); /* false: the supervisor is to end */
 
 #endif

@@ -22,8 +22,9 @@ static inline void mni_ctx_unpack(const void *sp, ucontext_t *uc) {
 
 /* A register by its DWARF number, which is libunwind's too; 0 for those that a switch does not save. */
 static inline unsigned long mni_ctx_register(const ucontext_t *uc, int number) {
-    static const signed char place[17] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
-                                          REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
+    static const signed char place[17] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
+                                          REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                          REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
     return number >= 0 && number < 17 ? (unsigned long)uc->uc_mcontext.gregs[place[number]] : 0;
 }
 

@@ -62,7 +62,8 @@ static inline __attribute__((always_inline)) void mni_ctx_switch_inline(void **s
 
 /* Saves the caller's context and starts a new one on the stack that ends at top: as mni_ctx_make and a
  * switch to it. */
-static inline __attribute__((always_inline)) void mni_ctx_start_inline(void **save, void *top, void (*entry)(void)) {
+static inline __attribute__((always_inline)) void mni_ctx_start_inline(void **save, void *top,
+                                                                       void (*entry)(void)) {
     __asm__ volatile(MNI_CTX_SAVE
                      "movq %%rcx, %%rbp\n\t"
                      "movq %%rsi, %%rsp\n\t"

@@ -6,7 +6,8 @@
 #define MNI_ARCH_TLS_H
 
 struct mni_worker;
-extern __thread struct mni_worker *mni_worker_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
+extern __thread struct mni_worker *mni_worker_tls
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 static inline struct mni_worker *mni_worker_self(void) {
     struct mni_worker *w;

@@ -97,7 +97,8 @@ void mni_guard_start(void) {
 
 static void say_once(uint64_t made, const char *why) {
     if (a32_swap_full(&said, 1) == 0) /* full: as it is there; one caller says it */
-        notice("stacks: no more guard zones after %lu threads (%s): overflows of further stacks are only noticed when "
+        notice("stacks: no more guard zones after %lu threads (%s): overflows of further stacks are only "
+               "noticed when "
                "their threads end",
                (unsigned long)made, why);
 }
@@ -107,7 +108,8 @@ static unsigned by_mprotect(char *base, size_t stride, unsigned n, size_t guard)
         uint64_t made = a64_add(&mprotects, 1);
         if (made >= a64_load(&most)) {
             a32_store(&kind, NONE);
-            say_once(made, "this kernel has no guard regions, or memory is locked, and vm.max_map_count is near");
+            say_once(made,
+                     "this kernel has no guard regions, or memory is locked, and vm.max_map_count is near");
             return i;
         }
         long r = fault("mprotect") ? -ENOMEM : sys(SYS_mprotect, base + i * stride, guard, PROT_NONE);

@@ -38,10 +38,14 @@ static int64_t ask(int fd) {
         struct unix_diag_req socket;
     } request = {
         {.nlmsg_len = sizeof request, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST},
-        {.sdiag_family = AF_UNIX, .udiag_ino = (uint32_t)st.st_ino, .udiag_show = UDIAG_SHOW_RQLEN, .udiag_cookie = {~0u, ~0u}},
+        {.sdiag_family = AF_UNIX,
+         .udiag_ino = (uint32_t)st.st_ino,
+         .udiag_show = UDIAG_SHOW_RQLEN,
+         .udiag_cookie = {~0u, ~0u}},
     };
     struct answer a;
-    int s = fault("socket") ? -EMFILE : (int)sys(SYS_socket, AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    int s = fault("socket") ? -EMFILE
+                            : (int)sys(SYS_socket, AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     if (s < 0)
         return 0;
     /* The answer lies there when the request has been made. */
@@ -49,7 +53,8 @@ static int64_t ask(int fd) {
     if (n >= 0)
         n = sys(SYS_recvfrom, s, &a, sizeof a, MSG_DONTWAIT, NULL, NULL);
     sys(SYS_close, s);
-    bool known = n == sizeof a && a.head.nlmsg_type == SOCK_DIAG_BY_FAMILY && a.attribute.rta_type == UNIX_DIAG_RQLEN;
+    bool known =
+        n == sizeof a && a.head.nlmsg_type == SOCK_DIAG_BY_FAMILY && a.attribute.rta_type == UNIX_DIAG_RQLEN;
     return known ? a.length.udiag_rqueue : 0;
 }
 

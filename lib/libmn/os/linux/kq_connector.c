@@ -68,8 +68,9 @@ static int receive(int fd, struct cn_msg *head, struct proc_event *e) {
         char message[BODY + sizeof *e] __attribute__((aligned(8)));
         struct sockaddr_nl from;
         int length = sizeof from;
-        long n = fault("netlink") ? -ENOBUFS
-                                  : sys(SYS_recvfrom, fd, message, sizeof message, MSG_DONTWAIT, &from, &length);
+        long n = fault("netlink")
+                     ? -ENOBUFS
+                     : sys(SYS_recvfrom, fd, message, sizeof message, MSG_DONTWAIT, &from, &length);
         if (n == -EINTR)
             continue;
         if (n < 0)
@@ -115,7 +116,8 @@ static int open_connector(void) {
     if (!mni_feature("proc_events"))
         return -ENOTSUP;
     int fd = fault("socket") ? -EMFILE
-                             : (int)sys(SYS_socket, AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR);
+                             : (int)sys(SYS_socket, AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                                        NETLINK_CONNECTOR);
     int r = fd < 0 ? fd : listen_to_kernel(fd);
     if (r < 0 && fd >= 0)
         sys(SYS_close, fd);

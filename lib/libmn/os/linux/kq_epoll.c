@@ -153,7 +153,8 @@ void mni_kq_os_ring(struct mni_kq *kq, bool on) {
 
 int mni_kq_os_timer(struct mni_kq *kq, int64_t deadline) {
     if (kq->timer_fd < 0) {
-        int fd = fault("timerfd") ? -EMFILE : (int)sys(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        int fd = fault("timerfd") ? -EMFILE
+                                  : (int)sys(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
         int r = kq_adopt(kq, &kq->timer_fd, fd, KQ_TAG(KQ_TIMER));
         if (r < 0)
             return r;

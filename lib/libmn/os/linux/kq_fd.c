@@ -106,7 +106,8 @@ static int enter(struct mni_kq *kq, struct mni_note *n) {
 static int rearm(struct mni_kq *kq, struct mni_note *n) {
     n->fd.armed = wanted(n);
     n->fd.seen = 0;
-    int r = kq_control(set_of(kq, n), EPOLL_CTL_MOD, (int)n->ev.ident, n->fd.armed | EPOLLET, mni_note_tag(kq, n));
+    int r =
+        kq_control(set_of(kq, n), EPOLL_CTL_MOD, (int)n->ev.ident, n->fd.armed | EPOLLET, mni_note_tag(kq, n));
     return r < 0 ? MNI_NOTE_STALE : 0;
 }
 

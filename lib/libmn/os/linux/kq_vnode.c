@@ -31,8 +31,8 @@
 #include "kq_linux.h"
 
 enum {
-    KNOWN = NOTE_DELETE | NOTE_WRITE | NOTE_EXTEND | NOTE_ATTRIB | NOTE_LINK | NOTE_RENAME | NOTE_REVOKE | NOTE_OPEN |
-            NOTE_CLOSE | NOTE_CLOSE_WRITE | NOTE_READ,
+    KNOWN = NOTE_DELETE | NOTE_WRITE | NOTE_EXTEND | NOTE_ATTRIB | NOTE_LINK | NOTE_RENAME | NOTE_REVOKE |
+            NOTE_OPEN | NOTE_CLOSE | NOTE_CLOSE_WRITE | NOTE_READ,
     IN_DIRECTORY = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO,
 };
 
@@ -45,7 +45,8 @@ static uint32_t mask_of(const struct mni_note *n) {
     unsigned f = n->ev.fflags;
     if (n->filter != &mni_filter_vnode)
         return IN_MODIFY;
-    return (f & (NOTE_WRITE | NOTE_EXTEND) ? IN_MODIFY : 0) | (f & (NOTE_ATTRIB | NOTE_LINK | NOTE_DELETE) ? IN_ATTRIB : 0) |
+    return (f & (NOTE_WRITE | NOTE_EXTEND) ? IN_MODIFY : 0) |
+           (f & (NOTE_ATTRIB | NOTE_LINK | NOTE_DELETE) ? IN_ATTRIB : 0) |
            (f & NOTE_DELETE ? IN_DELETE_SELF : 0) | (f & NOTE_RENAME ? IN_MOVE_SELF : 0) |
            (f & NOTE_OPEN ? IN_OPEN : 0) | (f & NOTE_CLOSE ? IN_CLOSE_NOWRITE : 0) |
            (f & NOTE_CLOSE_WRITE ? IN_CLOSE_WRITE : 0) | (f & NOTE_READ ? IN_ACCESS : 0) |
@@ -67,7 +68,9 @@ static int ask(struct mni_kq *kq, struct mni_note *n) {
             mask |= mask_of(note_at(l));
     char path[32];
     snprintf(path, sizeof path, "/proc/self/fd/%d", (int)n->ev.ident);
-    int w = fault("inotify_add") ? -ENOSPC : (int)sys(SYS_inotify_add_watch, kq->files, path, mask ? mask : IN_DELETE_SELF);
+    int w = fault("inotify_add")
+                ? -ENOSPC
+                : (int)sys(SYS_inotify_add_watch, kq->files, path, mask ? mask : IN_DELETE_SELF);
     if (w >= 0)
         n->vnode.watch = w;
     return w < 0 ? w : 0;
@@ -189,7 +192,8 @@ static int attach(struct mni_kq *kq, struct mni_note *n) {
     struct stat st;
     if (n->ev.ident > INT_MAX || kq_stat((int)n->ev.ident, &st) < 0)
         return -EBADF;
-    if (n->ev.fflags & ~(unsigned)KNOWN || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode) || !(st.st_mode & S_IFMT))
+    if (n->ev.fflags & ~(unsigned)KNOWN || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode) ||
+        !(st.st_mode & S_IFMT))
         return -EINVAL;
     int r = mni_kq_vnode_watch(kq, n);
     if (r == 0)

@@ -59,7 +59,9 @@ int mni_pollset_open(struct mni_pollset *s) {
     if (r >= 0)
         r = add_own(s, s->ring, ring_key);
     if (r >= 0 && !has_pwait2(s)) {
-        r = s->timer = fault("timerfd") ? -EMFILE : (int)sys(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        r = s->timer = fault("timerfd")
+                           ? -EMFILE
+                           : (int)sys(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
         if (r >= 0)
             r = add_own(s, s->timer, timer_key);
     }

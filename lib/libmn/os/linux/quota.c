@@ -45,7 +45,9 @@ static uint64_t group_limit(const char *dir, int version) {
     char text[64], period[64];
     long long q, p;
     if (version == 2)
-        return read_text(dir, "cpu.max", text, sizeof text) && sscanf(text, "%lld %lld", &q, &p) == 2 ? thousandths(q, p) : 0;
+        return read_text(dir, "cpu.max", text, sizeof text) && sscanf(text, "%lld %lld", &q, &p) == 2
+                   ? thousandths(q, p)
+                   : 0;
     if (!read_text(dir, "cpu.cfs_quota_us", text, sizeof text) ||
         !read_text(dir, "cpu.cfs_period_us", period, sizeof period))
         return 0;
@@ -109,7 +111,8 @@ static bool own_group(const char *root, int version, char group[PATH_MAX]) {
 static void unescape(char *s) {
     char *to = s;
     for (; *s; s++, to++) {
-        if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+        if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
+            s[3] <= '7') {
             *to = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
             s += 3;
         } else {
@@ -150,7 +153,9 @@ uint64_t mni_quota(const char *root) {
         char *options = source ? strtok_r(NULL, " \n", &save) : NULL;
         if (!word[4] || !options)
             continue;
-        int version = strcmp(type, "cgroup2") == 0 ? 2 : strcmp(type, "cgroup") == 0 && has_word(options, "cpu") ? 1 : 0;
+        int version = strcmp(type, "cgroup2") == 0                              ? 2
+                      : strcmp(type, "cgroup") == 0 && has_word(options, "cpu") ? 1
+                                                                                : 0;
         char group[PATH_MAX], base[PATH_MAX];
         if (!version || !own_group(root, version, group))
             continue;

@@ -25,7 +25,8 @@
 MN_EXPORT int mn_signal_open(const sigset_t *set) {
     struct mni_cpu *cpu = mni_call_begin();
     /* The kernel's set is the beginning of the libc's. */
-    int fd = fault("signalfd") ? -EMFILE : (int)sys(SYS_signalfd4, -1, set, _NSIG / 8, SFD_CLOEXEC | SFD_NONBLOCK);
+    int fd =
+        fault("signalfd") ? -EMFILE : (int)sys(SYS_signalfd4, -1, set, _NSIG / 8, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd >= 0) {
         if (!cpu) /* a worker's are blocked, and the mask is not its threads' affair */
             pthread_sigmask(SIG_BLOCK, set, NULL);

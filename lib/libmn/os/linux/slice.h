@@ -26,7 +26,8 @@ static inline void lwp_slice(int tid, uint64_t ns) {
         uint32_t priority;
         uint64_t runtime, deadline, period;
     } a = {.size = 48};
-    if (sys(SYS_sched_getattr, tid, &a, sizeof a, 0) < 0 || (a.policy != SCHED_OTHER && a.policy != SCHED_BATCH))
+    if (sys(SYS_sched_getattr, tid, &a, sizeof a, 0) < 0 ||
+        (a.policy != SCHED_OTHER && a.policy != SCHED_BATCH))
         return;
     a.size = sizeof a;
     a.flags &= 1; /* reset on fork; others are not for setting */
