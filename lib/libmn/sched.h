@@ -196,7 +196,7 @@ static inline bool mni_begin_wait(struct mni_cpu *c, struct mni_thread *t) {
 static inline __attribute__((always_inline)) int
 mni_block_as(struct mni_cpu *c, struct mni_thread *t, const char *what, const void *on, bool timed,
              int64_t deadline, void (*after)(struct mni_cpu *, struct mni_thread *)) {
-    t->wait_what = what;
+    aptr_store(&t->wait_what, what); /* relaxed: read in passing (dump.c, proc/info.c) */
     t->wait_on = on;
     t->since = c->now;
     a8_store(&t->state, MNI_WAITING);

@@ -32,7 +32,7 @@ int mni_wait_foreign(const char *what, const void *on, struct mni_olock *lock, c
                      int64_t deadline) {
     struct mni_thread *t = mni_bound_self();
     if (t) {
-        t->wait_what = what;
+        aptr_store(&t->wait_what, what); /* relaxed: read in passing (dump.c, proc/info.c) */
         t->wait_on = on;
         t->since = (int64_t)clock_now_ns();
         t->timer.deadline = deadline; /* for deadlock.c: it is not set, the kernel watches the time */

@@ -410,7 +410,7 @@ static void after_spare(struct mni_cpu *c, struct mni_thread *t) {
 
 static struct mni_cpu *stop(struct mni_cpu *c, struct mni_thread *t,
                             void (*after)(struct mni_cpu *, struct mni_thread *)) {
-    t->wait_what = "handlers that are ready";
+    aptr_store(&t->wait_what, "handlers that are ready"); /* relaxed: dump.c reads it in passing */
     t->wait_on = NULL;
     t->since = c->now;
     a8_store(&t->state, MNI_WAITING);
