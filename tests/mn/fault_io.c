@@ -4,6 +4,7 @@
  * says so, the same call works the next time, every byte arrives, and no descriptor is left.  A program that
  * uses all of it runs again and again, with the first, second, ... call at each point failing.
  */
+#include "mn/fault_child.h"
 #include "sync.h"
 
 #include <dirent.h>
@@ -210,21 +211,14 @@ int main(int argc, char **argv) {
     for (unsigned p = 0; p < sizeof points / sizeof *points; p++)
         for (int green = 0; green < 2; green++) {
             bool every = strstr(points[p], "every") != NULL;
-            int bad = 0, hits = 0, misses = 0, n = every ? 2 : 1;
+            bool bad = false;
+            int hits = 0, misses = 0, n = every ? 2 : 1;
             for (; n <= (every ? 4 : 40) && !bad && misses < 3; n++) {
-                char rule[64], command[512], line[128] = "";
+                char rule[64];
                 snprintf(rule, sizeof rule, "%s=%d", points[p], n);
-                setenv("ODONATA_FAULT", rule, 1);
-                snprintf(command, sizeof command, "exec '%s' %s", argv[0], green ? "g" : "f");
-                FILE *f = popen(command, "r");
-                unsetenv("ODONATA_FAULT");
-                if (!f)
-                    abort();
-                while (fgets(line, sizeof line, f) && *line == '#')
-                    fputs(line, stdout);
-                bad = pclose(f) != 0;
-                hits += atoi(line) > 0;
-                misses = every || atoi(line) > 0 ? 0 : misses + 1;
+                int hit = run_with_rule(argv[0], rule, green, &bad);
+                hits += hit > 0;
+                misses = every || hit > 0 ? 0 : misses + 1;
             }
             ok(!bad, "%s, %s: %d runs, the program heard of it in %d", points[p], green ? "green" : "foreign",
                n, hits);

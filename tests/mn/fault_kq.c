@@ -4,6 +4,7 @@
  * the same call works the next time.  A program that uses every filter runs again and again, with the first,
  * second, ... call at each point failing.
  */
+#include "mn/fault_child.h"
 #include "kq.h"
 
 #include <mn/signal.h>
@@ -205,22 +206,14 @@ int main(int argc, char **argv) {
                                          "signalfd", "mmap",    "socket", "netlink", "inotify_add", "kq_add"};
     for (unsigned p = 0; p < sizeof points / sizeof *points; p++)
         for (int green = 0; green < 2; green++) {
-            int bad = 0, hits = 0, misses = 0, n = 1;
+            bool bad = false;
+            int hits = 0, misses = 0, n = 1;
             /* A failure that is made up for inside is no hit; several in a row: the call does not come any
              * more. */
             for (; n <= 120 && !bad && misses < 5; n++) {
-                char rule[64], command[512], line[128] = "";
+                char rule[64];
                 snprintf(rule, sizeof rule, "%s:nth=%d", points[p], n);
-                setenv("ODONATA_FAULT", rule, 1);
-                snprintf(command, sizeof command, "exec '%s' %s", argv[0], green ? "g" : "f");
-                FILE *f = popen(command, "r");
-                unsetenv("ODONATA_FAULT");
-                if (!f)
-                    abort();
-                while (fgets(line, sizeof line, f) && *line == '#')
-                    fputs(line, stdout);
-                bad = pclose(f) != 0;
-                int hit = atoi(line);
+                int hit = run_with_rule(argv[0], rule, green, &bad);
                 hits += hit > 0;
                 misses = hit > 0 ? 0 : misses + 1;
             }

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "mn/in_child.h"
 #include "tap.h"
 
 static char *volatile nowhere = (char *)24;
@@ -215,33 +216,20 @@ static void handles(void) {
     sigaction(SIGILL, &a, NULL);
 }
 
-static char text[65536];
+static void (*before)(void);
+static int (*begins)(void *);
+
+static int body(void) {
+    before();
+    return trap && mn_trap_faults(&trap) < 0 ? 97 : mn_run(begins, NULL, NULL);
+}
 
 /* How it ends: a signal, or 1000 and an exit status.  What it wrote is in text. */
 static int run(void (*prepare)(void), int (*first)(void *), int (*in_process)(void *)) {
-    int fds[2], status;
-    if (pipe(fds) != 0)
-        exit(1);
-    pid_t child = fork();
-    if (child == 0) {
-        struct rlimit no_core = {0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
-        dup2(fds[1], 2);
-        alarm(60);
-        entry = in_process;
-        prepare();
-        if (trap && mn_trap_faults(&trap) < 0)
-            _exit(97);
-        _exit(mn_run(first, NULL, NULL));
-    }
-    close(fds[1]);
-    size_t got = 0;
-    ssize_t n;
-    while (got < sizeof text - 1 && (n = read(fds[0], text + got, sizeof text - 1 - got)) > 0)
-        got += (size_t)n;
-    text[got] = 0;
-    close(fds[0]);
-    waitpid(child, &status, 0);
+    before = prepare;
+    begins = first;
+    entry = in_process;
+    int status = run_child(body, 60);
     return WIFSIGNALED(status) ? WTERMSIG(status) : 1000 + WEXITSTATUS(status);
 }
 

@@ -11,44 +11,14 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "mn/in_child.h"
 #include "tap.h"
 
-static char text[65536];
-
-/* Runs body in a child; what it wrote on standard error is in text.  Returns its wait status. */
 static int run(int (*body)(void)) {
-    int fds[2], status;
-    if (pipe(fds) != 0)
-        exit(1);
-    pid_t child = fork();
-    if (child == 0) {
-        struct rlimit no_core = {0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
-        dup2(fds[1], 2);
-        alarm(100);
-        _exit(body());
-    }
-    close(fds[1]);
-    size_t got = 0;
-    ssize_t n;
-    while (got < sizeof text - 1 && (n = read(fds[0], text + got, sizeof text - 1 - got)) > 0)
-        got += (size_t)n;
-    text[got] = 0;
-    close(fds[0]);
-    waitpid(child, &status, 0);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+    int status = run_child(body, 100);
+    if (died(status, SIGALRM))
         printf("# timed out\n");
     return status;
-}
-
-static bool exited(int status, int code) {
-    if (WIFEXITED(status) && WEXITSTATUS(status) == code)
-        return true;
-    printf("# status %#x\n# %s\n", (unsigned)status, text);
-    return false;
-}
-static bool died(int status, int sig) {
-    return WIFSIGNALED(status) && WTERMSIG(status) == sig;
 }
 
 /* ---- as many threads as there are stacks for */

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "mn/in_child.h"
 #include "tap.h"
 
 /* External names: the report finds them only so (the program is linked with -rdynamic). */
@@ -83,39 +84,19 @@ static void ignored(void) {
     signal(SIGSEGV, SIG_IGN);
 }
 
-static char text[65536];
+static void (*before)(void);
+static int (*begins)(void *);
 
-/* Runs it in a child; what it wrote on standard error is in text.  Returns its wait status. */
+static int body(void) {
+    before();
+    return mn_run(begins, NULL, NULL) == 0 ? 0 : 96;
+}
+
 static int run(void (*prepare)(void), void *(*fn)(void *), int (*first)(void *)) {
-    int fds[2], status;
-    if (pipe(fds) != 0)
-        exit(1);
+    before = prepare;
     entry = fn;
-    pid_t child = fork();
-    if (child == 0) {
-        struct rlimit no_core = {0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
-        dup2(fds[1], 2);
-        alarm(60);
-        prepare();
-        _exit(mn_run(first, NULL, NULL) == 0 ? 0 : 96);
-    }
-    close(fds[1]);
-    size_t got = 0;
-    ssize_t n;
-    while (got < sizeof text - 1 && (n = read(fds[0], text + got, sizeof text - 1 - got)) > 0)
-        got += (size_t)n;
-    text[got] = 0;
-    close(fds[0]);
-    waitpid(child, &status, 0);
-    return status;
-}
-
-static bool died(int status, int sig) {
-    return WIFSIGNALED(status) && WTERMSIG(status) == sig;
-}
-static bool exited(int status, int code) {
-    return WIFEXITED(status) && WEXITSTATUS(status) == code;
+    begins = first;
+    return run_child(body, 60);
 }
 
 static void a_report(const char *size) {
