@@ -29,6 +29,9 @@ static inline struct mni_olock_bed *mni_olock_bed(const struct mni_olock *l) {
     return &mni_olock_beds[(uintptr_t)l / 64 % MNI_OLOCK_BEDS];
 }
 
+/* The word while somebody looks: whoever holds the lock pauses once after its drop.  A hint (olock.c). */
+enum { MNI_OLOCK_ASKED = 2 };
+void mni_olock_pause(void);
 void mni_olock_slow(struct mni_olock *l);
 void mni_olock_wake(struct mni_olock_bed *bed);
 
@@ -46,9 +49,14 @@ static inline void mni_lock_drop(struct mni_olock *l) {
     /*
      * Release: pairs with the taker's.  The light fence, and the load: with the heavy one of who goes to sleep.
      */
-    a32_store_release(&l->word, 0);
-    if (__builtin_expect(mni_solo(), 1))
+    if (__builtin_expect(mni_solo(), 1)) {
+        a32_store_release(&l->word, 0);
         return; /* nobody sleeps */
+    }
+    uint32_t word = a32_load(&l->word); /* relaxed: a mark that comes later is lost, and made again */
+    a32_store_release(&l->word, 0);
+    if (__builtin_expect(word == MNI_OLOCK_ASKED, 0))
+        mni_olock_pause();
     mni_fence_light();
     struct mni_olock_bed *bed = mni_olock_bed(l);
     if (__builtin_expect(a32_load(&bed->call) != 0, 0))
