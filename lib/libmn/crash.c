@@ -44,8 +44,6 @@ static __thread struct {
     stack_t before;
 } alternate __attribute__((tls_model("initial-exec")));
 
-/* ---- the report */
-
 /* ---- the chain */
 
 static void chain(int sig, siginfo_t *info, void *context) {

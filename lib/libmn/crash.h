@@ -3,6 +3,7 @@
 #define MNI_CRASH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct mni_thread;
 
@@ -21,5 +22,8 @@ void mni_crash_worker_end(void);
  * report of that. */
 bool mni_overflowed(const struct mni_thread *t, const void *address);
 void mni_overflow_report(const struct mni_thread *t, const void *address);
+
+/* On standard error: what snprintf made, n being what it returned; cut at size. */
+void mni_crash_line(const char *line, size_t size, int n);
 
 #endif

@@ -17,7 +17,7 @@
 
 enum { FRAMES = 32 };
 
-static void write_line(const char *line, size_t size, int n) {
+void mni_crash_line(const char *line, size_t size, int n) {
     if (n > 0)
         sys(SYS_write, 2, line, (size_t)n < size ? (size_t)n : size - 1);
 }
@@ -39,15 +39,15 @@ __attribute__((noinline)) void mni_overflow_report(const struct mni_thread *t, c
                      (unsigned long)mni_thread_handle(t), name ? " \"" : "", name ? name : "", name ? "\"" : "",
                      mni_symbol((void *)(uintptr_t)t->fn, symbol, sizeof symbol),
                      mni_stack_bytes(t->stack_class) >> 10, address);
-    write_line(line, sizeof line, n);
+    mni_crash_line(line, sizeof line, n);
     /* Without this function, handle and the kernel's frame. */
     n = backtrace_take(pcs, FRAMES, 3);
     backtrace_print(2, pcs, n);
     if (n == FRAMES)
-        write_line("  ...\n", 7, 6);
+        mni_crash_line("  ...\n", 7, 6);
     if (t->stack_class < MN_STACK_1M) {
         static const char hint[] =
             "  struct mn_attr's member stack, or MN_STACK in the environment, gives a larger one\n";
-        write_line(hint, sizeof hint, (int)sizeof hint - 1);
+        mni_crash_line(hint, sizeof hint, (int)sizeof hint - 1);
     }
 }

@@ -247,7 +247,7 @@ static inline __attribute__((always_inline)) struct mni_parker *release(struct m
 /* ---- robust ones (robust.h) */
 
 static __attribute__((noinline)) struct mni_parker *release_robust(struct mn_mutex *m) {
-    struct mni_thread *t = mni_robust_self();
+    struct mni_thread *t = mni_thread_here();
     m->state = mni_robust_unlocked(m->state);
     for (struct mn_mutex **at = t ? &t->own->mutexes : NULL; at && *at; at = &(*at)->next)
         if (*at == m) {
@@ -265,7 +265,7 @@ static int got_robust(struct mn_mutex *m) {
             mni_wake(wake);
         return -ENOTRECOVERABLE;
     }
-    struct mni_thread *t = mni_robust_self();
+    struct mni_thread *t = mni_thread_here();
     if (t) {
         m->next = t->own->mutexes;
         t->own->mutexes = m;
@@ -560,11 +560,7 @@ MN_EXPORT int mn_mutex_unlock(struct mn_mutex *m) {
 
 MN_EXPORT int mn_mutex_consistent(struct mn_mutex *m) {
     struct mni_cpu *cpu = mni_call_begin();
-    int r = -EPERM;
-    if (mni_mutex_mine(m, mni_parker_self())) {
-        r = m->state & MNI_DIED ? 0 : -EINVAL;
-        m->state &= ~(uint32_t)MNI_DIED;
-    }
+    int r = mni_robust_consistent(&m->state, mni_mutex_mine(m, mni_parker_self()));
     mni_call_end_here(cpu);
     return r;
 }

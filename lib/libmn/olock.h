@@ -46,18 +46,16 @@ static inline bool mni_lock_try(struct mni_olock *l) {
 }
 
 static inline void mni_lock_drop(struct mni_olock *l) {
-    /*
-     * Release: pairs with the taker's.  The light fence, and the load: with the heavy one of who goes to sleep.
-     */
+    /* Release, in both ways: pairs with the taker's. */
     if (__builtin_expect(mni_solo(), 1)) {
         a32_store_release(&l->word, 0);
-        return; /* nobody sleeps */
+        return; /* nobody looks or sleeps */
     }
     uint32_t word = a32_load(&l->word); /* relaxed: a mark that comes later is lost, and made again */
     a32_store_release(&l->word, 0);
     if (__builtin_expect(word == MNI_OLOCK_ASKED, 0))
         mni_olock_pause();
-    mni_fence_light();
+    mni_fence_light(); /* and the load: pair with the heavy one of who goes to sleep */
     struct mni_olock_bed *bed = mni_olock_bed(l);
     if (__builtin_expect(a32_load(&bed->call) != 0, 0))
         mni_olock_wake(bed);

@@ -30,17 +30,10 @@
 #include <errno.h>
 
 #include "bound.h"
-#include "enter.h"
 
 /* No thread's number has this bit (wait.h). */
 #define MNI_ROBUST 0x40000000u
 enum { MNI_DIED = 1, MNI_LOST = 2 };
-
-/* The caller's descriptor, inside the runtime; NULL: a foreign LWP, whose end is not noticed. */
-static inline struct mni_thread *mni_robust_self(void) {
-    struct mni_worker *w = mni_worker_self();
-    return __builtin_expect(w != NULL, 1) ? w->cpu->current : mni_bound_self();
-}
 
 /* The caller has got a lock that is not LOST, and has put it into a list: what the call returns. */
 static inline int mni_robust_got(struct mni_thread *t, uint32_t state) {
@@ -52,6 +45,15 @@ static inline int mni_robust_got(struct mni_thread *t, uint32_t state) {
 /* What the state becomes by an unlock. */
 static inline uint32_t mni_robust_unlocked(uint32_t state) {
     return state & MNI_DIED ? (state & ~(uint32_t)MNI_DIED) | MNI_LOST : state;
+}
+
+/* The caller says that what the lock guards is in order; mine: it holds it. */
+static inline int mni_robust_consistent(uint32_t *state, bool mine) {
+    if (!mine)
+        return -EPERM;
+    int r = *state & MNI_DIED ? 0 : -EINVAL;
+    *state &= ~(uint32_t)MNI_DIED;
+    return r;
 }
 
 /* mutex.c, rwlock.c: releases what is in the thread's lists.  By the thread itself, inside the runtime. */

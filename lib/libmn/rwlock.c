@@ -145,7 +145,7 @@ static __attribute__((noinline)) int got_robust(struct mn_rwlock *l, const struc
         unlock_robust(l, self);
         return -ENOTRECOVERABLE;
     }
-    struct mni_thread *t = write ? mni_robust_self() : NULL;
+    struct mni_thread *t = write ? mni_thread_here() : NULL;
     if (t) {
         l->next = t->own->rwlocks;
         t->own->rwlocks = l;
@@ -268,7 +268,7 @@ static bool writes(const struct mn_rwlock *l, const struct mni_parker *self) {
 }
 
 static __attribute__((noinline)) int unlock_robust(struct mn_rwlock *l, const struct mni_parker *self) {
-    struct mni_thread *t = writes(l, self) ? mni_robust_self() : NULL;
+    struct mni_thread *t = writes(l, self) ? mni_thread_here() : NULL;
     for (struct mn_rwlock **at = t ? &t->own->rwlocks : NULL; at && *at; at = &(*at)->next)
         if (*at == l) {
             *at = l->next;
@@ -301,11 +301,7 @@ MN_EXPORT int mn_rwlock_unlock(struct mn_rwlock *l) {
 
 MN_EXPORT int mn_rwlock_consistent(struct mn_rwlock *l) {
     struct mni_cpu *cpu = mni_call_begin();
-    int r = -EPERM;
-    if (writes(l, mni_parker_self())) {
-        r = l->state & MNI_DIED ? 0 : -EINVAL;
-        l->state &= ~(uint32_t)MNI_DIED;
-    }
+    int r = mni_robust_consistent(&l->state, writes(l, mni_parker_self()));
     mni_call_end_here(cpu);
     return r;
 }

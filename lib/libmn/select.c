@@ -90,15 +90,13 @@ static void make_key(void) {
 }
 
 static struct mni_select *own(void) {
-    struct mni_worker *w = mni_worker_self();
-    struct mni_thread *t = w ? w->cpu->current : mni_bound_self();
+    struct mni_thread *t = mni_thread_here();
     return t ? t->own->select : foreign_records;
 }
 
 /* False: there is no way to free them at the end of the caller. */
 static bool set_own(struct mni_select *s) {
-    struct mni_worker *w = mni_worker_self();
-    struct mni_thread *t = w ? w->cpu->current : mni_bound_self();
+    struct mni_thread *t = mni_thread_here();
     if (t) {
         t->own->select = s;
         t->flags |= MNI_UNTIDY;

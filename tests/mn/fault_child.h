@@ -5,6 +5,17 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+/* In the child. */
+#define MUST(what) \
+    do { \
+        if (!(what)) { \
+            printf("# %s:%d: %s\n", __FILE__, __LINE__, #what); \
+            fflush(stdout); \
+            _exit(1); \
+        } \
+    } while (0)
 
 /* With the argument "g" (green) or "f".  It prints how many failures it heard of: these; *bad: it did not end well. */
 static inline int run_with_rule(const char *program, const char *rule, bool green, bool *bad) {

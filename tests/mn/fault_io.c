@@ -38,15 +38,6 @@ static int lack(long r) {
         r_; \
     })
 
-#define MUST(what) \
-    do { \
-        if (!(what)) { \
-            printf("# %s:%d: %s\n", __FILE__, __LINE__, #what); \
-            fflush(stdout); \
-            _exit(1); \
-        } \
-    } while (0)
-
 static int descriptors(void) {
     int n = 0;
     DIR *d = opendir("/proc/self/fd");

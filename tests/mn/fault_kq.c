@@ -32,15 +32,6 @@ static int lack(int r) {
         } \
     } while (0)
 
-#define MUST(what) \
-    do { \
-        if (!(what)) { \
-            printf("# %s:%d: %s\n", __FILE__, __LINE__, #what); \
-            fflush(stdout); \
-            _exit(1); \
-        } \
-    } while (0)
-
 static int wait_one(int kq) {
     struct kevent e;
     int r = mn_kevent_until(kq, NULL, 0, &e, 1, after_ms(20000));

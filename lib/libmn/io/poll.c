@@ -49,10 +49,14 @@ static int poll_lwp(struct pollfd *p, nfds_t n, int64_t deadline) {
     }
 }
 
+/* what: MNI_POLL_*. */
+static struct pollfd entry(int fd, unsigned what) {
+    short events = (short)((what & MNI_POLL_READ ? POLLIN : 0) | (what & MNI_POLL_WRITE ? POLLOUT : 0));
+    return (struct pollfd){.fd = fd, .events = events};
+}
+
 int mni_fd_plain_wait(int fd, unsigned what, int64_t deadline) {
-    struct pollfd p = {
-        .fd = fd,
-        .events = (short)((what & MNI_POLL_READ ? POLLIN : 0) | (what & MNI_POLL_WRITE ? POLLOUT : 0))};
+    struct pollfd p = entry(fd, what);
     int r = poll_lwp(&p, 1, deadline);
     return r < 0 ? r : r == 0 ? -ETIMEDOUT : p.revents & POLLNVAL ? -EBADF : 0;
 }
@@ -157,9 +161,7 @@ static int poll_inside(struct pollfd *p, nfds_t n, int64_t deadline) {
 }
 
 int mni_poll_wait(int fd, unsigned what, int64_t deadline) {
-    struct pollfd p = {
-        .fd = fd,
-        .events = (short)((what & MNI_POLL_READ ? POLLIN : 0) | (what & MNI_POLL_WRITE ? POLLOUT : 0))};
+    struct pollfd p = entry(fd, what);
     if (fd < 0)
         return -EBADF;
     int r = poll_inside(&p, 1, deadline);

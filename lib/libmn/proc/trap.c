@@ -47,7 +47,6 @@
 #include "proc/signal.h"
 #include "stack.h"
 #include "symbol.h"
-#include "sys.h"
 #include "walk_read.h"
 
 enum {
@@ -177,8 +176,7 @@ static void report(const struct mni_thread *t, const struct mni_proc *p, const s
                      name_of(info->si_signo), info->si_addr, (unsigned long)mni_pid(p), name ? " \"" : "",
                      name ? name : "", name ? "\"" : "", mni_symbol(fn, entry, sizeof entry),
                      wrong ? mni_symbol((void *)wrong, frame, sizeof frame) : "", why);
-    if (n > 0)
-        sys(SYS_write, 2, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
+    mni_crash_line(line, sizeof line, n);
 }
 
 static int64_t reason_of(const struct mni_thread *t, const siginfo_t *info) {

@@ -4,8 +4,8 @@
  * Guarantee: a worker that does not come round (through its scheduler's housekeeping) any more is looked at
  * within a nap's length; while all that are awake do, sysmon sleeps.
  *
- * The naive way is to look every so often.  That is 1,100 times a second two switches and cold caches for a
- * worker that shares its CPU with sysmon: 3 to 8 % of what it does (measured).
+ * The naive way is to look every so often.  That is 1,100 times a second two switches for a worker that shares
+ * its CPU with sysmon: 1.7 % of its time, and what it had in its caches (doc/design/mn-progress.md).
  *
  * Design.  sysmon waits for an alarm.  A worker that comes round puts it off, at most once in PART of its
  * length, which is a system call of 1 to 3 us but no switch.  It does so only if every cpu whose worker is
