@@ -63,6 +63,7 @@ static int call(struct connecting *a, int64_t deadline) {
 static int connect_inside(struct connecting *a, struct mni_fd *f, int64_t deadline) {
     uint32_t generation = a32_load_acquire(&f->generation); /* acquire; pairs with the lock of who changed it */
     int64_t nap = NAP_FIRST_NS;
+    bool waited = false;
     for (bool again = false;; again = true) {
         uint32_t seen = a32_load_acquire(&f->word[MNI_WRITE]); /* acquire; pairs with add_event */
         int r = !again && fault("connect") ? -ENOBUFS : call(a, deadline);
@@ -76,7 +77,8 @@ static int connect_inside(struct connecting *a, struct mni_fd *f, int64_t deadli
             nap = nap < NAP_LAST_NS ? 2 * nap : nap;
         } else if (r == -EINPROGRESS || r == -EALREADY || r == -EINTR) {
             mni_fd_drained(f, MNI_WRITE, seen);
-            r = mni_fd_wait(f, a->fd, MNI_WRITE, generation, deadline);
+            r = mni_fd_wait(f, a->fd, MNI_WRITE, generation, deadline, waited);
+            waited = true;
         } else {
             return r;
         }

@@ -6,6 +6,12 @@
  * whether they are ready.  All others may be closed, and their number used again, without our hearing of it:
  * nothing is remembered of these, and each wait arms them anew, for one event.
  *
+ * Armed anew, a descriptor whose state is an event reports that state.  There are states that last and in which
+ * a call finds nothing: errors in the queue of errors, which are for MSG_ERRQUEUE; a look (MSG_PEEK) from an
+ * offset behind the last byte.  A call that was woken in vain therefore waits for a change: the descriptor is in
+ * the set as ours are (epoch says so), READY means an event since the call, and the first event that nobody
+ * waits for takes it out.  Who waits without a runtime has a set of its own for it (mni_fd_plain_change).
+ *
  * Readiness of ours.  word[direction] is a count of events and the bit READY.
  *
  *     event:  (under the lock) word = (word + EVENT) | READY;  wake the first in the queue
@@ -63,6 +69,7 @@ enum {
     CHUNKS = 1 << (31 - CHUNK_BITS),
     FAR = 6, /* events ahead of the one that is handed out: their entries are fetched, */
     NEAR = 3, /* and of these the threads that wait */
+    AGAIN = 2, /* of a waiter's data, which is an entry's address and a direction otherwise */
 };
 
 static struct lock growing = LOCK_INIT(RANK_POOL);
@@ -217,8 +224,13 @@ static inline void event(struct mni_cpu *c, struct mni_fd *f, const struct mni_r
         }
     if (__builtin_expect(!(flags & MNI_FD_OURS), 0)) {
         unsigned left = wanted(&f->queue[MNI_READ]) | wanted(&f->queue[MNI_WRITE]);
-        if (f->queue[MNI_READ].head || f->queue[MNI_WRITE].head)
+        bool waits = f->queue[MNI_READ].head || f->queue[MNI_WRITE].head;
+        if (waits && !f->epoch) {
             mni_pollset_arm(&mni_poller_set, (int)(uint32_t)e->key, left, e->key);
+        } else if (f->epoch && !waits && !p[MNI_READ] && !p[MNI_WRITE] && !out.head) {
+            mni_pollset_remove(&mni_poller_set, (int)(uint32_t)e->key);
+            f->epoch = 0;
+        }
     }
     mni_lock_drop(&f->lock);
     for (unsigned d = MNI_READ; d <= MNI_WRITE; d++)
@@ -269,9 +281,9 @@ void mni_fd_pass_on_slow(struct mni_fd *f, unsigned direction) {
 }
 
 /* Under the lock: it will have an event when it is ready for what the caller wants (MNI_READY_*), or others
- * who wait. */
-static int prepare(struct mni_fd *f, int fd, unsigned what) {
-    if (f->flags & MNI_FD_OURS) {
+ * who wait; changes: or at each change. */
+static int prepare(struct mni_fd *f, int fd, unsigned what, bool changes) {
+    if (f->flags & MNI_FD_OURS || changes) {
         if (f->epoch == mni_poller_epoch)
             return 0;
         int r = mni_pollset_add(&mni_poller_set, fd, key(f, fd));
@@ -281,6 +293,7 @@ static int prepare(struct mni_fd *f, int fd, unsigned what) {
     }
     if (f->flags & MNI_FD_KQUEUE)
         what |= MNI_READY_READ;
+    f->epoch = 0;
     a32_store(&f->flags, f->flags | MNI_FD_ARMED);
     return mni_pollset_arm(&mni_poller_set, fd,
                            what | wanted(&f->queue[MNI_READ]) | wanted(&f->queue[MNI_WRITE]), key(f, fd));
@@ -293,20 +306,20 @@ int mni_fd_watch(int fd) {
         return r;
     mni_lock_take(&f->lock);
     a32_store(&f->flags, f->flags | MNI_FD_KQUEUE);
-    r = a32_load_acquire(&mni_poller_epoch) == 0 ? 0 : prepare(f, fd, MNI_READY_READ);
+    r = a32_load_acquire(&mni_poller_epoch) == 0 ? 0 : prepare(f, fd, MNI_READY_READ, false);
     mni_lock_drop(&f->lock);
     return r;
 }
 
 /* Under the lock: 0: it is to wait, for an event that will come; 1: it is to try; or a negative errno. */
-static int begin(struct mni_fd *f, int fd, unsigned direction, uint32_t generation) {
+static int begin(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, bool again) {
     if (f->generation != generation)
         return -EBADF;
-    if (f->flags & MNI_FD_OURS && a32_load(&f->word[direction]) & MNI_FD_READY)
+    if ((f->flags & MNI_FD_OURS || again) && a32_load(&f->word[direction]) & MNI_FD_READY)
         return 1;
     if (__builtin_expect(a32_load_acquire(&mni_poller_epoch) == 0, 0)) /* the runtime has ended just now */
         return 1;
-    return prepare(f, fd, 1u << direction);
+    return prepare(f, fd, 1u << direction, again);
 }
 
 static void enqueue(struct mni_fd *f, unsigned direction, struct mni_waiter *w) {
@@ -323,9 +336,10 @@ static void enqueue(struct mni_fd *f, unsigned direction, struct mni_waiter *w) 
 static void after_fd(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_waiter *w = &t->waiter;
     unsigned direction = (uintptr_t)w->data & 1;
-    struct mni_fd *f = (struct mni_fd *)((uintptr_t)w->data & ~(uintptr_t)1);
+    bool again = (uintptr_t)w->data & AGAIN;
+    struct mni_fd *f = (struct mni_fd *)((uintptr_t)w->data & ~(uintptr_t)(AGAIN | 1));
     mni_lock_take(&f->lock);
-    int r = begin(f, (int)(uint32_t)w->tag, direction, (uint32_t)(w->tag >> 32));
+    int r = begin(f, (int)(uint32_t)w->tag, direction, (uint32_t)(w->tag >> 32), again);
     if (r == 0) {
         enqueue(f, direction, w);
         mni_begin_wait(c, t);
@@ -342,9 +356,9 @@ static const char *name_of(unsigned direction) {
 }
 
 static __attribute__((noinline)) int wait_foreign(struct mni_fd *f, int fd, unsigned direction,
-                                                  uint32_t generation, int64_t deadline) {
+                                                  uint32_t generation, int64_t deadline, bool again) {
     mni_lock_take(&f->lock);
-    int r = begin(f, fd, direction, generation);
+    int r = begin(f, fd, direction, generation, again);
     if (r) {
         mni_lock_drop(&f->lock);
         return r < 0 ? r : 0;
@@ -366,28 +380,33 @@ static __attribute__((noinline)) int leave(struct mni_fd *f, unsigned direction,
     return r;
 }
 
-static __attribute__((noinline)) int open_set(int fd, unsigned direction, int64_t deadline) {
+static __attribute__((noinline)) int open_set(int fd, unsigned direction, int64_t deadline, bool again) {
     int r = mni_poller_open();
-    if (r > 0 && (r = mni_fd_plain_wait(fd, 1u << direction, deadline)) == 0)
-        r = 1;
+    if (r > 0) {
+        r = again ? mni_fd_plain_change(fd, 1u << direction, deadline)
+                  : mni_fd_plain_wait(fd, 1u << direction, deadline);
+        if (r == 0)
+            r = 1;
+    }
     return r;
 }
 
 /* With a small frame, and everything in it: what a waiting thread has on its stack is cold when it goes on. */
-int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline) {
+int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline,
+                bool again) {
     int r;
+    if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
+        return mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
     if (__builtin_expect(a32_load_acquire(&mni_poller_epoch) == 0, 0) &&
-        (r = open_set(fd, direction, deadline)) != 0)
+        (r = open_set(fd, direction, deadline, again)) != 0)
         return r < 0 ? r : 0;
     struct mni_worker *worker = mni_worker_self();
     if (__builtin_expect(!worker, 0)) {
-        r = wait_foreign(f, fd, direction, generation, deadline);
+        r = wait_foreign(f, fd, direction, generation, deadline, again);
     } else {
         struct mni_cpu *c = worker->cpu;
         struct mni_thread *t = c->current;
-        if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
-            return mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
-        t->waiter.data = (void *)((uintptr_t)f | direction);
+        t->waiter.data = (void *)((uintptr_t)f | direction | (again ? AGAIN : 0));
         t->waiter.tag = (uint64_t)generation << 32 | (unsigned)fd;
         a32_store(&c->polls, c->polls + 1); /* relaxed, as below: poller.c */
         r = mni_block(c, t, name_of(direction), f, deadline, after_fd);
@@ -410,7 +429,7 @@ int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint3
     else if (a32_load_acquire(&mni_poller_epoch) == 0)
         r = 1;
     else
-        r = prepare(f, fd, what);
+        r = prepare(f, fd, what, false);
     if (r == 0) {
         const unsigned parts[2] = {what & ~(unsigned)MNI_READY_WRITE, what & MNI_READY_WRITE};
         for (unsigned d = MNI_READ; d <= MNI_WRITE; d++)

@@ -32,7 +32,7 @@ struct mni_fd {
     /* For each direction; READY is cleared without the lock, all else happens under it. */
     uint32_t word[2];
     uint32_t flags;            /* changed under the lock */
-    uint32_t epoch;            /* of ours: the set that it is in */
+    uint32_t epoch;            /* the set in which it is for all changes; 0: in none, or for one event */
     struct mni_queue queue[2]; /* who waits; guarded by the lock */
     struct mni_olock turn;     /* held over a look and a call that does not block after it (io.c) */
     /* 1 << direction: somebody may be in that queue; set under the lock, read without. */
@@ -62,9 +62,11 @@ int mni_fd_made(int fd, unsigned flags);
 
 /*
  * Inside the runtime: blocks until the direction of a descriptor may be ready.  What the caller knows of it:
- * generation, and the word, which it has read before the call that failed.  0, or the errors of mni_poll_wait.
+ * generation, and the word, which it has read before the call that failed.  again: it has come back from here
+ * and found nothing; what was there already is not waited for.  0, or the errors of mni_poll_wait.
  */
-int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline);
+int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline,
+                bool again);
 
 /* Nothing is left in that direction, unless an event has come since the word was read. */
 static inline void mni_fd_drained(struct mni_fd *f, unsigned direction, uint32_t seen) {
@@ -92,6 +94,8 @@ void mni_fd_end_many(struct mni_fd *f, struct mni_waiter w[2]);
 
 /* By poll(2): blocks the LWP until it is ready for one of `what` (MNI_POLL_*): 0, or a negative errno. */
 int mni_fd_plain_wait(int fd, unsigned what, int64_t deadline);
+/* The same; an error that is there already is not waited for.  -EMFILE and the like, too. */
+int mni_fd_plain_change(int fd, unsigned what, int64_t deadline);
 /* Whether it is at this moment: 1, 0, or a negative errno. */
 int mni_fd_look(int fd, unsigned what);
 

@@ -82,14 +82,8 @@ mni_io_inline(struct mni_io *io, long (*call)(struct mni_io *io, uint32_t flags)
                 break;
             }
             mni_fd_drained(f, d, seen);
-            /* poll(2), by which others wait, returns at once for as long as something is in the queue of
-             * errors. */
-            if (__builtin_expect(!green && woken && mn_now() >= io->deadline, 0)) {
-                got = -ETIMEDOUT;
-                break;
-            }
         }
-        got = mni_fd_wait(f, io->fd, d, generation, io->deadline);
+        got = mni_fd_wait(f, io->fd, d, generation, io->deadline, woken);
         if (__builtin_expect(got < 0, 0) && (got != -ETIMEDOUT || tried))
             break;
         /* Acquire; pairs with the lock of who closed it. */

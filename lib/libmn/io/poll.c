@@ -61,6 +61,19 @@ int mni_fd_plain_wait(int fd, unsigned what, int64_t deadline) {
     return r < 0 ? r : r == 0 ? -ETIMEDOUT : p.revents & POLLNVAL ? -EBADF : 0;
 }
 
+int mni_fd_plain_change(int fd, unsigned what, int64_t deadline) {
+    int changes = mni_pollset_changes(fd);
+    if (changes < 0)
+        return changes;
+    /* What came between the caller's call and now is no change any more; it is the state asked for. */
+    struct pollfd p = entry(fd, what);
+    int r = poll_lwp(&p, 1, 0);
+    if (r >= 0)
+        r = p.revents & p.events ? 0 : mni_fd_plain_wait(changes, MNI_POLL_READ, deadline);
+    sys(SYS_close, changes);
+    return r;
+}
+
 int mni_fd_look(int fd, unsigned what) {
     int r = mni_fd_plain_wait(fd, what, 0);
     return r == 0 ? 1 : r == -ETIMEDOUT ? 0 : r;

@@ -40,6 +40,10 @@ int mni_pollset_add(struct mni_pollset *s, int fd, uint64_t key);
 int mni_pollset_arm(struct mni_pollset *s, int fd, unsigned what, uint64_t key);
 void mni_pollset_remove(struct mni_pollset *s, int fd);
 
+/* Without a set: a descriptor, the caller's to close, that becomes readable at each change of this one from now
+ * on.  -EMFILE, and the errors of mni_pollset_add.  Contexts: any LWP. */
+int mni_pollset_changes(int fd);
+
 /*
  * Waits until there are events or the deadline has passed (0: only looks), and returns how many: at most n.  A
  * ring ends it, too, and is silent again then.  Ends early at times.

@@ -78,8 +78,23 @@ void mni_pollset_close(struct mni_pollset *s) {
     *s = (struct mni_pollset){.fd = -1, .ring = -1, .timer = -1};
 }
 
+static const uint32_t all_changes = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+
+int mni_pollset_changes(int fd) {
+    struct epoll_event e = {.events = all_changes};
+    int set = fault("epoll") ? -EMFILE : (int)sys(SYS_epoll_create1, EPOLL_CLOEXEC);
+    if (set < 0)
+        return set;
+    int r = fault("epoll_ctl") ? -ENOSPC : (int)sys(SYS_epoll_ctl, set, EPOLL_CTL_ADD, fd, &e);
+    if (r >= 0)
+        r = (int)sys(SYS_epoll_pwait, set, &e, 1, 0, NULL, 0); /* its state now */
+    if (r < 0)
+        sys(SYS_close, set);
+    return r < 0 ? r : set;
+}
+
 int mni_pollset_add(struct mni_pollset *s, int fd, uint64_t key) {
-    struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, .data.u64 = key};
+    struct epoll_event e = {.events = all_changes, .data.u64 = key};
     if (fault("epoll_ctl"))
         return -ENOSPC;
     int r = (int)sys(SYS_epoll_ctl, s->fd, EPOLL_CTL_ADD, fd, &e);
