@@ -41,12 +41,11 @@ static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, 
     t->park.foreign = MNI_GREEN; /* the last may have been a bound thread */
     t->sp = NULL;
     t->flags = (uint16_t)(a->flags & (MNI_PINNED | MNI_BOUND | MNI_INT_RESULT));
-    t->detached = detached || (a->flags & MN_DETACHED);
     t->cpu = (uint16_t)cpu;
     a8_store(&t->state, MNI_FRESH);
     a8_store(&t->priority, (uint8_t)a->priority);
     t->stack_class = (uint8_t)class;
-    a8_store(&t->ended, MNI_LIVES);
+    a8_store(&t->ended, detached || (a->flags & MN_DETACHED) ? MNI_DETACHED : MNI_LIVES);
     t->fn = fn;
     t->arg = arg;
     t->joiner = NULL;

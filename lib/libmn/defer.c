@@ -30,7 +30,7 @@ struct mni_defer {
  */
 int mni_cancel(mn_thread thread, uint32_t poked) {
     struct mni_thread *t = mni_thread_find(thread);
-    if (!t || a8_load(&t->ended) != MNI_LIVES || a8_load(&t->state) == MNI_DONE)
+    if (!t || a8_load(&t->ended) >= MNI_ENDED || a8_load(&t->state) == MNI_DONE)
         return -ESRCH;
     uint32_t claim, next;
     /*

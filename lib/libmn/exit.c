@@ -32,7 +32,7 @@ static void after_end(struct mni_cpu *c, struct mni_thread *t) {
     mni_thread_drop_stack(c, t);
     if (remote)
         mni_wake(remote);
-    else if (a8_load(&t->ended) == MNI_LIVES)
+    else if (a8_load(&t->ended) < MNI_ENDED)
         mni_join_ended(c, t);
 }
 

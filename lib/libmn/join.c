@@ -1,10 +1,11 @@
 /*
- * join: waiting for a thread's end.  The thread is an object like any other: its lock guards joiner, ended and
- * the detached flag.
+ * join: waiting for a thread's end.  The thread is an object like any other: its lock guards joiner and
+ * ended.
  *
  *     ended     joiner   who owns the descriptor
  *     LIVES     NULL     the thread
  *     LIVES     set      the thread; when it ends it claims the joiner
+ *     DETACHED  NULL     the thread; its end makes it JOINED and frees it
  *     JOINED    -        the joiner that was claimed, once it runs (the thread is off its stack by then: exit.c)
  *     ENDED     NULL     nobody: the first to join makes it JOINED
  */
@@ -26,7 +27,7 @@ static void release(struct mni_cpu *c, struct mni_thread *t) {
 void mni_join_ended(struct mni_cpu *c, struct mni_thread *t) {
     mni_lock_take(&t->lock);
     struct mni_parker *joiner = t->joiner;
-    bool detached = t->detached;
+    bool detached = t->ended == MNI_DETACHED;
     if (joiner && mni_claim(joiner, 0)) {
         a8_store(&t->ended, MNI_JOINED);
     } else {
@@ -53,7 +54,8 @@ static inline int named(const struct mni_thread *t, mn_thread handle) {
 }
 
 bool mni_thread_lives(const struct mni_thread *t, mn_thread handle) {
-    return named(t, handle) == MNI_LIVES;
+    int ended = named(t, handle);
+    return ended >= 0 && ended < MNI_ENDED;
 }
 
 /* Whether the caller may join it, its lock held: 1 it has ended and is the caller's now; 0 the caller is to
@@ -62,7 +64,7 @@ static inline int begin(struct mni_thread *t, mn_thread handle, struct mni_parke
     int ended = named(t, handle);
     if (__builtin_expect(ended < 0, 0))
         return ended;
-    if (__builtin_expect(t->detached || t->joiner, 0))
+    if (__builtin_expect(ended == MNI_DETACHED || t->joiner, 0))
         return -EINVAL;
     if (ended == MNI_ENDED) {
         a8_store(&t->ended, MNI_JOINED);
@@ -159,17 +161,15 @@ MN_EXPORT int mn_detach(mn_thread thread) {
     bool free = false;
     if (t) {
         mni_lock_take(&t->lock);
-        if (named(t, thread) < 0)
-            r = -ESRCH;
-        else if (t->detached || t->joiner)
-            r = -EINVAL;
-        else if (t->ended == MNI_ENDED) {
-            a8_store(&t->ended, MNI_JOINED);
-            free = true;
-            r = 0;
-        } else {
-            t->detached = true;
-            r = 0;
+        r = named(t, thread);
+        if (r >= 0) {
+            if (r == MNI_DETACHED || t->joiner) {
+                r = -EINVAL;
+            } else {
+                free = r == MNI_ENDED;
+                a8_store(&t->ended, free ? MNI_JOINED : MNI_DETACHED);
+                r = 0;
+            }
         }
         mni_lock_drop(&t->lock);
     }

@@ -79,7 +79,7 @@ MN_EXPORT int mn_unpark(mn_thread thread) {
         mni_foreign_enter();
     struct mni_thread *t = mni_thread_find(thread);
     int r = -ESRCH;
-    if (t && a8_load(&t->ended) == MNI_LIVES) {
+    if (t && a8_load(&t->ended) < MNI_ENDED) {
         uint32_t old;
         do {
             /* Acquire: pairs with the release by which a thread begins (create.c). */

@@ -7,7 +7,7 @@
  *
  * Who may touch what.  A running or ready thread belongs to the worker whose CPU runs or queues it; a waiting
  * one to whoever moves park.claim from WAITING to CLAIMED (wait.h).  Its end is an object like any other:
- * `lock` guards ended, joiner and the detached flag.  Words that others than the owner may change are atomic,
+ * `lock` guards ended and joiner.  Words that others than the owner may change are atomic,
  * and plain in solo mode (solo.h).
  */
 #ifndef MNI_THREAD_H
@@ -50,8 +50,9 @@ enum {
 /* How far the thread's end has come; guarded by its lock. */
 enum mni_ended {
     MNI_LIVES = 0,
-    MNI_ENDED,  /* it has ended and is off its stack: whoever joins it has the descriptor */
-    MNI_JOINED, /* a joiner was woken, or is about to release it */
+    MNI_DETACHED, /* it lives, and nobody will join it: its end frees the descriptor */
+    MNI_ENDED,    /* it has ended and is off its stack: whoever joins it has the descriptor */
+    MNI_JOINED,   /* a joiner was woken, or is about to release it */
 };
 
 /* What only the thread itself looks at: at the top of its stack, all zero when it starts. */
@@ -97,13 +98,12 @@ struct mni_thread {
     const void *wait_on;
     int64_t since; /* when it began to wait; a recent time of its CPU */
 
-    bool detached;          /* guarded by lock */
     struct mni_fiber fiber; /* what tools call this thread */
     uint32_t slices;        /* that it, or who had the descriptor before, has used up; its own */
     struct mni_own *own;    /* good while it has a stack */
     const char *name;
-    struct mn_scope *scope;     /* that it belongs to */
-    struct list scope_link;     /* in it */
+    struct mn_scope *scope; /* that it belongs to */
+    struct list scope_link; /* in it */
 };
 
 static inline mn_thread mni_thread_handle(const struct mni_thread *t) {
