@@ -74,9 +74,10 @@ char *mni_stack_take_slow(struct mni_stacks *s, unsigned class) {
         c->end = end;
         return slot;
     }
-    c->nfree = c->cold = n;
+    mni_stack_count(c, n);
     mni_stack_touch(c, class);
-    return c->free[--c->nfree];
+    mni_stack_count(c, n - 1);
+    return c->free[n - 1];
 }
 
 void mni_stack_give_slow(struct mni_stacks *s, unsigned class) {
@@ -85,7 +86,7 @@ void mni_stack_give_slow(struct mni_stacks *s, unsigned class) {
     unsigned n = member ? c->batch : c->nfree;
     if (n > 0 && c->nfree >= (member ? 2 * n : n)) {
         mni_slab_give(class, c->free, n);
-        c->nfree -= n;
+        mni_stack_count(c, c->nfree - n);
         c->cold = c->cold > n ? c->cold - n : 0;
         memmove(c->free, c->free + n, c->nfree * sizeof c->free[0]);
     }
@@ -100,7 +101,7 @@ static void give_all(struct mni_stack_cache *c, unsigned class, unsigned max) {
     while (c->nfree > max) {
         unsigned n = c->nfree < MNI_STACK_BATCH ? c->nfree : MNI_STACK_BATCH;
         mni_slab_give(class, c->free + c->nfree - n, n);
-        c->nfree -= n;
+        mni_stack_count(c, c->nfree - n);
     }
     c->cold = c->cold < c->nfree ? c->cold : c->nfree;
 }

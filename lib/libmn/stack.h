@@ -45,7 +45,7 @@ enum {
 };
 
 struct mni_stack_cache {
-    uint32_t nfree;   /* recycled slots */
+    uint32_t nfree;   /* recycled slots; written by mni_stack_count, since statistics read it */
     uint32_t cold;    /* of these, the first so many came from the slab and were not touched since */
     uint32_t credit;  /* reservations that this CPU may still give out */
     uint32_t batch;   /* how many slots move at a time; 0: the slab does not know of this cache yet */
@@ -92,6 +92,11 @@ static inline void mni_stack_own(char *slot, unsigned class, struct mni_thread *
     aptr_store(mni_stack_header(slot, class), (char *)t + 1); /* relaxed: others look (mni_stack_owner) */
 }
 
+/* relaxed: read_cpu (stats.c) looks */
+static inline void mni_stack_count(struct mni_stack_cache *c, uint32_t n) {
+    a32_store(&c->nfree, n);
+}
+
 /* Promises a slot: 0 or -ENOMEM. */
 static inline int mni_stack_reserve(struct mni_stacks *s, unsigned class) {
     struct mni_stack_cache *c = &s->class[class];
@@ -118,7 +123,7 @@ static inline char *mni_stack_take(struct mni_stacks *s, unsigned class) {
         return mni_stack_take_slow(s, class);
     if (__builtin_expect(n <= c->cold, 0))
         mni_stack_touch(c, class);
-    c->nfree = n - 1;
+    mni_stack_count(c, n - 1);
     return c->free[n - 1];
 }
 
@@ -130,7 +135,8 @@ static inline void mni_stack_give(struct mni_stacks *s, unsigned class, char *sl
     if (__builtin_expect(*(volatile uint32_t *)&mni_stack_watch != 0, 0))
         mni_stack_watched_give(slot, class);
     aptr_store(mni_stack_header(slot, class), NULL); /* relaxed: as in mni_stack_own */
-    c->free[c->nfree++] = slot;
+    c->free[c->nfree] = slot;
+    mni_stack_count(c, c->nfree + 1);
     c->credit++;
     if (__builtin_expect(c->nfree >= 2 * c->batch || c->credit > 2 * c->batch, 0))
         mni_stack_give_slow(s, class);
