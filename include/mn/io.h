@@ -109,7 +109,11 @@ int mn_accept_until(int fd, struct sockaddr *address, socklen_t *length, int64_t
 int mn_connect(int fd, const struct sockaddr *address, socklen_t length);
 int mn_connect_until(int fd, const struct sockaddr *address, socklen_t length, int64_t deadline);
 
-/* As socket(2), socketpair(2), pipe(2): the descriptors are ours.  Contexts: any. */
+/*
+ * As socket(2), socketpair(2), pipe(2): the descriptors are ours.  O_NONBLOCK is the open file's, so a child
+ * process that is given one has it, too, and few programs expect that of their standard output.  For the end that a child
+ * is to have use pipe2() or socketpair(), and mn_adopt for the other.  Contexts: any.
+ */
 int mn_socket(int domain, int type, int protocol);
 int mn_socketpair(int domain, int type, int protocol, int fds[2]);
 int mn_pipe(int fds[2]);

@@ -32,6 +32,13 @@ done <"$tmp/headers"
 # the path that programs for <sys/event.h> have.
 printf '#include <mn.h>\n#include <mn/signal.h>\n#include <mn/sys/event.h>\nint unused = EINTR + SIGINT + (int)sizeof(struct timespec);\nint *used(void) { return &errno; }\n' >"$tmp/usr.c"
 printf '#include <sys/event.h>\n#include <errno.h>\n#include <signal.h>\n#include <time.h>\nint unused = EINTR + SIGINT + (int)sizeof(struct timespec);\n' >"$tmp/bsd.c"
+# The names of libevent's headers are its own.
+mkdir "$tmp/event"
+printf 'struct event { int theirs; };\n' >"$tmp/event/event.h"
+printf '#include <event.h>\n#include <sys/event.h>\n#include <mn.h>\nint unused = sizeof(struct event) + sizeof(struct mn_event) + sizeof(struct kevent);\n' >"$tmp/both.c"
+# shellcheck disable=SC2086
+try "another <event.h> beside them" ${CC:-cc} -fsyntax-only -Wall -Werror -I"$ODONATA_SRC/include/mn/bsd" \
+    -I"$ODONATA_SRC/include" -I"$tmp/event" "$tmp/both.c"
 if command -v gcc >/dev/null && [ -e /usr/include/stdio.h ]; then
     mkdir "$tmp/include"
     ln -s /usr/include/* "$ODONATA_SRC"/include/* "$tmp/include"
@@ -42,6 +49,8 @@ if command -v gcc >/dev/null && [ -e /usr/include/stdio.h ]; then
     # shellcheck disable=SC2086
     try "and with mn in the path" gcc $system -I"$tmp/include/mn" "$tmp/usr.c"
     # shellcheck disable=SC2086
-    try "and as programs for <sys/event.h> see them" gcc $system -I"$tmp/include/mn" "$tmp/bsd.c"
+    try "and as programs for <sys/event.h> see them" gcc $system -I"$tmp/include/mn/bsd" "$tmp/bsd.c"
+    # shellcheck disable=SC2086
+    try "or once saw them" gcc $system -I"$tmp/include/mn" "$tmp/bsd.c"
 fi
 finish

@@ -18,7 +18,7 @@ for h in mn.h mn/run.h mn/thread.h mn/sync.h mn/chan.h; do
 done
 # What the headers include among themselves is there as well.
 find "$ODONATA_SRC/include/mn" -name '*.h' | while read -r h; do
-    [ -n "$(find "$tmp/root" -path "*/include/mn/${h##*/}")" ] || echo "$h"
+    [ -n "$(find "$tmp/root" -path "*/include/mn/${h#*/include/mn/}")" ] || echo "$h"
 done >"$tmp/missing"
 try "it installs every header of include/mn" test ! -s "$tmp/missing"
 # A page is found under the names of its functions.
@@ -54,6 +54,18 @@ try "and runs" env LD_LIBRARY_PATH="$dir" timeout 30 "$tmp/hello"
 # shellcheck disable=SC2086
 try "a C++17 program is built" c++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -o "$tmp/hellocc" "$tmp/hello.cc" $flags
 try "and runs" env LD_LIBRARY_PATH="$dir" timeout 30 "$tmp/hellocc"
+printf '#include <sys/event.h>\nint main(void) {\n    return kqueue() < 0;\n}\n' >"$tmp/bsd.c"
+# shellcheck disable=SC2086
+try "a program for <sys/event.h> is built" cc -o "$tmp/bsd" "$tmp/bsd.c" \
+    -I"$tmp/root$(pkg-config --variable=bsdincludedir libmn | sed "s|^$tmp/root||")" $flags
+try "and runs" env LD_LIBRARY_PATH="$dir" timeout 30 "$tmp/bsd"
+# Ours named event.h does not hide libevent's.
+mkdir "$tmp/event"
+printf 'struct event { int theirs; };\n' >"$tmp/event/event.h"
+printf '#include <mn.h>\n#include <event.h>\nint unused = sizeof(struct event) + sizeof(struct mn_event);\n' >"$tmp/event.c"
+# shellcheck disable=SC2086
+try "libevent's <event.h> is found beside <mn.h>" cc -c -o "$tmp/event.o" "$tmp/event.c" $(pkg-config --cflags libmn) \
+    -I"$tmp/event"
 try "make uninstall" make -s -C "$ODONATA_BUILD" uninstall DESTDIR="$tmp/root"
 find "$tmp/root" -type f -o -type l >"$tmp/left"
 try "leaves nothing" test ! -s "$tmp/left"

@@ -2,6 +2,7 @@
  * pidfd. */
 /* not under: tsan */
 #include <mn/child.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
@@ -36,6 +37,30 @@ static void *waits(void *arg) {
     set(&begun, 1);
     result = mn_waitpid(waited, NULL, 0);
     return NULL;
+}
+
+/* A child's end of a pipe is an ordinary one if pipe2() made it and only the other was adopted. */
+static void output(void) {
+    const char *k = kind_name[kind];
+    int ends[2], status = -1;
+    static char text[4096];
+    ssize_t n, all = 0;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        abort();
+    is(mn_adopt(ends[0]), 0, "%s: one end of a pipe is adopted", k);
+    ok(!(fcntl(ends[1], F_GETFL) & O_NONBLOCK), "%s: the other blocks", k);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        execl("/bin/sh", "sh", "-c", "head -c 200000 /dev/zero", (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    while ((n = mn_read(ends[0], text, sizeof text)) > 0)
+        all += n;
+    is(all, 200000, "%s: all that a child writes is read", k);
+    is(mn_close(ends[0]), 0, "%s: closed", k);
+    ok(mn_waitpid(pid, &status, 0) == pid && status == 0, "%s: it had no error", k);
 }
 
 static void test(void) {
@@ -87,6 +112,7 @@ static void test(void) {
         close(fd);
     }
     is(mn_waitid(P_PID, 1, &info, 0), -EINVAL, "%s: waiting for nothing", k);
+    output();
     /* One that is stopped has not ended. */
     if (pipe(gate) < 0)
         abort();

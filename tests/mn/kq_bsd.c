@@ -1,5 +1,5 @@
 /* workers: 1 */
-/* Source as it is written for FreeBSD: with include/mn in the path, and nothing of libmn's own. */
+/* Source as it is written for FreeBSD: with include/mn/bsd in the path, and nothing of libmn's own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
