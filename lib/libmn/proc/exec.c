@@ -408,14 +408,18 @@ static void after_spare(struct mni_cpu *c, struct mni_thread *t) {
     pc->spares = t;
 }
 
-static struct mni_cpu *stop(struct mni_cpu *c, struct mni_thread *t,
-                            void (*after)(struct mni_cpu *, struct mni_thread *)) {
+/*
+ * Parked until somebody has something to run.  Inline: the executor then has no frame between the switch and its loop,
+ * so no return that the CPU would predict by the calls of whoever ran before (mn-switch.md).
+ */
+static inline __attribute__((always_inline)) struct mni_cpu *stop(struct mni_cpu *c, struct mni_thread *t,
+                                                                  void (*after)(struct mni_cpu *,
+                                                                                struct mni_thread *)) {
     aptr_store(&t->wait_what, "handlers that are ready"); /* relaxed: dump.c reads it in passing */
     t->wait_on = NULL;
     t->since = c->now;
     a8_store(&t->state, MNI_WAITING);
-    mni_switch(c, t, mni_next(c), after);
-    return mni_cpu_self();
+    return mni_switch(c, t, mni_next(c), after);
 }
 
 MNI_BOUNDARY static void *executor_main(void *arg) {
@@ -427,30 +431,25 @@ MNI_BOUNDARY static void *executor_main(void *arg) {
         c = mni_cpu_self();
     }
     for (;;) {
+        if (__builtin_expect(!pc->executor, 0))
+            aptr_store(&pc->executor, t);
+        struct mni_proc *p = NULL;
         if (__builtin_expect(pc->executor != t, 0)) {
-            if (!pc->executor) {
-                aptr_store(&pc->executor, t);
-            } else if (pc->spare_count < SPARES_MOST && !over()) {
-                pc->spare_count++;
-                c = stop(c, t, after_spare);
-                continue;
-            } else {
+            if (pc->spare_count == SPARES_MOST || over())
                 break;
+            pc->spare_count++;
+        } else if (!(p = pick(pc)) && over()) {
+            aptr_store(&pc->executor, NULL);
+            while (pc->spares) {
+                struct mni_thread *spare = pc->spares;
+                pc->spares = spare->next;
+                pc->spare_count--;
+                mni_ready(c, spare);
             }
+            break;
         }
-        struct mni_proc *p = pick(pc);
         if (!p) {
-            if (over()) {
-                aptr_store(&pc->executor, NULL);
-                while (pc->spares) {
-                    struct mni_thread *spare = pc->spares;
-                    pc->spares = spare->next;
-                    pc->spare_count--;
-                    mni_ready(c, spare);
-                }
-                break;
-            }
-            c = stop(c, t, after_sleep);
+            c = stop(c, t, pc->executor == t ? after_sleep : after_spare);
             continue;
         }
         c = run(c, t, p);
