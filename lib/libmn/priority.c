@@ -32,7 +32,7 @@ MN_EXPORT int mn_set_priority(mn_thread thread, enum mn_priority priority) {
     MNI_KEEP_OR(-EPERM);
     if ((unsigned)priority > MN_LOW)
         return -EINVAL;
-    int r = -ESRCH;
+    int r;
     struct mni_cpu *c = mni_call_begin();
     /* In a callback: the thread is its executor, who has others to call. */
     if (c && c->current->flags & MNI_EXECUTOR && mni_thread_handle(c->current) == thread)

@@ -59,6 +59,13 @@ static void *by_exit(void *arg) {
 }
 
 static void (*volatile leave)(void *) = pthread_exit; /* the compiler does not know that it does not return */
+static int deep(int n, void *arg);
+/* By itself: the setjmp within leaves no variable of deep's unsure. */
+__attribute__((noinline)) static void middle(int n, void *arg) {
+    pthread_cleanup_push(say, (void *)"middle");
+    deep(n, arg);
+    pthread_cleanup_pop(0);
+}
 __attribute__((noinline)) static int deep(int n, void *arg) {
     volatile char frame[200];
     frame[n % 200] = (char)n;
@@ -66,11 +73,8 @@ __attribute__((noinline)) static int deep(int n, void *arg) {
         leave(arg);
         return 0;
     }
-    if (n == 50) {
-        pthread_cleanup_push(say, (void *)"middle");
-        deep(n - 1, arg);
-        pthread_cleanup_pop(0);
-    }
+    if (n == 50)
+        middle(n - 1, arg);
     return deep(n - 1, arg) + frame[n % 200];
 }
 static void *by_deep_exit(void *arg) {

@@ -43,7 +43,8 @@ int main(void) {
 C
 "$CC" -O0 -g -I"$SRC/include" -o "$T/program" "$T/program.c" -L"$BUILD/.libs" -Wl,-rpath,"$BUILD/.libs" -lmn 2>"$T/stderr"
 result $? 'compiles' || finish
-set -- -nx -q -batch -iex 'set debuginfod enabled off' -iex 'set breakpoint pending on'
+set -- -nx -q -batch -iex 'set debuginfod enabled off' -iex 'set breakpoint pending on' \
+    -iex 'handle SIGCONT nostop noprint' # whoever stops the machine's other work for a while sends it
 if ! gdb "$@" -ex 'break main' -ex run "$T/program" 2>&1 | grep -q '^Breakpoint 1, '; then
     skip 'gdb may not trace here'
     finish

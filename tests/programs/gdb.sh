@@ -36,7 +36,8 @@ C
 "$CC" -O0 -g -o "$T/program" "$T/program.c" -pthread 2>"$T/stderr"
 result $? 'compiles' || finish
 
-set -- -nx -q -batch -iex 'set debuginfod enabled off' -iex "add-auto-load-safe-path /"
+set -- -nx -q -batch -iex 'set debuginfod enabled off' -iex "add-auto-load-safe-path /" \
+    -iex 'handle SIGCONT nostop noprint' # whoever stops the machine's other work for a while sends it
 if ! gdb "$@" -ex 'break main' -ex run "$T/program" 2>&1 | grep -q '^Breakpoint 1, '; then
     skip 'gdb may not trace here'
     finish
