@@ -153,6 +153,8 @@ def one_round(run, job, series, number, order, progress):
             continue
         if sample is not None:
             one.samples[number] = sample
+            if job.fresh:
+                one.probes.append(float(sample.keys["page"]))
     if job.two_cpus:
         after = run.probe()[0]
         for one in series:

@@ -12,7 +12,7 @@ class Job:
     group = "pthread"  # the kind of its programs; a model says which kinds it has
 
     def __init__(self, name, about, unit="ns", better="lower", bar=None, most=None, share=False, two_cpus=False,
-                 rounds=None, quick_rounds=None, base="libc", against=(), long=False):
+                 rounds=None, quick_rounds=None, fresh=0, base="libc", against=(), long=False):
         self.name, self.about, self.unit, self.better = name, about, unit, better
         self.base = base          # the model that ratios refer to
         self.against = against    # (our model, another, the ratio to it within a round that is the least or the most)
@@ -20,6 +20,7 @@ class Job:
         self.most = most          # or the figure itself
         self.share = share        # prints the smallest thread's share
         self.two_cpus = two_cpus  # depends on the distance between CPUs: gets a probe beside it
+        self.fresh = fresh        # GiB that its programs touch first: gets another probe beside it
         self.rounds, self.quick_rounds = rounds, quick_rounds  # not more than so many
         self.long = long          # takes long, or much memory: not with --quick
         self.bars, self.records, self.fair = {}, {}, 0         # see mn_jobs.py
@@ -71,7 +72,7 @@ class ProgramJob(Job):
         if argv is None:
             return None
         name = self.printed_name(model)
-        printed = run.printed(argv, model, self.limit)
+        printed = run.printed(argv, model, self.limit, self.fresh)
         words = next((line for line in printed if line and line[0] == name), None)
         if words is None and self.optional and printed:
             return None
@@ -79,6 +80,8 @@ class ProgramJob(Job):
             raise Trouble("expected '%s FIGURE %s ...', got: %s" % (
                 name, self.unit, " / ".join(" ".join(line) for line in printed)[:200]))
         keys = dict(word.partition("=")[::2] for word in words[3:])
+        if self.fresh:
+            keys["page"] = next(line[1] for line in printed if line[0] == "pages")
         wrong = model.check_provider(keys.get("model", "nowhere"))
         if wrong:
             raise Trouble(wrong)

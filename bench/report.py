@@ -14,7 +14,7 @@ class Series:
     def __init__(self, job, model):
         self.job, self.model = job, model
         self.samples = {}  # round -> Sample
-        self.probes = []   # ns, two a round
+        self.probes = []   # ns, two a round; of jobs that need fresh memory, one
         self.trouble = None
 
     def values(self, key=None):
@@ -217,7 +217,8 @@ NOTES = """median, min, max over rounds; +-%: half the distance of the quartiles
 to libc, for echo jobs to the loop, of the same round (below 1 is better, except for ops/s, req/s, x).  share: the
 smallest thread's part of the mean.  best peer: the fastest peer with as many CPUs and the ratio to it; of one on
 record, what the bar implies; then what else has to be met, and the ratio that is asked.
-probe: core-to-core latency one way, before and after each round."""
+probe: core-to-core latency one way, before and after each round; of jobs with a million stacks the first touch of
+a page, before each program."""
 
 
 def table(entries):

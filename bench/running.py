@@ -99,12 +99,16 @@ class Run:
     def new_round(self):
         self.round_output = {}
 
-    def printed(self, argv, model, limit=None):
-        """The lines that a program printed, as words.  Within a round, the same command is run once."""
+    def printed(self, argv, model, limit=None, fresh=0):
+        """
+        The lines that a program printed, as words.  Within a round, the same command is run once.  fresh: GiB that the
+        machine is to have at hand for it; what a page of them cost is added to the lines.
+        """
         key = (model.name, tuple(argv))
         if key not in self.round_output:
             try:
-                text = self.output(argv, model.environment(), limit)
+                text = self.tool("pages", "--gib", "%g" % fresh) if fresh else ""
+                text += self.output(argv, model.environment(), limit)
                 self.round_output[key] = [line.split() for line in text.splitlines()]
             except Trouble as trouble:
                 self.round_output[key] = trouble
@@ -112,9 +116,13 @@ class Run:
             raise self.round_output[key]
         return self.round_output[key]
 
+    def tool(self, name, *args):
+        """What a program of bench/ prints that is no job, on the libc's threads."""
+        return self.output([os.path.join(self.build, "bench", name), *args], self.models[0].environment())
+
     def probe(self):
         """(core-to-core latency in ns one way, steps of work a microsecond), measured on the libc's threads."""
-        words = self.output([os.path.join(self.build, "bench", "probe")], self.models[0].environment()).split()
+        words = self.tool("probe").split()
         keys = dict(word.partition("=")[::2] for word in words[3:])
         return float(words[1]), float(keys["steps_per_us"])
 
