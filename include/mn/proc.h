@@ -79,7 +79,7 @@ struct mn_spawn_attr {
     enum mn_stack stack;     /* not of handlers */
     mn_ref *monitor;         /* with MN_SPAWN_MONITOR */
     uint32_t mailbox;        /* at most so many messages wait (within a few); 0: no bound */
-    enum mn_mailbox policy;  /* what happens to one more.  Signals and replies always get through */
+    enum mn_mailbox policy;  /* what happens to one more.  Signals, calls, replies and timers always get through */
     size_t arena;            /* at most so many bytes by mn_alloc; 0: no limit */
 };
 
@@ -110,7 +110,7 @@ struct mn_handler {
     /* Answered by mn_reply, now or later; NULL: calls come to handle_message. */
     int (*handle_call)(void *state, struct mn_msg *msg);
     int (*handle_timeout)(void *state); /* see mn_timeout_at; or NULL */
-    /* The process ends; not when it was killed, or by mn_proc_exit in a callback; or NULL. */
+    /* The process ends; not when it was killed, nor when init did not let it go on; or NULL. */
     void (*terminate)(void *state, int64_t reason);
     const char *name; /* shown in dumps; or NULL */
 };
@@ -158,8 +158,10 @@ void mn_proc_exit_with(int64_t reason, const void *data, size_t size) __attribut
  * Sends an exit signal.  MN_REASON_KILL ends the process in any case, with reason MN_REASON_KILLED; any other
  * reason ends it unless it traps exits: then it gets a message of type MN_MSG_EXIT.  MN_REASON_NORMAL does
  * not end another process. 0 also if there is no such process.  -ENOMEM; -EPERM: no runtime.  Contexts: any.
+ * The second form: bytes go along (copied), but for MN_REASON_KILL.  -EMSGSIZE: more than 4 GB.
  */
 int mn_exit_signal(mn_pid pid, int64_t reason);
+int mn_exit_signal_with(mn_pid pid, int64_t reason, const void *data, size_t size);
 
 /* Exit signals become messages from now on (but not MN_REASON_KILL), or do not.  Returns whether it was so
  * before; -EPERM: the caller is no process.  Contexts: green. */

@@ -1,6 +1,7 @@
 /* Processes made of callbacks. */
 #include "proc_actor.h"
 
+#include <malloc.h>
 #include <pthread.h>
 
 static mn_pid self;
@@ -105,10 +106,12 @@ static void life(void) {
     pid = start_watched(&counter, 0, 0);
     is(asks(pid, 99), 0, "a reply and an end");
     ok(comes(MN_MSG_DOWN, pid, 0), "in one callback");
+    terminates = 0;
     pid = start_watched(&counter, -1, 0);
     ok(comes(MN_MSG_DOWN, pid, -EBADMSG), "init fails");
     pid = start_watched(&counter, -2, 0);
     ok(comes(MN_MSG_DOWN, pid, 0), "init says stop");
+    is(terminates, 0, "there is nothing to terminate");
     terminates = 0;
     pid = start_watched(&counter, 0, 0);
     mn_exit_signal(pid, MN_REASON_KILL);
@@ -122,6 +125,7 @@ static void life(void) {
     struct mn_msg *m = next_msg();
     ok(m && m->from == pid && mn_msg_reason(m) == 4000 && m->size == 5 && strcmp(m->data, "four") == 0,
        "mn_proc_exit_with in a callback");
+    ok(terminates == 2 && last_reason == 4000, "terminate is called, too");
     mn_msg_free(m);
     pid = start_watched(&counter, 1, 0);
     is(asks(pid, 0), 1, "handlers go on after that");
@@ -246,6 +250,65 @@ static void nested(void) {
     is(asks(pid, 3), -MN_REASON_NOPROC, "a request to one that has ended");
     mn_exit_signal(pid, MN_REASON_KILL);
     await_end(pid);
+}
+
+/* A reply that is not released goes with the process. */
+static const char big[100000];
+static mn_pid below_it;
+
+static int leaves_reply(void *state, struct mn_msg *m) {
+    (void)state;
+    struct mn_msg *reply;
+    if (m->type != MN_MSG_CALL)
+        return mn_call(below_it, 0, NULL, 0, &reply) == 0 && reply->size == sizeof big ? MN_STOP : -EIO;
+    return mn_reply(m, 0, big, sizeof big);
+}
+
+static void unreleased(void) {
+    static const struct mn_handler h = {.state_size = sizeof(struct counter), .handle_message = leaves_reply};
+    mn_pid pid;
+    mn_spawn_handler(&below_it, &h, NULL, 0, NULL);
+    int wrong = 0;
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < 100; i++) {
+        pid = start_watched(&h, 0, 0);
+        mn_post(pid, 0, NULL, 0);
+        wrong += !comes(MN_MSG_DOWN, pid, MN_REASON_NORMAL);
+    }
+    is(wrong, 0, "replies that are left");
+    ok(mallinfo2().uordblks < before + 30 * sizeof big, "are released");
+    mn_exit_signal(below_it, MN_REASON_KILL);
+}
+
+/* ---- a long mailbox does not put off an end */
+
+static atomic_int handled;
+static struct mn_event goes_on;
+
+static int waits_first(void *state, struct mn_msg *m) {
+    (void)state;
+    (void)m;
+    if (handled++ == 0)
+        mn_event_wait(&goes_on);
+    return MN_GO_ON;
+}
+
+static void flooded(void) {
+    static const struct mn_handler h = {.state_size = sizeof(struct counter), .handle_message = waits_first};
+    static const int64_t reasons[2][2] = {{MN_REASON_KILL, MN_REASON_KILLED}, {2005, 2005}};
+    for (int i = 0; i < 2; i++) {
+        mn_event_init(&goes_on);
+        handled = 0;
+        mn_pid pid = start_watched(&h, 0, 0);
+        for (int k = 0; k < 1000; k++)
+            mn_post(pid, 0, NULL, 0);
+        while (handled == 0)
+            mn_sleep(50000);
+        mn_exit_signal(pid, reasons[i][0]);
+        mn_event_set(&goes_on);
+        ok(comes(MN_MSG_DOWN, pid, reasons[i][1]), "a handler with many messages ends");
+        ok(handled <= 16, "without handling them all: %d", handled);
+    }
 }
 
 /* ---- many: a tree, a ring, a flood */
@@ -402,6 +465,8 @@ static int job(void *arg) {
     links();
     blocking();
     nested();
+    unreleased();
+    flooded();
     off_duty();
     many();
     ok(nothing_comes(), "nothing is left");

@@ -319,6 +319,29 @@ static void details(void) {
         mn_msg_free(m);
     }
     is(right, 2, "bytes go along with a reason, to links and monitors");
+    mn_exit_signal_with(mn_pid_self(), 3001, text, sizeof text);
+    struct mn_msg *m = next_msg();
+    ok(m && m->type == MN_MSG_EXIT && mn_msg_reason(m) == 3001 && m->size == sizeof text &&
+           strcmp(m->data, text) == 0,
+       "and with an exit signal that is trapped");
+    mn_msg_free(m);
+    pid = spawn_watched(waits, NULL, MN_SPAWN_LINK);
+    mn_exit_signal_with(pid, 3002, text, sizeof text);
+    right = 0;
+    for (int i = 0; i < 2; i++) {
+        m = next_msg();
+        right += m && m->from == pid && mn_msg_reason(m) == 3002 && m->size == sizeof text &&
+                 strcmp(m->data, text) == 0;
+        mn_msg_free(m);
+    }
+    is(right, 2, "who ends by one passes them on");
+    pid = spawn_watched(waits, NULL, 0);
+    mn_exit_signal_with(pid, MN_REASON_KILL, text, sizeof text);
+    m = next_msg();
+    ok(m && mn_msg_reason(m) == MN_REASON_KILLED && m->size == 0, "but for a kill");
+    mn_msg_free(m);
+    is(mn_exit_signal_with(pid, 3003, text, sizeof text), 0, "to one that has ended");
+    is(mn_exit_signal_with(pid, 3003, text, (size_t)1 << 32), -EMSGSIZE, "too many");
     mn_trap_exit(false);
 }
 

@@ -276,6 +276,38 @@ static void by_hand(void) {
     is(mn_sup_start(&sup, &(struct mn_sup){.nchildren = 1}), -EINVAL, "no children");
 }
 
+static int ignores(mn_pid *pid, void *arg) {
+    (void)pid;
+    starts['i' - 'a']++;
+    return *(int *)arg;
+}
+
+/* Children whose start finds nothing to run. */
+static void nothing_to_run(enum mn_strategy how) {
+    int result = 0;
+    struct mn_child children[] = {WORKER("a", 'a'), {.id = "i", .start = ignores, .arg = &result},
+                                  {.id = "t", .start = ignores, .arg = &result, .restart = MN_TEMPORARY}};
+    struct mn_child_info info[3];
+    mn_pid sup, pid = 0;
+    forget();
+    is(mn_sup_start(&sup, &(struct mn_sup){.strategy = how, .children = children, .nchildren = 3}), 0, "start");
+    is(mn_sup_children(sup, info, 3), 2, "a temporary child that runs nothing is forgotten");
+    ok(info[1].pid == 0 && strcmp(info[1].id, "i") == 0, "another stays, stopped");
+    is(mn_sup_restart_child(sup, "i", &pid), 0, "it can be started");
+    is(mn_sup_restart_child(sup, "i", &pid), 0, "again");
+    wait_starts('a', 1);
+    mn_exit_signal(info[0].pid, 1024);
+    wait_starts('a', 2);
+    ok(starts[0] == 2 && starts['i' - 'a'] == (how == MN_ONE_FOR_ONE ? 4 : 5), "and by the strategy");
+    is(mn_sup_stop_child(sup, "i"), 0, "stopped");
+    is(mn_sup_delete_child(sup, "i"), 0, "deleted");
+    is(mn_sup_stop(sup, MN_FOREVER), 0, "stop");
+    is(mn_sup_start(&sup, &(struct mn_sup){.strategy = MN_DYNAMIC}), 0, "a dynamic supervisor");
+    is(mn_sup_start_child(sup, &(struct mn_child){.start = ignores, .arg = &result}, &pid), 0, "has nothing");
+    ok(pid == 0 && mn_sup_children(sup, NULL, 0) == 0, "to keep");
+    is(mn_sup_stop(sup, MN_FOREVER), 0, "stop");
+}
+
 static atomic_int alive;
 
 static int counter_init(void *state) {
@@ -362,6 +394,37 @@ static void orphan(void) {
     ok(true, "it ends with its starter");
 }
 
+/* The runtime ends while a supervisor stops one child on request. */
+static struct mn_event told;
+
+static int slow_to_end(void *arg) {
+    struct mn_msg *m;
+    (void)arg;
+    mn_trap_exit(true);
+    starts['s' - 'a']++;
+    mn_receive(&m);
+    mn_event_set(&told);
+    mn_shield(true);
+    mn_sleep(20 * MS);
+    return 0;
+}
+
+static int stops_it(void *arg) {
+    return mn_sup_stop_child(*(mn_pid *)arg, "s");
+}
+
+static int ends_meanwhile(void *arg) {
+    static const struct mn_child child = {.id = "s", .fn = slow_to_end};
+    static mn_pid sup;
+    (void)arg;
+    mn_event_init(&told);
+    forget();
+    is(mn_sup_start(&sup, &(struct mn_sup){.children = &child, .nchildren = 1}), 0, "start");
+    wait_starts('s', 1);
+    mn_spawn(NULL, stops_it, &sup);
+    return mn_event_wait(&told);
+}
+
 static int all(void *arg) {
     (void)arg;
     order();
@@ -379,6 +442,8 @@ static int all(void *arg) {
     shutdown_spans();
     failing();
     by_hand();
+    nothing_to_run(MN_ONE_FOR_ONE);
+    nothing_to_run(MN_ONE_FOR_ALL);
     dynamic();
     tree();
     orphan();
@@ -387,6 +452,7 @@ static int all(void *arg) {
 
 int main(void) {
     is(mn_run(all, NULL, NULL), 0, "mn_run");
+    is(mn_run(ends_meanwhile, NULL, NULL), 0, "the runtime ends while a supervisor stops a child");
     is(mn_sup_start(NULL, &(struct mn_sup){0}), -EPERM, "without a runtime");
     return done();
 }

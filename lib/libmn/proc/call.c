@@ -147,9 +147,12 @@ static inline __attribute__((always_inline)) int call_until(struct mni_cpu *c, e
     if (p != own) {
         t->own->proc = own;
         mni_proc_close(c, p, MN_REASON_NORMAL, NULL);
-    } else if (m && reply) {
-        m->next = p->more->held;
-        p->more->held = m;
+    }
+    /* A process that ends without releasing it has that done; a handler that there is no memory for does not. */
+    struct mni_more *more = m && reply && own ? mni_more(c, own) : NULL;
+    if (more) {
+        m->next = more->held;
+        more->held = m;
     }
     if (m) {
         m->pub.type = MN_MSG_REPLY;

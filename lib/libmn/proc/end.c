@@ -187,8 +187,8 @@ MN_EXPORT void mn_proc_exit_with(int64_t reason, const void *data, size_t size) 
         mn_exit(NULL); /* no process: the thread ends as it can */
     }
     struct mn_bin *detail = NULL;
-    if (size && mn_bin_make(&detail, data, size) < 0)
-        detail = NULL; /* without the memory for it the reason goes alone */
+    if (size && (size > UINT32_MAX || mn_bin_make(&detail, data, size) < 0))
+        detail = NULL; /* without the memory for it, or beyond 4 GB, the reason goes alone */
     mni_proc_doom(p, reason, detail);
     mn_bin_drop(detail);
     mni_proc_unwind(c, p);

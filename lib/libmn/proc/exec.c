@@ -10,7 +10,8 @@
  * Order.  High priority first; then the handlers that were started last, of which a few are kept aside (so a
  * tree of processes goes down before it goes wide: few live at a time, and their memory is warm); then the
  * others in the order in which they became ready. Of 64 turns one is for the oldest and one for low priority;
- * every 1,024 the young ones become ordinary.  A handler has TURN messages in a row.
+ * every 1,024 the young ones become ordinary.  A handler has TURN messages in a row, and looks at what has come
+ * meanwhile every LOOK: so it ends when it is told to, however long its mailbox is.
  *
  * Who runs them.  Each cpu has one executor on duty.  It is asleep when there is nothing to do; who queues a
  * handler wakes it.  When a callback blocks (or uses up its slice, or its LWP is taken away), a spare
@@ -35,7 +36,7 @@
 #include "robust.h"
 #include "run.h"
 
-enum { TURN = 32, GIVE_AT = 32, GIVE_MOST = 256, SPARES_MOST = 16, OLD_TURN = 64 };
+enum { TURN = 32, LOOK = 8, GIVE_AT = 32, GIVE_MOST = 256, SPARES_MOST = 16, OLD_TURN = 64 };
 
 static void *executor_main(void *arg);
 
@@ -326,9 +327,9 @@ MNI_BOUNDARY static struct mni_cpu *run(struct mni_cpu *c, struct mni_thread *t,
             if (!c)
                 return NULL;
         }
-        mni_proc_flag(p, 0, MNI_PROC_INIT);
         if (r != 0)
             return finish(c, t, p, r);
+        mni_proc_flag(p, 0, MNI_PROC_INIT);
     }
     for (unsigned n = 0;;) {
         if (__builtin_expect(p->flags & MNI_PROC_DOOMED, 0))
@@ -351,6 +352,9 @@ MNI_BOUNDARY static struct mni_cpu *run(struct mni_cpu *c, struct mni_thread *t,
             wake_here(c, c->proc); /* this executor may be off duty by now, and the one on duty asleep */
             return c;
         }
+        if (__builtin_expect(n % LOOK == 0, 0) && mni_signals_take(c, p) &&
+            (p->flags & (MNI_PROC_DOOMED | MNI_PROC_LIMITED)))
+            continue; /* it is to end, or the oldest message may have been dropped */
         mni_mailbox_remove(p, &p->head);
         a64_store(&p->received, p->received + 1);
         if (__builtin_expect((m->bits & MNI_MSG_COUNTED) != 0, 0))

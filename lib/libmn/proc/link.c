@@ -153,22 +153,30 @@ MN_EXPORT int mn_demonitor(mn_ref ref, bool flush) {
     return r;
 }
 
-MN_EXPORT int mn_exit_signal(mn_pid pid, int64_t reason) {
+MN_EXPORT int mn_exit_signal_with(mn_pid pid, int64_t reason, const void *data, size_t size) {
+    if (size > UINT32_MAX)
+        return -EMSGSIZE;
     MNI_KEEP_OR(-EPERM);
+    struct mn_bin *detail = NULL;
+    if (size && mn_bin_make(&detail, data, size) < 0)
+        return -ENOMEM;
     struct mni_cpu *c = mni_call_begin();
     struct mni_proc *p = c ? mni_proc_self(c) : NULL;
     int r = 0;
     struct mni_msg *m = mni_signal_make(mni_part(c), MNI_K_EXIT, mni_pid_self(c), 0);
     if (!m) {
         r = -ENOMEM;
+        mn_bin_drop(detail);
     } else {
         m->pub.tag = (uint64_t)reason;
+        mni_msg_detail(m, detail);
+        mn_bin_drop(detail); /* it is the signal's, and the caller may not come back */
         if (p && pid == mni_pid(p)) {
             /* To itself: acted on before the call returns, and `normal` does end it. */
             mni_signals_take(c, p);
             if (reason == MN_REASON_NORMAL && !(p->flags & MNI_PROC_TRAP)) {
-                mni_proc_doom(p, reason, NULL);
-                mni_block_give(c->proc, 0, m);
+                mni_proc_doom(p, reason, detail);
+                mni_msg_free(c->proc, m);
             } else {
                 mni_signal_act(c, p, m);
             }
@@ -181,6 +189,10 @@ MN_EXPORT int mn_exit_signal(mn_pid pid, int64_t reason) {
     else if (c)
         mni_leave(c);
     return r;
+}
+
+MN_EXPORT int mn_exit_signal(mn_pid pid, int64_t reason) {
+    return mn_exit_signal_with(pid, reason, NULL, 0);
 }
 
 MN_EXPORT int mn_trap_exit(bool trap) {

@@ -140,7 +140,7 @@ static void exits(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
         bool kill = m->kind == MNI_K_EXIT && m->pub.tag == MN_REASON_KILL;
         if (kill && !(p->flags & MNI_PROC_DOOMED))
             mni_proc_flag(p, MNI_PROC_KILLED, 0);
-        mni_proc_doom(p, kill ? MN_REASON_KILLED : (int64_t)m->pub.tag, detail_of(m));
+        mni_proc_doom(p, kill ? MN_REASON_KILLED : (int64_t)m->pub.tag, kill ? NULL : detail_of(m));
     } else if (p->flags & MNI_PROC_TRAP) {
         m->pub.ref = 0;
         become_message(p, m, MN_MSG_EXIT);

@@ -30,8 +30,14 @@ int mni_child_start(struct mni_sup *s, struct mni_child *ch) {
         r = spec->start(&pid, spec->arg);
     if (r < 0)
         return r;
-    mni_child_runs(s, ch, pid);
+    if (pid)
+        mni_child_runs(s, ch, pid);
     return 0;
+}
+
+void mni_child_settle(struct mni_sup *s, struct mni_child *ch) {
+    if (!ch->pid && !ch->failed && (ch->spec.restart == MN_TEMPORARY || s->strategy == MN_DYNAMIC))
+        mni_child_delete(s, ch);
 }
 
 /* It gets there, if need be when there is memory again. */
@@ -52,6 +58,7 @@ static int wait_for_end(const struct mni_child *ch, int64_t deadline) {
     if (r == -ECANCELED) {
         mn_shield(true); /* not before: it would also put off a kill */
         r = mn_receive_match_until(&m, &match, deadline);
+        mn_shield(false); /* who stops one child looks for what is next to do, and learns of it there */
     }
     if (r == 0)
         mn_msg_free(m);

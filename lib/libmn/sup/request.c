@@ -126,6 +126,8 @@ static int start(struct mni_sup *s, struct request *q, const char *id, const voi
     *pid = ch->pid;
     if (r < 0)
         mni_child_delete(s, ch);
+    else
+        mni_child_settle(s, ch);
     return r;
 }
 

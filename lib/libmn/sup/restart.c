@@ -32,12 +32,17 @@ static bool start_again(struct mni_sup *s, struct mni_child *ch) {
     return !ch->failed;
 }
 
+static void start_one_again(struct mni_sup *s, struct mni_child *ch) {
+    start_again(s, ch);
+    mni_child_settle(s, ch);
+}
+
 static bool restart(struct mni_sup *s, struct mni_child *ch) {
     ch->failed = false;
     if (!bear(s))
         return false;
     if (s->strategy == MN_ONE_FOR_ONE || s->strategy == MN_DYNAMIC) {
-        start_again(s, ch);
+        start_one_again(s, ch);
         return true;
     }
     mni_children_stop(s, s->strategy == MN_ONE_FOR_ALL ? NULL : ch);
@@ -63,7 +68,7 @@ bool mni_sup_child_ended(struct mni_sup *s, struct mni_child *ch, int64_t reason
 
 bool mni_sup_retry(struct mni_sup *s) {
     s->retry = false;
-    list_each(l, &s->children) {
+    list_each_safe(l, &s->children) {
         struct mni_child *ch = list_entry(l, struct mni_child, link);
         if (!ch->failed)
             continue;

@@ -125,10 +125,12 @@ static int sup_main(void *arg) {
         ended(s);
         return r;
     }
-    list_each(l, &s->children) {
-        r = mni_child_start(s, list_entry(l, struct mni_child, link));
+    list_each_safe(l, &s->children) {
+        struct mni_child *ch = list_entry(l, struct mni_child, link);
+        r = mni_child_start(s, ch);
         if (r < 0)
             break;
+        mni_child_settle(s, ch);
     }
     if (r < 0) {
         mni_children_stop(s, NULL);

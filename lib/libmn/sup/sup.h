@@ -61,6 +61,8 @@ void mni_child_runs_not(struct mni_sup *s, struct mni_child *ch);
 
 /* life.c: starting and stopping them.  In the supervisor's process. */
 int mni_child_start(struct mni_sup *s, struct mni_child *ch);
+/* After a start: one that had nothing to start is forgotten, unless it can be started again. */
+void mni_child_settle(struct mni_sup *s, struct mni_child *ch);
 void mni_child_stop(struct mni_sup *s, struct mni_child *ch);
 /* Those after `from` in the list (NULL: all), the last one first; temporary ones are forgotten.  A dynamic supervisor's all at
  * once. */
