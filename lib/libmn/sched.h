@@ -42,6 +42,7 @@ static inline __attribute__((always_inline)) struct mni_thread *mni_next(struct 
                          0))
         return mni_next_any(c);
     c->tick--;
+    mni_runq_hop(c);
     aptr_store(&c->hot, NULL);
     return t;
 }
