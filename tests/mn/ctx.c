@@ -3,7 +3,7 @@
  * a jump leaves for good.  Also compiled for other architectures and run under qemu (ctx_aarch64.sh).
  */
 /* workers: 1 */
-#include "ctx.h"
+#include "thread/ctx.h"
 
 #include <stdint.h>
 

@@ -5,7 +5,7 @@
  */
 /* workers: 1 */
 /* not under: asan, tsan, ubsan */
-#include "ctx.h"
+#include "thread/ctx.h"
 
 #include <signal.h>
 #include <stdbool.h>

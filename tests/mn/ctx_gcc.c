@@ -4,7 +4,7 @@
  * (ctx_aarch64.sh).
  */
 /* workers: 1 */
-#include "ctx.h"
+#include "thread/ctx.h"
 
 #include <stdint.h>
 #include <unwind.h>

@@ -10,7 +10,7 @@
  */
 /* workers: 1 */
 /* not under: asan, tsan, clang */
-#include "ctx.h"
+#include "thread/ctx.h"
 
 #ifdef INLINE
 #include "ctx_inline.h"

@@ -4,8 +4,8 @@
  * the same call works the next time.  A program that uses every filter runs again and again, with the first,
  * second, ... call at each point failing.
  */
-#include "mn/fault_child.h"
 #include "kq.h"
+#include "mn/fault_child.h"
 
 #include <mn/signal.h>
 #include <sys/un.h>

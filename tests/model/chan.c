@@ -1,5 +1,5 @@
 /*
- * The protocol of lib/libmn/chan.c and select.c, every order of steps: each element that was sent is received
+ * The protocol of lib/libmn/chan/chan.c and select.c, every order of steps: each element that was sent is received
  * once, in order; nobody waits for ever for what is there; an element is copied only to or from a thread that
  * sleeps.
  *

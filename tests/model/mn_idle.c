@@ -1,5 +1,5 @@
 /*
- * The protocol of lib/libmn/idle.c and of asking for threads (take.c), every order of steps.
+ * The protocol of lib/libmn/sched/idle.c and of asking for threads (take.c), every order of steps.
  *
  * A worker looks for work, and sleeps.  A busy one makes a thread ready, which others see late (TSO: its stores
  * have a buffer), calls for help if it sees a sleeper, answers once who asks, and then computes for ever,

@@ -1,5 +1,5 @@
 /*
- * The protocol of lib/libmn/mutex.c, every order of steps: one owner at a time, and nobody is forgotten,
+ * The protocol of lib/libmn/sync/mutex.c, every order of steps: one owner at a time, and nobody is forgotten,
  * although an unlock reads the flags and frees the mutex in two steps.  What is under the mutex's lock is one
  * step, except where the owner changes meanwhile.  A lookout's look is a step that is always possible; the
  * deadline of a thread that gives up, and the end of a turn, are choices.

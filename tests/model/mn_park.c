@@ -1,5 +1,5 @@
 /*
- * The protocol of lib/libmn/wait.h, park.c and defer.c (mn_cancel), every order of steps: claims and permits.
+ * The protocol of lib/libmn/wait/wait.h, park.c and defer.c (mn_cancel), every order of steps: claims and permits.
  *
  * A thread parks, then waits for an object, or parks twice.  Others unpark it, cancel it, let its deadlines
  * expire, and the object wakes it.  What the next stack does after each switch is a process of its own, since

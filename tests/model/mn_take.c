@@ -1,5 +1,5 @@
 /*
- * The protocol of lib/libmn/enter.h and take.c, every order of steps: entering the runtime, seizing a cpu,
+ * The protocol of lib/libmn/sched/enter.h and take.c, every order of steps: entering the runtime, seizing a cpu,
  * handing it off.
  *
  * Two workers, one cpu, one thread that enters `rounds` times, wherever it is; a thief that seizes, and

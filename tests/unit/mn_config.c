@@ -1,11 +1,11 @@
-/* lib/libmn/config.c: struct and environment, and what is said of nonsense. */
+/* lib/libmn/runtime/config.c: struct and environment, and what is said of nonsense. */
 #include "unit.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "cpuset.h"
-#include "topo.h"
+#include "runtime/cpuset.h"
+#include "runtime/topo.h"
 
 static struct mn_config out;
 static char complaint[128];

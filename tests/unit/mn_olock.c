@@ -1,9 +1,9 @@
-/* lib/libmn/olock.h */
+/* lib/libmn/sync/olock.h */
 #include "unit.h"
 
 #include <signal.h>
 
-#include "olock.h"
+#include "sync/olock.h"
 
 static struct mni_olock lock;
 

@@ -1,4 +1,4 @@
-/* lib/libmn/stack.h, slab.h, os/linux/guard.h */
+/* lib/libmn/stack/stack.h, slab.h, os/linux/guard.h */
 #include "unit.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "atomic.h"
 #include "fault.h"
-#include "slab.h"
+#include "stack/slab.h"
 
 static struct mni_stacks a, b;
 

@@ -1,4 +1,4 @@
-/* lib/libmn/timer.h: against a model that looks at every timer, and with other LWPs that remove. */
+/* lib/libmn/wait/timer.h: against a model that looks at every timer, and with other LWPs that remove. */
 #include "unit.h"
 
 #include <mn/time.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "atomic.h"
-#include "timer.h"
+#include "wait/timer.h"
 
 enum { TICK = 1024 };
 

@@ -1,4 +1,4 @@
-/* lib/libmn/topo.c and quota.c: synthetic machines, made-up control groups, and what holds of any machine. */
+/* lib/libmn/runtime/topo.c and quota.c: synthetic machines, made-up control groups, and what holds of any machine. */
 #include "unit.h"
 
 #include <errno.h>
@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cpuset.h"
 #include "fault.h"
-#include "quota.h"
-#include "topo.h"
+#include "runtime/cpuset.h"
+#include "runtime/quota.h"
+#include "runtime/topo.h"
 
 /* ---- synthetic machines */
 

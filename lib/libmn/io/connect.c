@@ -21,12 +21,12 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "call.h"
 #include "export.h"
 #include "fault.h"
 #include "fd.h"
 #include "offload/offload.h"
 #include "sys.h"
+#include "wait/call.h"
 
 enum { NAP_FIRST_NS = 100000, NAP_LAST_NS = 10000000 };
 

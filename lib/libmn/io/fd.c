@@ -52,16 +52,16 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "bound.h"
-#include "call.h"
 #include "clock.h"
 #include "fault.h"
 #include "kqueue/kq.h"
 #include "lock.h"
 #include "poll.h"
 #include "poller.h"
-#include "sched.h"
+#include "sched/sched.h"
 #include "sys.h"
+#include "thread/bound.h"
+#include "wait/call.h"
 
 enum {
     CHUNK_BITS = MNI_FD_CHUNK_BITS,

@@ -7,9 +7,9 @@
 #include <stdbool.h>
 
 #include "atomic.h"
-#include "many.h"
 #include "pollset.h"
-#include "wait.h"
+#include "wait/many.h"
+#include "wait/wait.h"
 
 enum { MNI_READ = 0, MNI_WRITE = 1 }; /* directions: indices */
 

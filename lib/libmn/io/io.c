@@ -28,10 +28,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "call.h"
 #include "export.h"
 #include "offload/file.h"
 #include "sys.h"
+#include "wait/call.h"
 
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 8

@@ -9,10 +9,10 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "call.h"
 #include "fault.h"
 #include "fd.h"
 #include "sys.h"
+#include "wait/call.h"
 
 struct mni_io {
     int fd;

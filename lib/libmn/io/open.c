@@ -10,13 +10,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "call.h"
 #include "export.h"
 #include "fault.h"
 #include "io.h"
 #include "kqueue/kq.h"
 #include "proc/own.h"
 #include "sys.h"
+#include "wait/call.h"
 
 /*
  * Only of TCP it is known that a short read has taken all: a Unix socket stops where descriptors or credentials

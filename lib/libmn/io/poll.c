@@ -22,15 +22,15 @@
 #include <sys/select.h>
 #include <time.h>
 
-#include "bound.h"
-#include "call.h"
 #include "clock.h"
 #include "export.h"
 #include "fault.h"
 #include "fd.h"
 #include "poller.h"
-#include "sched.h"
+#include "sched/sched.h"
 #include "sys.h"
+#include "thread/bound.h"
+#include "wait/call.h"
 
 enum {
     FEW = 4,

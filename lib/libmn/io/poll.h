@@ -10,7 +10,7 @@
 #include <poll.h>
 #include <stdint.h>
 
-#include "many.h"
+#include "wait/many.h"
 
 enum { MNI_POLL_READ = 1, MNI_POLL_WRITE = 2 };
 

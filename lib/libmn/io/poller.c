@@ -58,11 +58,11 @@
 
 #include "clock.h"
 #include "fd.h"
-#include "fork.h"
-#include "idle.h"
-#include "keep.h"
 #include "lock.h"
 #include "poll.h"
+#include "runtime/fork.h"
+#include "runtime/keep.h"
+#include "sched/idle.h"
 
 enum {
     BATCH = 256,

@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-#include "enter.h"
 #include "io/poll.h"
 #include "io/pollset.h"
+#include "sched/enter.h"
 
 extern struct mni_pollset mni_poller_set __attribute__((visibility("hidden")));
 extern uint32_t mni_poller_epoch __attribute__((visibility("hidden"))); /* of the open set; 0: none is open */

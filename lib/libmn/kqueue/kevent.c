@@ -30,15 +30,15 @@
 #include <errno.h>
 #include <mn/kqueue.h>
 
-#include "bound.h"
-#include "call.h"
 #include "clock.h"
 #include "export.h"
 #include "io/fd.h"
 #include "io/poller.h"
 #include "kq_os.h"
-#include "sched.h"
-#include "waiters.h"
+#include "sched/sched.h"
+#include "sync/waiters.h"
+#include "thread/bound.h"
+#include "wait/call.h"
 
 enum {
     LOOK_EVERY = 8,            /* calls that found enough in memory, until the kernel is asked in any case */

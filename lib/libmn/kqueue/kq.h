@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "list.h"
-#include "wait.h"
+#include "wait/wait.h"
 
 struct mni_kq;
 struct mni_note;

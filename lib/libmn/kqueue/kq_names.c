@@ -13,10 +13,10 @@
 #include <errno.h>
 #include <mn/kqueue.h>
 
-#include "call.h"
 #include "export.h"
 #include "kq.h"
 #include "sys.h"
+#include "wait/call.h"
 
 int close(int fd);
 

@@ -24,15 +24,15 @@
 #include <mn/kqueue.h>
 #include <stdlib.h>
 
-#include "call.h"
 #include "export.h"
 #include "fault.h"
-#include "fork.h"
 #include "io/fd.h"
 #include "kq_os.h"
 #include "lock.h"
+#include "runtime/fork.h"
+#include "sync/waiters.h"
 #include "sys.h"
-#include "waiters.h"
+#include "wait/call.h"
 
 enum { CHUNK = 1024, CHUNKS = 4096 };
 struct chunk {

@@ -13,7 +13,6 @@
 #include <mn/child.h>
 #include <string.h>
 
-#include "call.h"
 #include "clock.h"
 #include "export.h"
 #include "fault.h"
@@ -21,6 +20,7 @@
 #include "io/poll.h"
 #include "offload.h"
 #include "sys.h"
+#include "wait/call.h"
 
 enum { NAP_FIRST = 500000, NAP_LONGEST = 20000000 };
 

@@ -7,10 +7,10 @@
 #include <fcntl.h>
 #include <mn/file.h>
 
-#include "call.h"
 #include "export.h"
 #include "feature.h"
 #include "offload.h"
+#include "wait/call.h"
 
 struct call {
     long nr, result;

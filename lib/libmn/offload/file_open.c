@@ -17,11 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call.h"
 #include "export.h"
 #include "fault.h"
 #include "file.h"
 #include "offload.h"
+#include "wait/call.h"
 
 struct opening {
     struct mni_job job;

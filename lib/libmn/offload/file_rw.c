@@ -17,11 +17,11 @@
 #include <fcntl.h>
 #include <mn/file.h>
 
-#include "call.h"
 #include "export.h"
 #include "feature.h"
 #include "file.h"
 #include "offload.h"
+#include "wait/call.h"
 
 enum { NOWAIT = 8 }; /* RWF_NOWAIT */
 

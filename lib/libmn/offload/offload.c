@@ -53,21 +53,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call.h"
 #include "clock.h"
-#include "cpuset.h"
 #include "cpu.h"
 #include "export.h"
 #include "fault.h"
 #include "file.h"
-#include "fork.h"
-#include "keep.h"
 #include "progress/lwps.h"
-#include "signals.h"
+#include "runtime/cpuset.h"
+#include "runtime/fork.h"
+#include "runtime/keep.h"
+#include "runtime/topo.h"
+#include "sched/signals.h"
 #include "slack.h"
 #include "slice.h"
-#include "topo.h"
 #include "umtx.h"
+#include "wait/call.h"
 
 enum { LINGER_LOOKS = 16, TIMER_SLACK_NS = 50000 };
 

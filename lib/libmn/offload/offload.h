@@ -15,8 +15,8 @@
 #include <mn/offload.h>
 #include <stdbool.h>
 
-#include "bound.h"
-#include "call.h"
+#include "thread/bound.h"
+#include "wait/call.h"
 
 struct mn_config;
 

@@ -25,12 +25,12 @@
 #include <mn/io.h>
 #include <stdlib.h>
 
-#include "call.h"
 #include "export.h"
 #include "fault.h"
 #include "file.h"
 #include "io/poll.h"
 #include "offload.h"
+#include "wait/call.h"
 
 enum {
     PROBE = 64 << 10,

@@ -12,12 +12,12 @@
  */
 #include <errno.h>
 
-#include "call.h"
-#include "create.h"
 #include "export.h"
-#include "keep.h"
 #include "proc/exec.h"
 #include "proc/recv.h"
+#include "runtime/keep.h"
+#include "thread/create.h"
+#include "wait/call.h"
 
 /* The callee is told that nobody waits for its answer any more.  Without the memory for that it finds out by
  * itself. */

@@ -17,11 +17,11 @@
 #include <stdlib.h>
 
 #include "atomic.h"
-#include "crash.h"
+#include "debug/crash.h"
 #include "export.h"
 #include "fault.h"
-#include "fiber.h"
 #include "proc/trap.h"
+#include "thread/fiber.h"
 
 struct module {
     struct module *next;

@@ -11,13 +11,13 @@
 #include <stdlib.h>
 
 #include "boundary.h"
-#include "current.h"
-#include "exit.h"
 #include "export.h"
 #include "proc/exec.h"
 #include "proc/limit.h"
 #include "proc/signal.h"
-#include "robust.h"
+#include "sync/robust.h"
+#include "thread/current.h"
+#include "thread/exit.h"
 
 void mni_proc_at_end(struct mni_proc *p, struct mni_hook *hook) {
     struct mni_hook **first = &p->more->hooks;

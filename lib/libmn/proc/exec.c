@@ -28,13 +28,13 @@
 #include <string.h>
 
 #include "boundary.h"
-#include "call.h"
-#include "create.h"
-#include "fork.h"
 #include "proc/limit.h"
 #include "proc/signal.h"
-#include "robust.h"
-#include "run.h"
+#include "runtime/fork.h"
+#include "runtime/run.h"
+#include "sync/robust.h"
+#include "thread/create.h"
+#include "wait/call.h"
 
 enum { TURN = 32, LOOK = 8, GIVE_AT = 32, GIVE_MOST = 256, SPARES_MOST = 16, OLD_TURN = 64 };
 

@@ -6,10 +6,10 @@
  */
 #include <errno.h>
 
-#include "call.h"
 #include "export.h"
-#include "keep.h"
 #include "proc/signal.h"
+#include "runtime/keep.h"
+#include "wait/call.h"
 
 MN_EXPORT int mn_proc_info(mn_pid pid, struct mn_proc_state *info) {
     MNI_KEEP_OR(-ESRCH);

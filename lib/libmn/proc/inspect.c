@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call.h"
 #include "export.h"
 #include "fault.h"
-#include "keep.h"
 #include "proc/exec.h"
 #include "proc/own.h"
 #include "proc/signal.h"
+#include "runtime/keep.h"
+#include "wait/call.h"
 
 /* What is asked: tag. */
 enum { REPORT = 0, RELATED = 1 /* + enum mn_relation */ };

@@ -19,8 +19,8 @@
 #include <string.h>
 
 #include "proc/signal.h"
-#include "wait.h"
-#include "waiters.h"
+#include "sync/waiters.h"
+#include "wait/wait.h"
 
 enum { BEDS = 64 };
 

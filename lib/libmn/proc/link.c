@@ -2,10 +2,10 @@
  * protocol). */
 #include <errno.h>
 
-#include "call.h"
 #include "export.h"
-#include "keep.h"
 #include "proc/signal.h"
+#include "runtime/keep.h"
+#include "wait/call.h"
 
 /* The call may have made the caller's process end. */
 static void leave(struct mni_cpu *c, struct mni_proc *p) {

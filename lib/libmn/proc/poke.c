@@ -24,8 +24,8 @@
  *
  * A process that is shielded (mn_shield), or runs what was deferred, goes on to the end of that.
  */
-#include "exit.h"
 #include "proc/signal.h"
+#include "thread/exit.h"
 
 void mni_proc_poke(struct mni_proc *p, mn_pid pid) {
     /* Acquire: before the generation is looked at again; if that is still the pid's, the thread is its

@@ -28,8 +28,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "enter.h"
 #include "proc/msg.h"
+#include "sched/enter.h"
 #include "solo.h"
 
 #define MNI_OUTER_IDLE ((uint64_t)1)

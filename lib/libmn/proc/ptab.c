@@ -15,7 +15,7 @@
 #include "proc/down.h"
 #include "proc/limit.h"
 #include "proc/proc.h"
-#include "runtime.h"
+#include "runtime/runtime.h"
 
 enum { SEGMENT = MNI_PROC_SEGMENT, BATCH = 64, FREE_MOST = 4096, SEGMENTS = MNI_PROC_MOST / SEGMENT };
 

@@ -13,13 +13,13 @@
  */
 #include <errno.h>
 
-#include "call.h"
 #include "clock.h"
 #include "export.h"
-#include "idle.h"
-#include "keep.h"
 #include "lock.h"
 #include "proc/signal.h"
+#include "runtime/keep.h"
+#include "sched/idle.h"
+#include "wait/call.h"
 
 enum { SHARDS = 64, CHAINS = 64 };
 

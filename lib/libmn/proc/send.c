@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "call.h"
 #include "export.h"
-#include "keep.h"
 #include "proc/limit.h"
 #include "proc/signal.h"
+#include "runtime/keep.h"
+#include "wait/call.h"
 
 enum { PENALTY = 3 };
 

@@ -3,8 +3,8 @@
 #define MNI_SIGNAL_H
 
 #include "proc/proc.h"
-#include "sched.h"
-#include "table.h"
+#include "sched/sched.h"
+#include "thread/table.h"
 
 /* ---- rel.c: the halves that a process keeps.  The owner's; key: a link's peer, a monitor's reference. */
 void mni_rel_add(struct mni_proc *p, struct mni_rel *r);

@@ -3,14 +3,14 @@
 #include <string.h>
 
 #include "boundary.h"
-#include "call.h"
-#include "create.h"
 #include "export.h"
-#include "exit.h"
-#include "keep.h"
 #include "proc/exec.h"
 #include "proc/own.h"
 #include "proc/signal.h"
+#include "runtime/keep.h"
+#include "thread/create.h"
+#include "thread/exit.h"
+#include "wait/call.h"
 
 static const struct mn_spawn_attr plain;
 

@@ -38,16 +38,16 @@
 
 #include "backtrace.h"
 #include "boundary.h"
-#include "crash.h"
-#include "ctx.h"
 #include "ctx_frame.h"
-#include "exit.h"
-#include "peek.h"
+#include "debug/crash.h"
+#include "debug/peek.h"
+#include "debug/symbol.h"
+#include "debug/walk_read.h"
 #include "proc/code.h"
 #include "proc/signal.h"
-#include "stack.h"
-#include "symbol.h"
-#include "walk_read.h"
+#include "stack/stack.h"
+#include "thread/ctx.h"
+#include "thread/exit.h"
 
 enum {
     ROOM = 65536, /* for a process's end, if the stack is large */

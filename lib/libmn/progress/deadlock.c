@@ -39,8 +39,8 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "create.h"
-#include "dump_signal.h"
+#include "debug/dump_signal.h"
+#include "debug/peek.h"
 #include "export.h"
 #include "fault.h"
 #include "io/poll.h"
@@ -48,12 +48,12 @@
 #include "lwps.h"
 #include "offload/offload.h"
 #include "panic.h"
-#include "peek.h"
 #include "report.h"
-#include "robust.h"
-#include "runq.h"
-#include "table.h"
-#include "worker.h"
+#include "sched/runq.h"
+#include "sched/worker.h"
+#include "sync/robust.h"
+#include "thread/create.h"
+#include "thread/table.h"
 
 enum {
     CHAINS = 16, /* that are written */

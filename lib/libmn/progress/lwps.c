@@ -17,8 +17,8 @@
 
 #include "list.h"
 #include "lock.h"
-#include "runtime.h"
-#include "worker.h"
+#include "runtime/runtime.h"
+#include "sched/worker.h"
 
 struct lwp {
     struct list link;

@@ -26,7 +26,7 @@
 #include "progress/nap.h"
 
 #include "alarm.h"
-#include "runtime.h"
+#include "runtime/runtime.h"
 
 enum { PART = 2 };
 #define NONE UINT32_MAX

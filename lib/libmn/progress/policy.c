@@ -37,10 +37,10 @@
 #include "fault.h"
 #include "io/poll.h"
 #include "runnable.h"
-#include "runq.h"
+#include "sched/runq.h"
+#include "sched/take.h"
+#include "sched/worker.h"
 #include "solo.h"
-#include "take.h"
-#include "worker.h"
 
 enum { LATE_NS = 5000000, COMPUTES_NS = 100000, UNPOLLED_NS = 500000, START_NS = 4000 };
 enum { STARVED = 4, STARTS = 100 }; /* slices */

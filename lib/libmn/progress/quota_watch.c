@@ -15,11 +15,11 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include "idle.h"
 #include "panic.h"
-#include "quota.h"
 #include "report.h"
-#include "runtime.h"
+#include "runtime/quota.h"
+#include "runtime/runtime.h"
+#include "sched/idle.h"
 
 void mni_quota_watch(void) {
     struct mni_runtime *rt = mni_rt;

@@ -8,7 +8,7 @@
 #include "report.h"
 
 #include "atomic.h"
-#include "signals.h"
+#include "sched/signals.h"
 
 static uint32_t asked; /* atomic: MNI_REPORT_* */
 

@@ -31,20 +31,20 @@
 
 #include "clock.h"
 #include "ctx_frame.h"
-#include "dump.h"
+#include "debug/dump.h"
+#include "debug/peek.h"
+#include "debug/walk_copy.h"
 #include "export.h"
 #include "fault.h"
-#include "keep.h"
 #include "lock.h"
 #include "panic.h"
-#include "peek.h"
 #include "report.h"
-#include "runtime.h"
-#include "stack.h"
+#include "runtime/keep.h"
+#include "runtime/runtime.h"
+#include "sched/worker.h"
+#include "stack/stack.h"
 #include "stall_signal.h"
 #include "umtx.h"
-#include "walk_copy.h"
-#include "worker.h"
 
 enum { DEPTH = 64, SPAN_LEAST = 1000000, ONE_IN = 1000000000 };
 enum { NONE, FOUND };

@@ -41,12 +41,12 @@
 #include "lwps.h"
 #include "progress/nap.h"
 #include "report.h"
-#include "runtime.h"
-#include "signals.h"
+#include "runtime/runtime.h"
+#include "sched/signals.h"
+#include "sched/worker.h"
 #include "slack.h"
 #include "slice.h"
 #include "umtx.h"
-#include "worker.h"
 
 enum {
     NAP_MOST_NS = 900000,  /* so that what begins just after a look is acted upon within 2 ms */

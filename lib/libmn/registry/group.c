@@ -5,8 +5,8 @@
 
 #include "export.h"
 #include "fault.h"
-#include "keep.h"
 #include "registry/registry.h"
+#include "runtime/keep.h"
 
 /* By the lock's holder, as all that follows up to the exported functions. */
 static struct mni_group *find(const char *name) {

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "export.h"
-#include "keep.h"
 #include "registry/registry.h"
+#include "runtime/keep.h"
 
 /* By the lock's holder. */
 static struct mni_entry *find(const char *name) {

@@ -14,10 +14,10 @@
 
 #include <mn/registry.h>
 
-#include "call.h"
 #include "list.h"
-#include "olock.h"
 #include "proc/signal.h"
+#include "sync/olock.h"
+#include "wait/call.h"
 
 enum { MNI_NAME_MOST = 255 };
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <ucontext.h>
 
-#include "ctx.h"
+#include "thread/ctx.h"
 
 static inline void mni_ctx_unpack(const void *sp, ucontext_t *uc) {
     const uint64_t *saved = sp;

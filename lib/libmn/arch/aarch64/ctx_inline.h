@@ -2,7 +2,7 @@
 #ifndef MNI_ARCH_CTX_INLINE_H
 #define MNI_ARCH_CTX_INLINE_H
 
-#include "ctx.h"
+#include "thread/ctx.h"
 
 static inline void mni_ctx_switch_inline(void **save, void *to) {
     mni_ctx_switch(save, to);

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cpuset.h"
 #include "fault.h"
+#include "runtime/cpuset.h"
 #include "sys.h"
 
 int mni_cpuset_allowed(struct mni_cpuset *s) {

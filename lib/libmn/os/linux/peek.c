@@ -3,7 +3,7 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include "peek.h"
+#include "debug/peek.h"
 
 #include <errno.h>
 #include <fcntl.h>

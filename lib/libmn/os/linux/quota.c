@@ -12,7 +12,7 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include "quota.h"
+#include "runtime/quota.h"
 
 #include <limits.h>
 #include <stdbool.h>

@@ -15,12 +15,12 @@
 #include <string.h>
 #include <sys/signalfd.h>
 
-#include "call.h"
 #include "export.h"
 #include "fault.h"
 #include "io/poll.h"
-#include "signals.h"
+#include "sched/signals.h"
 #include "sys.h"
+#include "wait/call.h"
 
 MN_EXPORT int mn_signal_open(const sigset_t *set) {
     struct mni_cpu *cpu = mni_call_begin();

@@ -1,0 +1,280 @@
+/*
+ * idle: how a worker without threads finds some, or sleeps until there are.
+ *
+ * Guarantee: a ready thread is not left waiting while a worker that could run it sleeps for good, and a busy
+ * pair of threads is not disturbed by workers that look for work.
+ *
+ * The naive way wakes a sleeper for each thread that becomes ready: 1.6 us for the waker, for threads that run
+ * 100 ns.  Runtimes that do so get 3 to 8 times slower with a second CPU on ping-pong and ring loads.  Here:
+ *
+ *   Looking for work.  A worker that runs dry looks at the others for spin_us, nearest first; at most half of the workers
+ *   look at a time.  It asks for threads only where there have been some for a few microseconds (steal in take.c).
+ *
+ *   Sleep.  idlers + 1, idle = 1, a heavy barrier, one more look at all queues, then the futex.  The barrier pairs with the
+ *   compiler barrier of the pushers: a push that the look misses came after the barrier, and its pusher sees idlers != 0.
+ *
+ *   Help.  A pusher that sees idlers wakes one when more than the hot slot is filled, no worker looks for work already, and
+ *   its last call for help is MNI_HELP_NS ago: within that time the threads may well have been run by itself; or longer, up
+ *   to 64 times, while the calls before it led to nothing.  A thread that was woken into the hot slot is no reason to call,
+ *   one that was started there is.  A call that is left out is made up for: housekeeping calls again (sched.c), and one
+ *   sleeper (the watcher) looks at the others every so often while any of them is busy, for the case that a pusher now runs
+ *   one thread for long.  Where there is no watcher, since all slept a moment ago, no call is left out.
+ *
+ *   Inbox.  A thread for this cpu alone wakes its worker at once: the push is a full operation, then idle is read; the
+ *   worker stores idle with a full operation, then reads its inbox.  One of the two sees the other.
+ *
+ *     remote.idle   1: sleeps or is about to; whoever swaps it to 0 changes `sleep` and wakes the futex, and counts
+ *                   idlers down
+ *                   2: the same, but it sleeps in the set of descriptors: whoever swaps it to 0 rings (io/poller.c)
+ */
+#include "idle.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "clock.h"
+#include "cpu.h"
+#include "io/poller.h"
+#include "progress/progress.h"
+#include "runq.h"
+#include "runtime/fork.h"
+#include "sched.h"
+#include "stack/slab.h"
+#include "take.h"
+#include "thread/table.h"
+#include "umtx.h"
+
+enum {
+    LOOK_ROUND_NS = 5000, /* a look around that does not spin: long enough to see a queue grow old (take.c) */
+    HELP_LONGEST = 64, /* times MNI_HELP_NS */
+    WATCH_FIRST_NS = 100000, /* the watcher's first nap, doubled to the last while it finds nothing */
+    WATCH_LAST_NS = 10000000,
+};
+enum { SLEEPS = 1, POLLS = 2 }; /* remote.idle */
+
+static uint32_t watching; /* one of the sleepers naps; atomic */
+
+void mni_idle_forked(void) {
+    a32_store(&watching, 0);
+}
+
+/* True: this call made it not idle, and its worker is awake soon. */
+static bool rouse(struct mni_cpu *c) {
+    uint32_t how;
+    if (!a32_load(&c->remote.idle) || (how = a32_swap_full(&c->remote.idle, 0)) == 0)
+        return false;
+    a32_add_full(&mni_rt->idlers, (uint32_t)-1);
+    if (how == POLLS) {
+        mni_poller_ring();
+        return true;
+    }
+    struct mni_worker *w = aptr_load_acquire(&c->worker);
+    a32_add_full(&w->sleep, 1);
+    umtx_wake(&w->sleep, 1, UMTX_PRIVATE);
+    return true;
+}
+
+void mni_ring_up(struct mni_cpu *c) {
+    rouse(c);
+}
+
+void mni_wake_all(void) {
+    for (unsigned i = 0; i < mni_rt->ncpus; i++)
+        rouse(mni_rt->cpus[i]);
+}
+
+bool mni_rouse_one(void) {
+    const struct mni_runtime *rt = mni_rt;
+    for (unsigned i = 0; rt && i < a32_load(&rt->active); i++)
+        if (rouse(rt->cpus[i]))
+            return true;
+    return false;
+}
+
+bool mni_idle_watched(void) {
+    return a32_load(&watching) != 0;
+}
+
+/* Wakes the nearest sleeper. */
+static bool rouse_any(const struct mni_cpu *c) {
+    const unsigned n = mni_rt->ncpus, *order = mni_rt->topo.order + (size_t)c->index * (n - 1);
+    for (unsigned i = 0; i + 1 < n; i++)
+        if (order[i] < a32_load(&mni_rt->active) && rouse(mni_rt->cpus[order[i]]))
+            return true;
+    return false;
+}
+
+void mni_call_help(struct mni_cpu *c) {
+    if (a32_load(&mni_rt->searching))
+        return;
+    uint64_t now = cpu_ticks();
+    /* Without a watcher (all slept a moment ago) nobody would make up for a call that is left out. */
+    if (now - c->helped < c->help_wait && a32_load(&watching))
+        return;
+    c->helped = now;
+    /* Nobody has taken anything since the last call: the next one can wait longer. */
+    bool useful = c->count.stolen != c->stolen_then;
+    c->stolen_then = c->count.stolen;
+    c->help_wait = useful                                             ? mni_rt->help_ticks
+                   : c->help_wait < HELP_LONGEST * mni_rt->help_ticks ? 2 * c->help_wait
+                                                                      : c->help_wait;
+    if (rouse_any(c))
+        mni_count(c, rouses, 1);
+}
+
+/* Another cpu has threads that it does not run next. */
+static bool work_elsewhere(const struct mni_cpu *c) {
+    for (unsigned i = 0; i < mni_rt->ncpus; i++)
+        if (i != c->index && mni_runq_more(mni_rt->cpus[i]))
+            return true;
+    return false;
+}
+
+static bool anyone_busy(void) {
+    return a32_load(&mni_rt->idlers) < mni_rt->ncpus;
+}
+
+static bool mine(struct mni_cpu *c) {
+    if (aptr_load(&c->remote.inbox))
+        mni_inbox_drain(c);
+    return !mni_runq_empty(c);
+}
+
+static bool due(const struct mni_cpu *c) {
+    return mni_timers_next(c->timers) <= (int64_t)clock_now_ns();
+}
+
+/* Waits for what others put into the inbox, without looking further. */
+static bool linger(struct mni_cpu *c, int64_t ns) {
+    int64_t end = (int64_t)clock_now_ns() + ns;
+    do {
+        for (int i = 0; i < 64; i++) {
+            cpu_relax();
+            if (aptr_load(&c->remote.inbox))
+                return mine(c);
+        }
+        if (due(c) || a32_load(&mni_rt->stop))
+            return true;
+    } while ((int64_t)clock_now_ns() < end);
+    return false;
+}
+
+/* Looks for work for at most `ns`; true: there is some. */
+static bool search(struct mni_cpu *c, struct mni_search *memory, int64_t ns) {
+    int64_t end = (int64_t)clock_now_ns() + ns;
+    mni_count(c, searches, 1);
+    for (;;) {
+        if (mine(c) || due(c) || a32_load(&mni_rt->stop))
+            return true;
+        mni_thread_share(c);
+        int64_t now = (int64_t)clock_now_ns();
+        if (mni_rt->ncpus > 1 && mni_steal(c, memory, now))
+            return true;
+        if (now >= end)
+            return false;
+        for (int i = 0; i < 8; i++)
+            cpu_relax();
+    }
+}
+
+/* False: somebody roused it. */
+static bool no_longer_idle(struct mni_cpu *c) {
+    if (a32_swap_full(&c->remote.idle, 0) == 0)
+        return false;
+    a32_add_full(&mni_rt->idlers, (uint32_t)-1);
+    return true;
+}
+
+/* True: the time has come, and nobody. */
+static bool sleep_until(struct mni_worker *w, uint32_t sleep, int64_t until) {
+    struct timespec ts = {until / 1000000000, until % 1000000000};
+    return umtx_wait(&w->sleep, sleep, until == MN_FOREVER ? NULL : &ts, CLOCK_MONOTONIC, UMTX_PRIVATE) ==
+           -ETIMEDOUT;
+}
+
+/* It takes no part, while the quota is small: only what is its own. */
+static bool rests_now(const struct mni_cpu *c) {
+    return c->index >= a32_load(&mni_rt->active);
+}
+
+bool mni_idle(struct mni_worker *w) {
+    struct mni_cpu *c = w->cpu;
+    struct mni_runtime *rt = mni_rt;
+    struct mni_search memory = {0};
+    int64_t spin = (int64_t)a64_load(&rt->spin_ns); /* relaxed: it may change (quota_watch.c) */
+    bool rests = rests_now(c);
+    if (rt->ncpus > 1 && !rests) {
+        bool found;
+        if (mni_poller_missing() && mni_poller_look(c))
+            return true;
+        if (a32_add_full(&rt->searching, 1) < rt->most_searching) {
+            found = search(c, &memory, spin ? spin : LOOK_ROUND_NS);
+            a32_add_full(&rt->searching, (uint32_t)-1);
+        } else {
+            /* Enough look for work already: this one waits for its own inbox only, and costs nobody a cache
+             * line. */
+            a32_add_full(&rt->searching, (uint32_t)-1);
+            found = spin && linger(c, spin);
+        }
+        if (found)
+            return true;
+    }
+    int64_t nap = WATCH_FIRST_NS;
+    for (;;) {
+        int64_t decay = mni_slab_decay();
+        uint32_t sleep = a32_load(&w->sleep);
+        rests = rests_now(c);
+        bool polls = !rests && mni_poller_wanted() && mni_poller_take();
+        /* Counted first: who rouses it counts it down. */
+        a32_add_full(&rt->idlers, 1);
+        /* Full: pairs with the full operation of an inbox push, whose pusher then looks at idle. */
+        a32_swap_full(&c->remote.idle, polls ? POLLS : SLEEPS);
+        if (rt->ncpus > 1)
+            mni_heavy_barrier();
+        /* While enough others search, work elsewhere is theirs: who stops searching comes by here and looks
+         * again. */
+        if (mine(c) || due(c) || a32_load(&rt->stop) ||
+            (!rests && a32_load(&rt->searching) < rt->most_searching && work_elsewhere(c))) {
+            if (polls)
+                mni_poller_release();
+            no_longer_idle(c);
+            mni_busy_again();
+            break;
+        }
+        if (!polls && !rests && mni_poller_missing()) {
+            no_longer_idle(c);
+            continue;
+        }
+        int64_t until = mni_timers_next(c->timers);
+        if (until > decay)
+            until = decay;
+        /* Acquire, and released below: one at a time; nothing is guarded by it. */
+        bool naps = rt->ncpus > 1 && !rests && anyone_busy() && a32_cas_acquire(&watching, 0, 1);
+        if (naps && until > (int64_t)clock_now_ns() + nap)
+            until = (int64_t)clock_now_ns() + nap;
+        mni_count(c, sleeps, 1);
+        /* Nothing here is in motion while it sleeps: the cpu may be taken. */
+        a32_store_release(&w->inside, 0);
+        bool nothing = polls ? !mni_poller_sleep(until) : sleep_until(w, sleep, until);
+        if (naps)
+            a32_store_release(&watching, 0);
+        c = mni_enter_loop(w);
+        bool roused = c && !no_longer_idle(c);
+        if (polls)
+            mni_poller_finish(c); /* it may wake others, but not this one */
+        if (!c)
+            return false;
+        a64_store((uint64_t *)&c->now, clock_now_ns()); /* relaxed: read by mni_nap_put_off */
+        if (!nothing || roused || !naps || due(c)) {
+            mni_busy_again();
+            break;
+        }
+        /* The watcher's look around: as a search that does not spin long.  It remembers what it saw the last time: a hot slot
+         * behind a thread that runs for long would never be old enough otherwise (HOT_NS in take.c). */
+        if (search(c, &memory, LOOK_ROUND_NS))
+            break;
+        if (nap < WATCH_LAST_NS)
+            nap *= 2;
+    }
+    return true;
+}

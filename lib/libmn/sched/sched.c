@@ -1,0 +1,226 @@
+/* sched: yielding, making ready, and what is looked at between threads (sched.h). */
+#include "sched.h"
+
+#include "clock.h"
+#include "export.h"
+#include "idle.h"
+#include "io/poller.h"
+#include "proc/proc.h"
+#include "progress/nap.h"
+#include "runtime/keep.h"
+#include "take.h"
+#include "thread/table.h"
+
+static void expired(struct mni_timer *timer, void *arg) {
+    struct mni_cpu *c = arg;
+    if (__builtin_expect(timer->expire != NULL, 0)) {
+        timer->expire(c, timer);
+        return;
+    }
+    struct mni_thread *t = list_entry(timer, struct mni_thread, timer);
+    if (!mni_claim(&t->park, -ETIMEDOUT))
+        return;
+    if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
+        mni_ready(c, t);
+        return;
+    }
+    /* In the order of their deadlines: not to the hot slot. */
+    mni_count(c, wakes, 1);
+    a8_store(&t->state, MNI_READY);
+    mni_runq_push_fair(c, t);
+    c->cold = c->tail;
+}
+
+/*
+ * How often the clock is read: so that a look comes about every 10 us, whatever the threads do between two
+ * switches.  It costs 25 ns.
+ */
+enum { LOOK_NS = 10000, MOST_TICKS = 128, EXPIRE_AT_ONCE = 256 };
+
+/*
+ * A slice is so many calls, and it is inherited; where calls are far apart, that is long.  So the slice also
+ * ends when the ring's oldest thread has been that for slice_us.
+ */
+static void look_at_slice(struct mni_cpu *c, int64_t now) {
+    uint32_t head = c->head;
+    if (head != c->oldest || head == c->tail) {
+        c->oldest = head;
+        c->oldest_since = now;
+    } else if (now - c->oldest_since > mni_rt->config.slice_us * 1000ll && c->budget > 0) {
+        c->budget = 0;
+        c->strand = MNI_STRAND;
+    }
+}
+
+void mni_housekeep(struct mni_cpu *c) {
+    if (aptr_load(&c->remote.inbox))
+        mni_inbox_drain(c);
+    if (a32_load(&c->remote.want))
+        mni_give(c);
+    if (c->tick > 0)
+        return;
+    int64_t now = (int64_t)clock_now_ns(), passed = now - c->now;
+    if (passed > 2 * LOOK_NS)
+        c->ticks = (uint32_t)((int64_t)c->ticks * LOOK_NS / passed) + 1;
+    else if (passed < LOOK_NS && c->ticks < MOST_TICKS)
+        c->ticks++;
+    c->tick = (int32_t)c->ticks;
+    a64_store((uint64_t *)&c->now, (uint64_t)now); /* relaxed: read by mni_nap_put_off */
+    mni_come_round(now);
+    look_at_slice(c, now);
+    mni_thread_share(c);
+    /* Also when nothing is due: the queue follows the time (two comparisons, then). */
+    mni_timers_run(c->timers, now, EXPIRE_AT_ONCE, expired, c);
+    mni_poller_tick(c, now);
+    if (__builtin_expect(c->index >= a32_load(&mni_rt->active), 0))
+        mni_leave_work(c);
+    else if (a32_load(&mni_rt->idlers) && mni_runq_more(c))
+        mni_call_help(c);
+}
+
+struct mni_thread *mni_next_any(struct mni_cpu *c) {
+    if (__builtin_expect(--c->tick <= 0 || aptr_load(&c->remote.inbox) || a32_load(&c->remote.want), 0))
+        mni_housekeep(c);
+    if (__builtin_expect(c->budget <= 0, 0) && c->current)
+        c->current->slices++;
+    return mni_runq_pick(c);
+}
+
+/* A thread that others may see by now is pushed when it stands on its stack no more: its home is another
+ * cpu. */
+static void after_push_remote(struct mni_cpu *c, struct mni_thread *t) {
+    (void)c;
+    mni_inbox_push(mni_rt->cpus[t->cpu], t);
+}
+
+/* Where a thread that last was on that cpu is to run: elsewhere, if that rests. */
+static struct mni_cpu *at_work(unsigned cpu) {
+    uint32_t active = a32_load(&mni_rt->active);
+    return mni_rt->cpus[cpu < active ? cpu : cpu % active];
+}
+
+/* From a cpu that rests. */
+static void after_push_active(struct mni_cpu *c, struct mni_thread *t) {
+    mni_inbox_push(at_work(c->index), t);
+}
+
+static __attribute__((noinline)) struct mni_cpu *
+switch_slow(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
+            void (*after)(struct mni_cpu *, struct mni_thread *)) {
+    return mni_switch(c, from, to, after);
+}
+
+/* Returns the cpu that the thread is on now. */
+static inline __attribute__((always_inline)) struct mni_cpu *yield(struct mni_cpu *c, struct mni_thread *t) {
+    a8_store(&t->state, MNI_READY);
+    if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0))
+        /* It was stolen before it ran, or its LWP lost its cpu: back home. */
+        return switch_slow(c, t, mni_next(c), after_push_remote);
+    struct mni_thread *next = mni_next_round(c, t);
+    if (__builtin_expect(!next, 0)) {
+        next = mni_next(c);
+        if (!next && c->index >= a32_load(&mni_rt->active) && !(t->flags & MNI_PINNED))
+            return switch_slow(c, t, NULL, after_push_active);
+        if (!next) {
+            a8_store(&t->state, MNI_RUNNING);
+            return c;
+        }
+        mni_runq_push_fair(c, t);
+    }
+    return mni_switch(c, t, next, NULL);
+}
+
+/* Past its slice, at the end of a call. */
+void mni_resched(void) {
+    struct mni_cpu *c = mni_cpu_self();
+    c->budget = MNI_BUDGET;
+    c->strand = 0;
+    struct mni_thread *t = c->current;
+    t->slices++;
+    if (__builtin_expect(t->flags & MNI_EXECUTOR, 0))
+        mni_executor_blocks(c, t);
+    c = yield(c, t);
+    /* Relaxed: what comes now is seen at the end of the next call that blocks. */
+    if (__builtin_expect((a32_load(&t->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL, 0))
+        mni_proc_cancelled(c);
+}
+
+MN_EXPORT int mn_yield(void) {
+    struct mni_cpu *c = mni_enter();
+    if (!c) {
+        mni_foreign_enter();
+        sched_yield();
+        return mni_cancelled_self() ? -ECANCELED : 0; /* it may be a bound thread */
+    }
+    struct mni_thread *t = c->current;
+    mni_count(c, yields, 1);
+    c = yield(c, t);
+    /* Relaxed: only the thread itself would act on it. */
+    bool cancelled = (a32_load(&t->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL;
+    if (__builtin_expect(cancelled, 0)) {
+        mni_proc_cancelled(c);
+        mni_leave(mni_cpu_self());
+        return -ECANCELED;
+    }
+    mni_leave(c);
+    return 0;
+}
+
+static void ready_remote(struct mni_thread *t) {
+    mni_inbox_push(t->flags & MNI_PINNED ? mni_rt->cpus[t->cpu] : at_work(t->cpu), t);
+}
+
+void mni_ready_remote(struct mni_thread *t) {
+    if (mni_worker_self()) {
+        ready_remote(t);
+        return;
+    }
+    /* The thread may run and end, and the runtime with it, before its cpu's worker has been woken. */
+    mni_keep_alive();
+    ready_remote(t);
+    mni_let_go_foreign();
+}
+
+void mni_leave_work(struct mni_cpu *c) {
+    uint32_t active = a32_load(&mni_rt->active);
+    unsigned n;
+    for (struct mni_thread *chain, *last; (chain = last = mni_runq_give(c, true, &n)) != NULL;) {
+        while (last->next)
+            last = last->next;
+        mni_count(c, stolen, n);
+        mni_inbox_push_chain(mni_rt->cpus[a32_add(&mni_rt->inject, 1) % active], chain, last);
+    }
+}
+
+/* A stack of threads, pushed by anyone, emptied as a whole by the owner: no thread is taken out singly, so
+ * no ABA. */
+void mni_inbox_push_chain(struct mni_cpu *to, struct mni_thread *first, struct mni_thread *last) {
+    struct mni_thread *head;
+    do {
+        head = aptr_load(&to->remote.inbox);
+        last->next = head;
+        /* Full: pairs with the swap of mni_inbox_drain, and orders this push before the look at idle
+         * (idle.c). */
+    } while (!aptr_cas_full(&to->remote.inbox, head, first));
+    mni_ring_up(to);
+}
+
+void mni_inbox_push(struct mni_cpu *to, struct mni_thread *t) {
+    mni_inbox_push_chain(to, t, t);
+}
+
+void mni_inbox_drain(struct mni_cpu *c) {
+    /* Full: pairs with the push; what its thread wrote before is seen. */
+    struct mni_thread *t = aptr_swap_full(&c->remote.inbox, NULL), *oldest = NULL;
+    while (t) {
+        struct mni_thread *next = t->next;
+        t->next = oldest;
+        oldest = t;
+        t = next;
+    }
+    for (t = oldest; t; t = oldest) {
+        oldest = t->next;
+        a8_store(&t->state, t->sp ? MNI_READY : MNI_FRESH);
+        mni_runq_push_fair(c, t);
+    }
+}

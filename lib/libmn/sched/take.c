@@ -1,0 +1,287 @@
+/*
+ * take: the rare side of the protocol in enter.h, and the two things that it is for.
+ *
+ * Stealing.  A thief asks first: it writes its number into remote.want, and the victim, who looks at that word
+ * at every switch, pushes half of its ring into the thief's inbox.  That costs the victim a load, and its queue
+ * stays plain memory.  A victim that does not answer within ASK_NS runs a thread's code: then its worker is
+ * outside the runtime, and the thief seizes the cpu for as long as it takes to move the threads.  A victim that
+ * was preempted inside can neither answer nor be seized: its threads wait until it runs again, as the thread
+ * that it runs does.
+ *
+ * What is left alone: a queue that was filled less than YOUNG_NS ago (its cpu is about to run that thread, and
+ * moving it costs both sides a microsecond), and the hot slot, unless the victim has not switched for HOT_NS.
+ *
+ * Hand-off.  The same mark, for good: the cpu gets a worker from the spares (or a new one), and the old one
+ * finds AWAY when it enters, gives its thread to an inbox and becomes a spare.
+ *
+ *     taken      set by                     cleared by
+ *     SEIZED     a thief, from 0 or FENCE   the thief; with WAITED it wakes the worker
+ *     AWAY       who hands off, likewise    the worker itself, as a spare, before it can get a cpu again; or by who set it,
+ *                                           when the worker turned out to be inside
+ *     WAITED     the worker, while it is    with SEIZED; by who hands off, when the cpu is gone; by the worker with AWAY, if
+ *                marked                     that was before: a mark that stays would keep everybody off it for good
+ *
+ * tests/model/mn_take.c walks through all orders.
+ */
+#include "take.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "cpu.h"
+#include "idle.h"
+#include "runq.h"
+#include "sched.h"
+#include "thread/table.h"
+#include "umtx.h"
+#include "worker.h"
+
+enum { YOUNG_NS = 3000, HOT_NS = 30000, ASK_NS = 2000 };
+
+/* Marks the worker of v; NULL: it is inside, or somebody else does. */
+static struct mni_worker *mark(struct mni_cpu *v, uint32_t how) {
+    /* Acquire: pairs with the release of a hand-off.  NULL: the runtime is starting. */
+    struct mni_worker *w = aptr_load_acquire(&v->worker);
+    if (!w)
+        return NULL;
+    uint32_t old = a32_load(&w->taken);
+    /* A worker that is inside is not worth a barrier. */
+    if (old & ~(uint32_t)MNI_TAKEN_FENCE || a32_load(&w->inside) || !a32_cas_full(&w->taken, old, old | how))
+        return NULL;
+    mni_heavy_barrier();
+    /* Acquire: pairs with the release of mni_leave. */
+    if (a32_load_acquire(&w->inside) == 0 && aptr_load_acquire(&v->worker) == w &&
+        aptr_load_acquire(&w->cpu) == v)
+        return w;
+    mni_unmark(w, how);
+    return NULL;
+}
+
+void mni_unmark(struct mni_worker *w, uint32_t how) {
+    /* Full: a release for what was done to the cpu; pairs with the acquire of mni_enter. */
+    if (a32_and_full(&w->taken, ~(how | MNI_TAKEN_WAITED)) & MNI_TAKEN_WAITED)
+        umtx_wake(&w->taken, 1, UMTX_PRIVATE);
+}
+
+/* The worker waits, outside, until the mark has been cleared, or its cpu is gone. */
+static void wait_unmarked(struct mni_worker *w, uint32_t taken) {
+    a32_store_release(&w->inside, 0);
+    for (int i = 0; i < 100 && a32_load(&w->taken) == taken; i++)
+        cpu_relax();
+    /* Full: pairs with the and of whoever clears the mark, or has handed the cpu off: then cpu is NULL
+     * already. */
+    if (a32_load(&w->taken) == taken && a32_cas_full(&w->taken, taken, taken | MNI_TAKEN_WAITED) &&
+        aptr_load(&w->cpu))
+        umtx_wait(&w->taken, taken | MNI_TAKEN_WAITED, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+    a32_store(&w->inside, 1);
+    fence_full();
+}
+
+/* The cpu is gone.  The thread is given up once the worker's own loop runs; it continues on another worker. */
+static struct mni_cpu *give_up(struct mni_worker *w) {
+    struct mni_thread *t = w->detached;
+    a32_store_release(&w->inside, 0);
+    int err = *w->err;
+    mni_exceptions_save(t, w->exceptions);
+    a8_store(&t->state, MNI_READY);
+    w->lost = t;
+    mni_fiber_leave(&t->fiber, &w->fiber);
+    mni_ctx_switch(&t->sp, w->sp);
+    return mni_arrive(err);
+}
+
+struct mni_cpu *mni_enter_slow(struct mni_worker *w) {
+    for (;;) {
+        /* Acquire: pairs with mni_unmark. */
+        uint32_t taken = a32_load_acquire(&w->taken);
+        if (taken & MNI_TAKEN_AWAY && aptr_load_acquire(&w->cpu) == NULL)
+            return give_up(w);
+        if (taken & (MNI_TAKEN_SEIZED | MNI_TAKEN_AWAY)) {
+            wait_unmarked(w, taken & ~(uint32_t)MNI_TAKEN_WAITED);
+            continue;
+        }
+        if (taken & MNI_TAKEN_FENCE) {
+            fence_full();
+            if (a32_load_acquire(&w->taken) != taken)
+                continue;
+        }
+        return w->cpu;
+    }
+}
+
+struct mni_cpu *mni_enter_loop(struct mni_worker *w) {
+    a32_store(&w->inside, 1);
+    fence_full();
+    for (;;) {
+        uint32_t taken = a32_load_acquire(&w->taken);
+        if (taken & MNI_TAKEN_AWAY && aptr_load_acquire(&w->cpu) == NULL)
+            return NULL;
+        if (!(taken & (MNI_TAKEN_SEIZED | MNI_TAKEN_AWAY)))
+            return w->cpu;
+        wait_unmarked(w, taken & ~(uint32_t)MNI_TAKEN_WAITED);
+    }
+}
+
+/* ---- stealing */
+
+void mni_give(struct mni_cpu *c) {
+    /* Full: pairs with the thief's compare-and-swap. */
+    uint32_t want = a32_swap_full(&c->remote.want, 0);
+    unsigned n;
+    if (!want)
+        return;
+    struct mni_thread *chain = mni_runq_give(c, false, &n), *last = chain;
+    if (!chain)
+        return;
+    while (last->next)
+        last = last->next;
+    mni_count(c, stolen, n);
+    mni_inbox_push_chain(mni_rt->cpus[want - 1], chain, last);
+}
+
+/* Onto the thief's own queue, the oldest (the chain's last) first. */
+static void adopt(struct mni_cpu *c, struct mni_thread *chain) {
+    struct mni_thread *oldest = NULL;
+    while (chain) {
+        struct mni_thread *next = chain->next;
+        chain->next = oldest;
+        oldest = chain;
+        chain = next;
+    }
+    while (oldest) {
+        struct mni_thread *t = oldest;
+        oldest = t->next;
+        mni_runq_push_fair(c, t);
+    }
+}
+
+static bool seize(struct mni_cpu *c, struct mni_cpu *v, bool hot) {
+    struct mni_worker *w = mark(v, MNI_TAKEN_SEIZED);
+    if (!w)
+        return false;
+    unsigned n;
+    struct mni_thread *chain = mni_runq_give(v, hot, &n);
+    mni_count(v, stolen, n);
+    mni_unmark(w, MNI_TAKEN_SEIZED);
+    adopt(c, chain);
+    mni_count(c, steals, chain != NULL);
+    return chain != NULL;
+}
+
+bool mni_move(struct mni_cpu *from, struct mni_cpu *to) {
+    struct mni_worker *w = mark(from, MNI_TAKEN_SEIZED);
+    if (!w)
+        return false;
+    unsigned n;
+    if (aptr_load(&from->remote.inbox))
+        mni_inbox_drain(from);
+    struct mni_thread *chain = mni_runq_give(from, true, &n), *last = chain;
+    mni_count(from, stolen, n);
+    mni_unmark(w, MNI_TAKEN_SEIZED);
+    if (!chain)
+        return false;
+    while (last->next)
+        last = last->next;
+    mni_inbox_push_chain(to, chain, last);
+    return true;
+}
+
+static bool ask(struct mni_cpu *c, struct mni_cpu *v) {
+    /* Full: pairs with the swap of mni_give. */
+    if (!a32_cas_full(&v->remote.want, 0, c->index + 1))
+        return false;
+    int64_t end = (int64_t)clock_now_ns() + ASK_NS;
+    do {
+        for (int i = 0; i < 16; i++) {
+            cpu_relax();
+            if (aptr_load(&c->remote.inbox)) {
+                a32_cas_full(&v->remote.want, c->index + 1, 0);
+                mni_inbox_drain(c);
+                mni_count(c, steals, 1);
+                return true;
+            }
+        }
+        if (a32_load(&v->remote.want) != c->index + 1)
+            return false; /* answered: it had nothing, or the answer is on its way */
+    } while ((int64_t)clock_now_ns() < end);
+    if (!a32_cas_full(&v->remote.want, c->index + 1, 0))
+        return false;
+    return seize(c, v, false);
+}
+
+bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now) {
+    const unsigned n = mni_rt->ncpus, *order = mni_rt->topo.order + (size_t)c->index * (n - 1);
+    struct mni_cpu *more = NULL, *hot = NULL;
+    for (unsigned i = 0; i + 1 < n && !more; i++) {
+        struct mni_cpu *v = mni_rt->cpus[order[i]];
+        if (mni_runq_more(v))
+            more = v;
+        else if (!hot && aptr_load(&v->hot))
+            hot = v;
+    }
+    struct mni_cpu *v = more ? more : hot;
+    if (!v)
+        return false;
+    uint64_t switches = a64_load(&v->count.switches);
+    if (m->victim != v || (!more && m->switches != switches)) {
+        *m = (struct mni_search){v, switches, now};
+        return false;
+    }
+    if (now - m->since < (more ? YOUNG_NS : HOT_NS))
+        return false;
+    m->since = now;
+    return more ? ask(c, v) : seize(c, v, true);
+}
+
+bool mni_take_free(struct mni_cpu *v) {
+    struct mni_worker *w = mark(v, MNI_TAKEN_SEIZED);
+    if (!w)
+        return false;
+    mni_thread_flush(v, true);
+    mni_unmark(w, MNI_TAKEN_SEIZED);
+    return true;
+}
+
+/* ---- hand-off */
+
+int mni_hand_off(struct mni_cpu *c) {
+    struct mni_worker *spare = mni_spare_take();
+    if (!spare)
+        return -EAGAIN;
+    struct mni_worker *w = a32_load(&c->remote.idle) ? NULL : mark(c, MNI_TAKEN_AWAY);
+    if (!w || !c->current) {
+        if (w)
+            mni_unmark(w, MNI_TAKEN_AWAY);
+        mni_spare_give(spare);
+        return w ? -ENOENT : -EBUSY;
+    }
+    aptr_store(&w->detached, c->current); /* relaxed: read by dumps */
+    aptr_store(&c->current, NULL);
+    mni_count(c, handoffs, 1);
+    mni_executor_blocks(c, w->detached); /* if it is the executor on duty; that is outside in callbacks only */
+    /* While it cannot get another cpu, to which it would bind itself. */
+    mni_worker_detached(w);
+    /*
+     * Release, in this order: marks of the new worker need cpu and worker to agree; it may run as soon as it
+     * has the cpu (its LWP may be about to start), and leaves as c->worker; the old one acts on cpu == NULL.
+     */
+    aptr_store_release(&c->worker, spare);
+    aptr_store_release(&spare->cpu, c);
+    aptr_store_release(&w->cpu, NULL);
+    /* Full: after the cpu is gone; pairs with the compare-and-swap of wait_unmarked. */
+    if (a32_and_full(&w->taken, ~(uint32_t)MNI_TAKEN_WAITED) & MNI_TAKEN_WAITED)
+        umtx_wake(&w->taken, 1, UMTX_PRIVATE);
+    mni_spare_start(spare);
+    return 0;
+}
+
+void mni_wait_outside(void) {
+    for (struct mni_worker *w = mni_workers_all(); w; w = w->all)
+        for (unsigned i = 0; a32_load_acquire(&w->inside); i++) {
+            if (i < 1000)
+                cpu_relax();
+            else
+                usleep(50);
+        }
+}
