@@ -19,7 +19,8 @@
  *
  * There are two kinds behind one sort of pid.  mn_spawn starts a green thread of its own, which waits in
  * mn_receive. mn_spawn_handler makes a process of callbacks, without a stack: 200 bytes while it waits.  A
- * green thread that is no process can become one (mn_attach).
+ * green thread that is no process can become one (mn_attach).  A pid, or a reference, is never given out twice,
+ * also not by the next runtime, or in a fork's child: one that is old is no process for every call.
  *
  * Signals (exit, link, monitor) travel as messages do, and are acted on by the process itself: when it
  * receives, blocks, or makes any other call that can block.  A process that is to end by a signal unwinds:

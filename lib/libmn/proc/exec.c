@@ -232,16 +232,25 @@ int mni_handler_start(struct mni_cpu *c, struct mni_proc *p) {
             mni_handlers_count(c, false);
         return r;
     }
+    /* Counted before an executor is looked for: none ends while one handler is counted (over).  Or who ends the
+     * runtime may see no handler, and we see that it ends. */
+    mni_handlers_count(NULL, true);
+    fence_full(); /* pairs with the swap of `ending` in drain() */
+    if (a32_load(&mni_rt->ending)) {
+        mni_handlers_count(NULL, false);
+        return -EPERM;
+    }
     struct mni_cpu *to = cpu_with_executor();
     if (!aptr_load(&to->proc->executor)) {
         const struct mn_attr attr = {
             .name = "handlers", .flags = MN_DETACHED | MN_PINNED | MN_CPU, .cpu = to->index};
         mn_thread t; /* an address: then the cpu is looked at */
         r = mn_go_attr(&t, &attr, executor_main, to->proc);
-        if (r < 0)
+        if (r < 0) {
+            mni_handlers_count(NULL, false);
             return r;
+        }
     }
-    mni_handlers_count(NULL, true);
     push_remote(to, p, p);
     return 0;
 }

@@ -192,6 +192,8 @@ static inline void mni_proc_flag(struct mni_proc *p, uint32_t set, uint32_t clea
 
 /* ptab.c: records.  c == NULL: a foreign LWP's. */
 int mni_procs_start(struct mni_runtime *rt);
+/* The runtime, still mni_rt, has no process any more: no pid or reference of it will name another. */
+void mni_procs_outlive(const struct mni_runtime *rt);
 void mni_procs_end(struct mni_runtime *rt);
 void mni_procs_forked(void);
 struct mni_proc *mni_proc_take(struct mni_cpu *c, int *error);

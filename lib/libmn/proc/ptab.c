@@ -4,6 +4,11 @@
  * Segments of 4,096 records, mapped one after another and found through one array; unmapped when the runtime
  * ends.  Every cpu has a list of free records; a common one, under a lock, takes and gives batches.  A record
  * whose generation is used up is never used again: after 4 billion processes in it.
+ *
+ * Pids and references of an earlier runtime, and in a fork's child those of its parent's, name nothing.  When a
+ * runtime ends, the highest generation in each segment is noted, and the records that the next one has there
+ * begin above; numbers of references go on.  A fork's child must not be held up by a walk through its parent's
+ * records: it does that when it starts a runtime, if it ever does.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,20 +30,55 @@ static struct {
     struct lock lock;
     uint32_t fresh;
     struct mni_proc *free;
-    uint64_t spawned, ended, handlers, refs; /* of foreign LWPs; atomic */
+    uint64_t spawned, ended, handlers; /* of foreign LWPs; atomic */
     uint64_t none;
+    uint64_t refs; /* likewise; not below any count of an earlier runtime */
 } ptab = {.lock = LOCK_INIT(RANK_REGISTRY)};
+
+/* Of each segment, the generation that its records begin with; 0: as 1.  UINT32_MAX: none is left. */
+static uint32_t lowest[SEGMENTS];
+
+/* What a fork's child has left of its parent's runtime, until it starts one. */
+static struct {
+    struct mni_proc **segments;
+    uint32_t fresh;
+} parent;
 
 static void reset(void) {
     mni_procs.segments = NULL;
     a32_store(&mni_procs.used, 0);
     ptab.fresh = 0;
     ptab.free = NULL;
-    ptab.spawned = ptab.ended = ptab.handlers = ptab.refs = 0;
+    ptab.spawned = ptab.ended = ptab.handlers = 0;
     lock_reset(&ptab.lock);
 }
 
+/* No pid of these records is given out again. */
+static void outlive(struct mni_proc *const *segments, uint32_t fresh) {
+    for (uint32_t i = 0; i < fresh; i++) {
+        uint32_t g = a32_load(&segments[i / SEGMENT][i % SEGMENT].generation), *next = &lowest[i / SEGMENT];
+        if (g >= *next)
+            *next = g < UINT32_MAX ? g + 1 : g;
+    }
+}
+
+static void outlive_refs(const struct mni_runtime *rt) {
+    for (unsigned i = 0; i < rt->ncpus; i++)
+        if (rt->cpus[i]->proc && rt->cpus[i]->proc->refs > ptab.refs)
+            ptab.refs = rt->cpus[i]->proc->refs;
+}
+
+void mni_procs_outlive(const struct mni_runtime *rt) {
+    outlive_refs(rt);
+    outlive(mni_procs.segments, ptab.fresh);
+}
+
 void mni_procs_forked(void) {
+    if (mni_rt) {
+        outlive_refs(mni_rt);
+        parent.segments = mni_procs.segments;
+        parent.fresh = ptab.fresh;
+    }
     reset();
     mni_blocks_forked();
     mni_ptimers_reset();
@@ -52,6 +92,8 @@ int mni_procs_start(struct mni_runtime *rt) {
                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return -ENOMEM;
+    outlive(parent.segments, parent.fresh);
+    parent.fresh = 0;
     reset();
     mni_ptimers_reset();
     mni_procs.segments = p;
@@ -62,6 +104,7 @@ int mni_procs_start(struct mni_runtime *rt) {
             return -ENOMEM;
         }
         memset(pc, 0, sizeof *pc);
+        pc->refs = ptab.refs;
         rt->cpus[i]->proc = pc;
     }
     return 0;
@@ -105,10 +148,15 @@ static int take_batch(unsigned n, struct mni_proc **chain, uint32_t *count) {
         } else {
             if (ptab.fresh == mni_procs.used * SEGMENT && (r = add_segment()) < 0)
                 break;
+            uint32_t generation = lowest[ptab.fresh / SEGMENT];
+            if (generation == UINT32_MAX) {
+                ptab.fresh += SEGMENT; /* its first record comes first: the segment stays as it is */
+                continue;
+            }
             p = &mni_procs.segments[ptab.fresh / SEGMENT][ptab.fresh % SEGMENT];
             p->index = ptab.fresh++;
             a64_store(&p->outer, MNI_OUTER_CLOSED);
-            a32_store_release(&p->generation, 1); /* pairs with mni_procs_each */
+            a32_store_release(&p->generation, generation ? generation : 1); /* pairs with mni_procs_each */
         }
         p->next = *chain;
         *chain = p;
@@ -196,7 +244,7 @@ void mni_procs_each(bool (*visit)(struct mni_proc *p, void *arg), void *arg) {
         for (uint32_t i = 0; i < SEGMENT; i++) {
             struct mni_proc *p = &mni_procs.segments[s][i];
             if (a32_load_acquire(&p->generation) == 0)
-                return; /* never used, nor those after it */
+                break; /* never used, nor those after it */
             if (a64_load(&p->outer) != MNI_OUTER_CLOSED && !visit(p, arg))
                 return;
         }
@@ -230,7 +278,7 @@ uint64_t mni_handlers_alive(const struct mni_runtime *rt) {
 
 void mni_handlers_count(struct mni_cpu *c, bool started) {
     if (!c)
-        a64_add(&ptab.handlers, 1); /* relaxed; only starts */
+        a64_add(&ptab.handlers, started ? 1 : (uint64_t)-1); /* relaxed; an end: of one that did not start after all */
     else if (started)
         a64_store(&c->proc->handlers, c->proc->handlers + 1);
     else

@@ -46,13 +46,13 @@ static void in_child(void) {
         lwp_slice(0, LWP_SLICE_DEFAULT);
     mni_bound_forked();
     mni_offload_forked();
+    mni_procs_forked(); /* looks at the parent's runtime, which is then forgotten */
     mni_run_forked();
     mni_workers_forked();
     mni_idle_forked();
     mni_sysmon_forked();
     mni_table_forked();
     mni_poller_forked();
-    mni_procs_forked();
     mni_stack_slab_forked();
 }
 

@@ -233,6 +233,7 @@ static void finish(void) {
     mni_offload_stop();
     mni_signals_stop();
     a32_store(&mni_solo_word, 0);
+    mni_procs_outlive(rt);
     mni_rt = NULL;
     mni_poller_end();
     unmake(rt);
