@@ -369,6 +369,13 @@ struct mn_proc_state {
 /* -ESRCH: no such process.  Contexts: any. */
 int mn_proc_info(mn_pid pid, struct mn_proc_state *info);
 
+/* What a process does at a moment. */
+enum mn_proc_doing {
+    MN_PROC_WAITS = 0, /* for a message, or something else (mn_proc_state.waits) */
+    MN_PROC_READY,     /* for a CPU; one of callbacks: it has something to do, and a callback may run */
+    MN_PROC_RUNS,
+};
+
 /* What a process says of itself.  Bytes, if nothing else is said; a thread's stack is not among them. */
 struct mn_proc_report {
     uint64_t memory;     /* all that follows, its record, its state, its relations */
@@ -381,15 +388,21 @@ struct mn_proc_report {
     /* So many; watchers: monitors of it, also by its names and groups. */
     uint32_t links, monitors, watchers, aliases;
     int (*fn)(void *arg);                        /* its function; NULL: a handler, or by mn_attach */
+    uint32_t relations;                          /* links, monitors, watchers and aliases in all */
+    enum mn_proc_doing doing;                    /* when it was asked; without an answer: at the deadline */
+    bool answered;                               /* false: all this was seen from outside */
 };
 
 /*
  * Asks a process what it says of itself.  size: sizeof(struct mn_proc_report); later versions are longer.  It
- * answers when it looks at its signals: at once if it waits for a message; one that waits for something else,
- * or computes, does later.
+ * answers when it looks at its signals: at once if it waits for a message, at the end of its slice if it makes
+ * calls; one that waits for something else, or computes without a call, does later.
  *   -ESRCH    no such process, or it has ended meanwhile
  *   -EINVAL   size is smaller than the first version's structure
- *   -ETIMEDOUT, -ECANCELED, -ENOMEM; -EPERM: no runtime
+ *   -ETIMEDOUT   it has not answered by the deadline.  *report says what can be seen from outside: doing, relations,
+ *             reductions, messages in the mailbox that it has looked at, memory without messages and mn_alloc; the
+ *             others are 0.  With a deadline that has passed, such as 0, that is all that is done
+ *   -ECANCELED, -ENOMEM; -EPERM: no runtime
  * Contexts: any.
  */
 int mn_proc_inspect(mn_pid pid, struct mn_proc_report *report, size_t size);

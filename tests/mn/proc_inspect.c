@@ -70,7 +70,8 @@ static void threads(void) {
     do
         if (ask(pid) != 0)
             break;
-    while (report.mailbox != 2); /* until it has taken one, and waits for another */
+    while (report.mailbox != 2); /* until it has taken one, */
+    until_waits(pid, "message"); /* and waits for another */
     is(ask(pid), 0, "a thread answers");
     ok(report.fn == busy, "its function");
     is(report.allocated, 100000, "what it has by mn_alloc");
@@ -113,6 +114,9 @@ static void handlers(void) {
     while (mn_proc_info(pid, &st) == 0 && st.received == 0)
         mn_yield();
     is(ask(pid), 0, "a handler answers after its callback");
+    ok(report.answered && report.doing == MN_PROC_READY, "in which it was");
+    is(ask(pid), 0, "again");
+    is(report.doing, MN_PROC_WAITS, "when it waits");
     ok(report.monitors == 1 && report.watchers == 1 && report.links == 0 && !report.fn, "its relations");
     ok(report.memory >= 1128 && report.memory < 2000, "its memory: %ld", (long)report.memory);
     is(report.reductions, 1, "its reductions");
@@ -129,19 +133,77 @@ static void *foreign(void *arg) {
     return no_process(arg);
 }
 
+/* Makes some calls, and then none until it is told to. */
+static atomic_int computes;
+
+static int compute(void *arg) {
+    struct mn_msg *m;
+    struct mn_mutex mutex = MN_MUTEX_INIT;
+    (void)arg;
+    mn_proc_link(root);
+    mn_receive(&m);
+    for (int i = 0; i < 10000; i++) {
+        mn_mutex_lock(&mutex);
+        mn_mutex_unlock(&mutex);
+    }
+    computes = 1;
+    while (computes == 1)
+        continue;
+    while (computes == 2) {
+        mn_mutex_lock(&mutex);
+        mn_mutex_unlock(&mutex);
+    }
+    return 0;
+}
+
+static void computing(void) {
+    mn_pid pid;
+    mn_ref ref;
+    mn_spawn(&pid, compute, NULL);
+    mn_monitor(pid, &ref);
+    is(ask(pid), 0, "a process answers");
+    ok(report.answered && report.relations == 1 + (uint32_t)report.links, "itself");
+    mn_post(pid, 1, NULL, 0);
+    while (!computes)
+        mn_sleep(100000);
+    for (int i = 0; i < 2; i++) {
+        memset(&report, 0xff, sizeof report);
+        is(mn_proc_inspect_until(pid, &report, sizeof report, i ? mn_after(2000000) : 0), -ETIMEDOUT,
+           "one that computes does not");
+        ok(!report.answered && report.doing == MN_PROC_RUNS, "it is seen to run");
+        ok(report.relations == 2 && report.links == 0 && report.mailbox == 0 && report.memory >= 128, "related");
+        ok(report.reductions >= 9000 && report.reductions < 1000000, "having run: %ld", (long)report.reductions);
+    }
+    computes = 2;
+    is(ask(pid), 0, "when it makes calls, it answers");
+    ok(report.answered && report.links == 1 && report.watchers == 1, "itself");
+    mn_proc_unlink(pid);
+    computes = 3;
+    ok(comes(MN_MSG_DOWN, pid, MN_REASON_NORMAL), "it ends");
+    is(mn_proc_inspect_until(pid, &report, sizeof report, 0), -ESRCH, "and is there no more");
+    is(mn_proc_inspect_until(root, &report, sizeof report, 0), 0, "one knows of oneself");
+    ok(report.answered && report.doing == MN_PROC_RUNS, "that one runs");
+}
+
 static void others(void) {
     mn_pid pid;
     mn_ref ref;
     mn_spawn(&pid, mute, NULL);
     mn_monitor(pid, &ref);
+    until_waits(pid, "sleep");
     is(mn_proc_inspect_until(pid, &report, sizeof report, mn_after(2000000)), -ETIMEDOUT,
        "one that waits for something else");
+    ok(!report.answered && report.doing == MN_PROC_WAITS, "is seen to wait");
     struct mn_proc_state st;
     mn_exit_signal(pid, MN_REASON_KILL);
     ok(comes(MN_MSG_DOWN, pid, MN_REASON_KILLED), "is killed");
     mn_proc_info(root, &st);
     is(st.relations, 0, "nothing is left of the question");
-    is(mn_proc_inspect(root, &report, sizeof report - 1), -EINVAL, "a structure that is too small");
+    const size_t first = offsetof(struct mn_proc_report, relations);
+    is(mn_proc_inspect(root, &report, first - 1), -EINVAL, "a structure that is too small");
+    memset(&report, 0xff, sizeof report);
+    is(mn_proc_inspect(root, &report, first), 0, "one of the first version");
+    ok(report.monitors == 0 && report.relations == ~0u, "is filled as far as it goes");
     struct {
         struct mn_proc_report report;
         uint64_t more;
@@ -170,6 +232,7 @@ static int all(void *arg) {
     root = mn_pid_self();
     threads();
     handlers();
+    computing();
     others();
     return 0;
 }

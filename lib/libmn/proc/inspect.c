@@ -2,9 +2,10 @@
  * inspect: what a process says of itself: memory, relations, how much it has run.
  *
  * All that is its own business, in words that nobody else may read.  So it is asked by a signal, as in Erlang,
- * and answers as it acts on its signals; the call is one as any other (call.c), and ends with the process.  A
- * process that does not look at its signals, because it computes or waits for something else than messages,
- * answers later, or after the deadline; what can be seen from outside, mn_proc_info tells at once.
+ * and answers as it acts on its signals; the call is one as any other (call.c), and ends with the process.  In
+ * Erlang every process comes to its signals soon.  Here one may compute without a call, or wait for something
+ * else than messages, and a wait that was claimed to have it look could not be resumed (poke.c).  So at the
+ * deadline the asker takes what can be seen from outside, and says that this is all.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -42,7 +43,8 @@ static uint32_t *count_of(struct mn_proc_report *report, const struct mni_rel *r
 /* By the process itself. */
 static void describe(const struct mni_cpu *c, const struct mni_proc *p, struct mn_proc_report *report) {
     const struct mni_more *more = p->more;
-    *report = (struct mn_proc_report){.mailbox = p->length, .reductions = p->received};
+    *report = (struct mn_proc_report){
+        .mailbox = p->length, .reductions = p->received, .relations = p->nrels, .answered = true};
     for (const struct mni_rel *r = p->rels; r; r = r->succ)
         ++*count_of(report, r);
     add_messages(report, p->head);
@@ -58,7 +60,7 @@ static void describe(const struct mni_cpu *c, const struct mni_proc *p, struct m
         report->memory += more->index ? (more->index_mask + 1) * sizeof(struct mni_rel *) : 0;
     }
     if (mni_proc_is_thread(p))
-        report->reductions += (uint64_t)(c->current->slices - more->slices) * MNI_BUDGET;
+        report->reductions += (uint64_t)(c->current->slices - c->current->slices_before) * MNI_BUDGET;
     report->memory += report->messages + report->allocated;
 }
 
@@ -171,16 +173,57 @@ static int64_t ask(mn_pid pid, uint64_t what, void *out, size_t room, int64_t de
     return q.size;
 }
 
-MN_EXPORT int mn_proc_inspect_until(mn_pid pid, struct mn_proc_report *report, size_t size, int64_t deadline) {
-    if (size < sizeof *report) /* of this, the first version */
-        return -EINVAL;
-    struct mn_proc_report now;
-    int64_t r = ask(pid, REPORT, &now, sizeof now, deadline);
+/* What can be seen of it from outside. */
+static int look(mn_pid pid, struct mn_proc_report *report) {
+    struct mn_proc_state st;
+    int r = mn_proc_info(pid, &st);
     if (r < 0)
-        return (int)r;
+        return r;
+    *report = (struct mn_proc_report){
+        .memory = sizeof(struct mni_proc) + st.relations * sizeof(struct mni_rel) +
+                  (st.handler ? st.handler->state_size : sizeof(struct mni_more)),
+        .reductions = st.received,
+        .mailbox = st.mailbox,
+        .relations = st.relations,
+        .doing = MN_PROC_READY,
+    };
+    struct mni_cpu *c = mni_call_begin();
+    const struct mni_proc *p = mni_proc_find(pid);
+    const struct mni_thread *t = st.thread ? mni_thread_find(st.thread) : NULL;
+    if (t) {
+        /* Relaxed, as in info.c: each for itself, while the thread goes on. */
+        uint8_t state = a8_load(&t->state);
+        report->doing = state == MNI_RUNNING ? MN_PROC_RUNS : state == MNI_WAITING ? MN_PROC_WAITS : MN_PROC_READY;
+        report->reductions += (uint64_t)(a32_load(&t->slices) - a32_load(&t->slices_before)) * MNI_BUDGET;
+    } else if (p && a64_load(&p->outer) & MNI_OUTER_IDLE) {
+        report->doing = MN_PROC_WAITS;
+    }
+    fence_acquire(); /* the generation is read last */
+    r = p && mni_proc_is(p, pid) ? 0 : -ESRCH;
+    mni_call_end_here(c);
+    return r;
+}
+
+MN_EXPORT int mn_proc_inspect_until(mn_pid pid, struct mn_proc_report *report, size_t size, int64_t deadline) {
+    if (size < offsetof(struct mn_proc_report, relations)) /* the first version */
+        return -EINVAL;
+    MNI_KEEP_OR(-EPERM);
+    struct mn_proc_report seen, now;
+    int r = look(pid, &seen);
+    if (r < 0)
+        return r;
+    /* One that has no time to answer is not asked: the question would lie there until it looks. */
+    r = deadline <= mn_now() && pid != mn_pid_self() ? -ETIMEDOUT
+                                                     : (int)ask(pid, REPORT, &now, sizeof now, deadline);
+    if (r >= 0) {
+        now.doing = seen.doing;
+        r = 0;
+    } else if (r != -ETIMEDOUT || (look(pid, &now) < 0 && (r = -ESRCH))) {
+        return r;
+    }
     memset(report, 0, size);
-    memcpy(report, &now, sizeof now);
-    return 0;
+    memcpy(report, &now, size < sizeof now ? size : sizeof now);
+    return r;
 }
 
 MN_EXPORT int mn_proc_inspect(mn_pid pid, struct mn_proc_report *report, size_t size) {

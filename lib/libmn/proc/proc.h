@@ -69,7 +69,6 @@ struct mni_more {
     struct mni_defer *defers; /* a handler's; a thread has its own */
     struct mni_rel **index; /* of rels, once there are many; index_mask + 1 chains */
     uint32_t index_mask;
-    uint32_t slices;       /* that its thread had used up when it became this process */
     uint16_t classed;      /* the size class of this */
     bool timed;            /* it has a hook for timers */
     struct mn_bin *detail; /* goes along with reason */

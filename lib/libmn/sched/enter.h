@@ -41,6 +41,9 @@ void mni_resched(void);
 /* The calling thread is cancelled: if it is a process that is to end by a signal, it does (proc/poke.c). */
 void mni_proc_cancelled(struct mni_cpu *c);
 
+/* The caller is a process, or runs the callback of one, and its slice has ended.  poke.c */
+void mni_proc_slice_ends(struct mni_cpu *c);
+
 /* The caller's cpu, inside the runtime. */
 static inline struct mni_cpu *mni_cpu_self(void) {
     return mni_worker_self()->cpu;

@@ -82,7 +82,7 @@ struct mni_thread *mni_next_any(struct mni_cpu *c) {
     if (__builtin_expect(--c->tick <= 0 || aptr_load(&c->remote.inbox) || a32_load(&c->remote.want), 0))
         mni_housekeep(c);
     if (__builtin_expect(c->budget <= 0, 0) && c->current)
-        c->current->slices++;
+        a32_store(&c->current->slices, c->current->slices + 1); /* relaxed: proc/inspect.c looks at it */
     return mni_runq_pick(c);
 }
 
@@ -136,10 +136,12 @@ void mni_resched(void) {
     c->budget = MNI_BUDGET;
     c->strand = 0;
     struct mni_thread *t = c->current;
-    t->slices++;
+    a32_store(&t->slices, t->slices + 1); /* as above */
     if (__builtin_expect(t->flags & MNI_EXECUTOR, 0))
         mni_executor_blocks(c, t);
     c = yield(c, t);
+    if (t->own->proc)
+        mni_proc_slice_ends(c);
     /* Relaxed: what comes now is seen at the end of the next call that blocks. */
     if (__builtin_expect((a32_load(&t->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL, 0))
         mni_proc_cancelled(c);
