@@ -399,9 +399,9 @@ struct mn_proc_report {
  * calls; one that waits for something else, or computes without a call, does later.
  *   -ESRCH    no such process, or it has ended meanwhile
  *   -EINVAL   size is smaller than the first version's structure
- *   -ETIMEDOUT   it has not answered by the deadline.  *report says what can be seen from outside: doing, relations,
- *             reductions, messages in the mailbox that it has looked at, memory without messages and mn_alloc; the
- *             others are 0.  With a deadline that has passed, such as 0, that is all that is done
+ *   -ETIMEDOUT   it has not answered by the deadline.  *report says what can be seen from outside: doing,
+ *             relations, reductions, messages in the mailbox that it has looked at, memory without messages and
+ *             mn_alloc; the others are 0.  With a deadline that has passed, such as 0, that is all that is done
  *   -ECANCELED, -ENOMEM; -EPERM: no runtime
  * Contexts: any.
  */

@@ -37,12 +37,15 @@ static int mute(void *arg) {
     return mn_sleep(MN_FOREVER);
 }
 
+static atomic_int goes_on;
+
 static int message(void *state, struct mn_msg *m) {
     (void)state;
     if (m->tag == 1) {
         mn_ref ref;
         mn_monitor(m->from, &ref);
-        mn_sleep(1000000);
+        while (!goes_on)
+            mn_sleep(100000);
     }
     return m->tag == 99 ? MN_STOP : MN_GO_ON;
 }
@@ -113,13 +116,19 @@ static void handlers(void) {
     struct mn_proc_state st;
     while (mn_proc_info(pid, &st) == 0 && st.received == 0)
         mn_yield();
-    is(ask(pid), 0, "a handler answers after its callback");
-    ok(report.answered && report.doing == MN_PROC_READY, "in which it was");
-    is(ask(pid), 0, "again");
-    is(report.doing, MN_PROC_WAITS, "when it waits");
+    is(mn_proc_inspect_until(pid, &report, sizeof report, mn_after(1000000)), -ETIMEDOUT,
+       "a handler does not answer in a callback");
+    ok(!report.answered && report.doing == MN_PROC_READY && report.memory >= 1128, "but is seen");
+    goes_on = 1;
+    is(ask(pid), 0, "it answers after its callback");
     ok(report.monitors == 1 && report.watchers == 1 && report.links == 0 && !report.fn, "its relations");
     ok(report.memory >= 1128 && report.memory < 2000, "its memory: %ld", (long)report.memory);
     is(report.reductions, 1, "its reductions");
+    do
+        if (ask(pid) != 0)
+            break;
+    while (report.doing != MN_PROC_WAITS);
+    ok(report.answered, "then it waits");
     is(among(pid, MN_WATCHED_BY_IT, root), 1, "whom it monitors");
     mn_post(pid, 99, NULL, 0);
     ok(comes(MN_MSG_DOWN, pid, MN_REASON_NORMAL), "it ends");
@@ -171,8 +180,10 @@ static void computing(void) {
         is(mn_proc_inspect_until(pid, &report, sizeof report, i ? mn_after(2000000) : 0), -ETIMEDOUT,
            "one that computes does not");
         ok(!report.answered && report.doing == MN_PROC_RUNS, "it is seen to run");
-        ok(report.relations == 2 && report.links == 0 && report.mailbox == 0 && report.memory >= 128, "related");
-        ok(report.reductions >= 9000 && report.reductions < 1000000, "having run: %ld", (long)report.reductions);
+        ok(report.relations == 2 && report.links == 0 && report.mailbox == 0 && report.memory >= 128,
+           "related");
+        ok(report.reductions >= 9000 && report.reductions < 1000000, "having run: %ld",
+           (long)report.reductions);
     }
     computes = 2;
     is(ask(pid), 0, "when it makes calls, it answers");

@@ -193,7 +193,9 @@ static int look(mn_pid pid, struct mn_proc_report *report) {
     if (t) {
         /* Relaxed, as in info.c: each for itself, while the thread goes on. */
         uint8_t state = a8_load(&t->state);
-        report->doing = state == MNI_RUNNING ? MN_PROC_RUNS : state == MNI_WAITING ? MN_PROC_WAITS : MN_PROC_READY;
+        report->doing = state == MNI_RUNNING   ? MN_PROC_RUNS
+                        : state == MNI_WAITING ? MN_PROC_WAITS
+                                               : MN_PROC_READY;
         report->reductions += (uint64_t)(a32_load(&t->slices) - a32_load(&t->slices_before)) * MNI_BUDGET;
     } else if (p && a64_load(&p->outer) & MNI_OUTER_IDLE) {
         report->doing = MN_PROC_WAITS;

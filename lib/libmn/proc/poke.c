@@ -63,8 +63,8 @@ void mni_proc_check(struct mni_cpu *c, struct mni_proc *p) {
     mni_proc_unwind(c, p);
 }
 
-/* A process that goes on making calls answers who asks it (inspect.c).  LIMITED: its oldest message may be dropped, which may
- * be the one that it looks at just now (mn_receive_match). */
+/* A process that goes on making calls answers who asks it (inspect.c).  LIMITED: its oldest message may be
+ * dropped, which may be the one that it looks at just now (mn_receive_match). */
 void mni_proc_slice_ends(struct mni_cpu *c) {
     struct mni_proc *p = mni_proc_self(c);
     if (!(p->flags & (MNI_PROC_HANDLER | MNI_PROC_ENDING | MNI_PROC_LIMITED)) && mni_signals_take(c, p) &&
