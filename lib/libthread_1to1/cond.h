@@ -42,10 +42,14 @@ void cond_lock(struct cond *c, int umtx_flags);
 void cond_unlock(struct cond *c, int umtx_flags);
 
 /*
- * wait: the mutex is held on entry and on return.  0, -ETIMEDOUT, or -ECANCELED: the caller is to act on a
- * cancellation. signal wakes one that waits, broadcast all; destroy returns when nobody will touch the object
- * any more, or -EBUSY.
+ * wait: the mutex is held on entry and on return.  0, -ETIMEDOUT, -ECANCELED: the caller is to act on a
+ * cancellation; or what mutex_lock_waited says of the mutex.  signal wakes one that waits, broadcast all; destroy
+ * returns when nobody will touch the object any more, or -EBUSY.
  */
+static inline int cond_result(int waited, int locked) {
+    return unlikely(locked < 0) && waited != -ECANCELED ? locked : waited;
+}
+
 int cond_queue_wait(struct cond *c, struct mutex *m, const struct cond_until *until);
 void cond_queue_signal(struct cond *c);
 void cond_queue_broadcast(struct cond *c);

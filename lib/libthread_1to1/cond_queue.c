@@ -162,7 +162,7 @@ static int sleep_until(struct cond *c, struct cond_waiter *w, const struct cond_
 
 /* The mutex is held: lets the successor in the chain wait for it. */
 static void pass_on(struct mutex *m, struct cond_waiter *next) {
-    bool move = next->mutex == m && !mutex_is_shared(m);
+    bool move = next->mutex == m && mutex_takes_sleepers(m);
     if (move)
         mutex_word_expect(m);
     next->chained = true;
@@ -180,10 +180,10 @@ int cond_queue_wait(struct cond *c, struct mutex *m, const struct cond_until *un
     cond_unlock(c, UMTX_PRIVATE);
     mutex_unlock_waiting(m);
     int r = sleep_until(c, &w, until);
-    mutex_lock_waited(m, w.chained);
+    int err = mutex_lock_waited(m, w.chained);
     if (w.chain)
         pass_on(m, w.chain);
-    return r;
+    return cond_result(r, err);
 }
 
 /* ---- signal, broadcast ----------------------------------------------------------------------------------- */

@@ -54,8 +54,8 @@ int cond_shared_wait(struct cond *c, struct mutex *m, const struct cond_until *u
     } while (r != -ETIMEDOUT && r != -ECANCELED && a32_load(&c->seq) == seq); /* relaxed: the mutex orders */
     leave(c);
 
-    mutex_lock_waited(m, false);
-    return r == -ETIMEDOUT || r == -ECANCELED ? r : 0;
+    int err = mutex_lock_waited(m, false);
+    return cond_result(r == -ETIMEDOUT || r == -ECANCELED ? r : 0, err);
 }
 
 void cond_shared_signal(struct cond *c, int n) {

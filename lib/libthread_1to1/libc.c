@@ -196,6 +196,10 @@ static bool on_list(const struct libc_list *head, const struct libc_list *what) 
     return false;
 }
 
+/* The words at robust_head: the kernel's struct robust_list_head, behind the libc's pointer to the last mutex. */
+enum { ROBUST_LAST = -1, ROBUST_FIRST, ROBUST_OFFSET, ROBUST_PENDING };
+enum { ROBUST_WORD = -32 }; /* from a mutex's list node to its lock word */
+
 static void *__attribute__((noinline)) primer_main(void *arg) {
     struct primer *p = arg;
     uintptr_t local = (uintptr_t)&p;
@@ -213,7 +217,9 @@ static void *__attribute__((noinline)) primer_main(void *arg) {
     CHECK(FIELD(uint32_t, setxid_futex) == 0); /* -1 until the libc's start function has run */
     CHECK(memcmp(&FIELD(char, sigmask), &p->mask, sizeof(uint64_t)) == 0);
     CHECK(FIELD(uintptr_t, cleanup_jmp_buf) > local && FIELD(uintptr_t, cleanup_jmp_buf) < p->tcb);
-    CHECK(FIELD(uintptr_t, robust_head) == p->tcb + p->abi.robust_head); /* empty: points to itself */
+    const uintptr_t *robust = &FIELD(uintptr_t, robust_head);
+    CHECK(robust[ROBUST_LAST] == (uintptr_t)robust && robust[ROBUST_FIRST] == (uintptr_t)robust); /* empty */
+    CHECK((long)robust[ROBUST_OFFSET] == ROBUST_WORD && robust[ROBUST_PENDING] == 0);
     CHECK(FIELD(void *, strerror_buf) == NULL && FIELD(void *, strsignal_buf) == NULL);
     int old;
     uint32_t before = FIELD(uint32_t, cancelhandling);
@@ -377,6 +383,13 @@ void libc_list_add(uintptr_t tcb) {
     head->next->prev = l;
     head->next = l;
     stack_lock_drop();
+}
+
+void libc_robust_list_init(uintptr_t tcb) {
+    uintptr_t *robust = libc_field(tcb, uintptr_t, robust_head);
+    robust[ROBUST_LAST] = robust[ROBUST_FIRST] = (uintptr_t)robust;
+    robust[ROBUST_OFFSET] = (uintptr_t)ROBUST_WORD;
+    robust[ROBUST_PENDING] = 0;
 }
 
 void libc_thread_failed(uintptr_t tcb) {

@@ -98,6 +98,9 @@ bool libc_stacks_executable(void);
 void libc_list_add(uintptr_t tcb);
 void libc_list_remove(uintptr_t tcb);
 
+/* In a thread that does not run yet: its list of robust mutexes is empty. */
+void libc_robust_list_init(uintptr_t tcb);
+
 /* Takes back libc_list_add and libc_count_up for a thread that could not be started. */
 void libc_thread_failed(uintptr_t tcb);
 

@@ -48,11 +48,11 @@ static inline bool owned(const struct mutex *m) {
     return a32_load(&m->owner) == thr_tid(); /* relaxed: nobody but this thread stores this thread's id */
 }
 
-/* ENOTSUP and EINVAL for mutexes that this library must not touch: those of later kinds, destroyed ones. */
+/* ENOTSUP and EINVAL for mutexes that this library must not touch: with a priority ceiling, destroyed. */
 static int kind_error(uint32_t kind) {
     if (kind == (uint32_t)MUTEX_DEAD || (kind & 0xf) > MUTEX_TYPE)
         return -EINVAL;
-    if (kind & MUTEX_LATER)
+    if (kind & MUTEX_PROTECT)
         return -ENOTSUP;
     return 0;
 }
@@ -102,6 +102,8 @@ static OUT_OF_LINE int lock_contended(struct mutex *m) {
 }
 
 static OUT_OF_LINE int lock_deadline(struct mutex *m, const struct timespec *deadline, clockid_t clock) {
+    if (mutex_is_libc(m))
+        return -mutex_libc_lock(m, deadline, clock);
     uint32_t kind = a32_load(&m->kind);
     int r = before_lock(m, kind, EDEADLK);
     if (r <= 0)
@@ -134,6 +136,8 @@ THR_EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex) {
 THR_ALIAS(__pthread_mutex_lock, pthread_mutex_lock);
 
 static OUT_OF_LINE int try_slow(struct mutex *m) {
+    if (mutex_is_libc(m))
+        return -mutex_libc_try(m);
     uint32_t kind = a32_load(&m->kind);
     int r = before_lock(m, kind, EBUSY);
     if (r <= 0)
@@ -169,10 +173,14 @@ int mutex_may_unlock(const struct mutex *m) {
     int err = kind_error(kind);
     if (err)
         return err;
+    if (mutex_is_libc(m))
+        return mutex_libc_may_unlock(m);
     return tracks_owner(kind) && !owned(m) ? -EPERM : 0;
 }
 
 static OUT_OF_LINE int unlock_kinds(struct mutex *m) {
+    if (mutex_is_libc(m))
+        return -mutex_libc_unlock(m);
     int err = mutex_may_unlock(m);
     if (err)
         return -err;
@@ -210,6 +218,10 @@ THR_ALIAS(__pthread_mutex_unlock, pthread_mutex_unlock);
 /* ---- around a condition wait ----------------------------------------------------------------------------- */
 
 void mutex_unlock_waiting(struct mutex *m) {
+    if (mutex_is_libc(m)) {
+        mutex_libc_unlock_waiting(m);
+        return;
+    }
     uint32_t kind = a32_load(&m->kind);
     if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE && --m->count != 0)
         return;
@@ -222,6 +234,8 @@ void mutex_unlock_waiting(struct mutex *m) {
 }
 
 int mutex_lock_waited(struct mutex *m, bool sleepers) {
+    if (mutex_is_libc(m))
+        return mutex_libc_lock_waited(m);
     uint32_t kind = a32_load(&m->kind);
     int r = before_lock(m, kind, EDEADLK);
     if (r <= 0)
@@ -236,13 +250,16 @@ int mutex_lock_waited(struct mutex *m, bool sleepers) {
     return 0;
 }
 
-/* ---- init, destroy, and what belongs to later kinds ------------------------------------------------------ */
+/* ---- init, destroy, and what belongs to some kinds ------------------------------------------------------- */
 
 THR_EXPORT int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr) {
     uint32_t bits = attr ? *(const uint32_t *)(const void *)attr : 0;
-    if (bits & (MUTEXATTR_PROTOCOL | MUTEXATTR_ROBUST))
-        return ENOTSUP;
     struct mutex *m = inside(mutex);
+    uint32_t protocol = (bits & MUTEXATTR_PROTOCOL) >> MUTEXATTR_PROTOCOL_SHIFT;
+    if (protocol == PTHREAD_PRIO_PROTECT)
+        return ENOTSUP;
+    if (protocol != PTHREAD_PRIO_NONE || bits & MUTEXATTR_ROBUST)
+        return -mutex_libc_init(m, attr);
     *m = (struct mutex){.kind = bits & MUTEXATTR_KIND};
     if (bits & MUTEXATTR_SHARED)
         m->kind |= MUTEX_SHARED;
@@ -252,6 +269,8 @@ THR_ALIAS(__pthread_mutex_init, pthread_mutex_init);
 
 THR_EXPORT int pthread_mutex_destroy(pthread_mutex_t *mutex) {
     struct mutex *m = inside(mutex);
+    if (mutex_is_libc(m))
+        return -mutex_libc_destroy(m);
     if (m->nusers != 0)
         return EBUSY;
     a32_store(&m->kind, (uint32_t)MUTEX_DEAD);
@@ -259,10 +278,12 @@ THR_EXPORT int pthread_mutex_destroy(pthread_mutex_t *mutex) {
 }
 THR_ALIAS(__pthread_mutex_destroy, pthread_mutex_destroy);
 
-/* Robust mutexes are not made, so none can be inconsistent. */
+/* A mutex that is not robust is never inconsistent: EINVAL. */
 THR_EXPORT int pthread_mutex_consistent(pthread_mutex_t *mutex) {
-    uint32_t kind = a32_load(&inside(mutex)->kind);
-    return kind != (uint32_t)MUTEX_DEAD && kind & MUTEX_LATER ? ENOTSUP : EINVAL;
+    struct mutex *m = inside(mutex);
+    if (mutex_is_libc(m))
+        return -mutex_libc_consistent(m);
+    return kind_error(a32_load(&m->kind)) == -ENOTSUP ? ENOTSUP : EINVAL;
 }
 MUTEX_OLD_NAME(pthread_mutex_consistent_np, pthread_mutex_consistent);
 
@@ -270,7 +291,7 @@ MUTEX_OLD_NAME(pthread_mutex_consistent_np, pthread_mutex_consistent);
 THR_EXPORT int pthread_mutex_getprioceiling(const pthread_mutex_t *mutex, int *ceiling) {
     (void)ceiling;
     uint32_t kind = a32_load(&((const struct mutex *)(const void *)mutex)->kind);
-    return kind != (uint32_t)MUTEX_DEAD && kind & MUTEX_LATER ? ENOTSUP : EINVAL;
+    return kind_error(kind) == -ENOTSUP ? ENOTSUP : EINVAL;
 }
 
 THR_EXPORT int pthread_mutex_setprioceiling(pthread_mutex_t *mutex, int ceiling, int *old) {

@@ -39,7 +39,8 @@ _Static_assert(offsetof(struct mutex, owner) == 8 && offsetof(struct mutex, kind
 enum {
     /* glibc's, and ABI: static initialisers and shared mutexes carry them */
     MUTEX_TYPE = 3, /* PTHREAD_MUTEX_NORMAL, _RECURSIVE, _ERRORCHECK, _ADAPTIVE_NP */
-    MUTEX_LATER = 0x10 | 0x20 | 0x40, /* robust, priority inheritance, priority protection: ENOTSUP */
+    MUTEX_LIBC = 0x10 | 0x20, /* robust, priority inheritance: mutex_libc.c */
+    MUTEX_PROTECT = 0x40,     /* priority protection: ENOTSUP */
     MUTEX_SHARED = 0x80,
     MUTEX_ELISION = 0x100 | 0x200, /* may be set; means nothing here */
 
@@ -96,6 +97,11 @@ static inline bool mutex_is_shared(const struct mutex *m) {
     return a32_load(&m->kind) & MUTEX_SHARED;
 }
 
+/* Whether sleepers can be moved to it: they sleep on `wakes`, and it is looked at. */
+static inline bool mutex_takes_sleepers(const struct mutex *m) {
+    return !(a32_load(&m->kind) & (MUTEX_SHARED | MUTEX_LIBC));
+}
+
 static inline bool mutex_word_try(struct mutex *m) {
     if (__libc_single_threaded && !mutex_is_shared(m) && a32_load(&m->word) == 0) {
         a32_store(&m->word, WORD_LOCKED); /* nobody to order with: one thread */
@@ -123,12 +129,31 @@ static inline void mutex_word_drop(struct mutex *m) {
         mutex_word_wake(m);
 }
 
+/* ---- mutex_libc.c: the kinds that the libc does ---------------------------------------------------------- */
+
+static inline bool mutex_is_libc(const struct mutex *m) {
+    uint32_t kind = a32_load(&m->kind); /* relaxed: constant since initialisation, in these bits */
+    return kind & MUTEX_LIBC && !(kind & MUTEX_PROTECT) && kind != (uint32_t)MUTEX_DEAD;
+}
+
+/* As the libc's functions, with errors negative.  -EOWNERDEAD: the caller has got the mutex. */
+int mutex_libc_init(struct mutex *m, const pthread_mutexattr_t *attr);
+int mutex_libc_destroy(struct mutex *m);
+int mutex_libc_lock(struct mutex *m, const struct timespec *deadline, clockid_t clock); /* NULL: for ever */
+int mutex_libc_try(struct mutex *m);
+int mutex_libc_may_unlock(const struct mutex *m); /* 0 or -EPERM */
+int mutex_libc_unlock(struct mutex *m);
+void mutex_libc_unlock_waiting(struct mutex *m); /* mutex_libc_may_unlock has been asked */
+int mutex_libc_lock_waited(struct mutex *m);
+int mutex_libc_consistent(struct mutex *m);
+
 /* ---- mutex.c: for cond.c --------------------------------------------------------------------------------- */
 
 /* Whether a condition wait may unlock the mutex: 0, or the negative errno that unlock would give. */
 int mutex_may_unlock(const struct mutex *m);
 
-/* Unlock and lock around a condition wait: the waiter stays one of the mutex's users. */
+/* Unlock and lock around a condition wait: the waiter stays one of the mutex's users.  Locking a robust mutex may
+ * fail: -EOWNERDEAD, with the mutex held; -ENOTRECOVERABLE, without. */
 void mutex_unlock_waiting(struct mutex *m);
 int mutex_lock_waited(struct mutex *m, bool sleepers);
 

@@ -87,7 +87,7 @@ static int tls_make(struct lwp *lwp) {
     *libc_field(tcb, uint8_t, user_stack) = 1; /* so that the libc neither frees nor advises the stack */
     *libc_field(tcb, uint8_t, report_events) = *libc_field(mine, uint8_t, report_events);
     *libc_field(tcb, uint32_t, flags) = libc_abi.rseq_flags;
-    *libc_field(tcb, void *, robust_head) = libc_field(tcb, void *, robust_head);
+    libc_robust_list_init(lwp->tcb);
     /* Whoever changes user ids waits until it has started. */
     *libc_field(tcb, uint32_t, setxid_futex) = UINT32_MAX;
     return 0;

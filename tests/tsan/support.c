@@ -4,8 +4,11 @@
 #endif
 #include "thr.h"
 
+#include <dlfcn.h>
+
 #include "cancelpoint.h"
 #include "fork.h"
+#include "libc.h"
 #include "panic.h"
 #include "sys.h"
 
@@ -18,6 +21,10 @@ uint32_t thr_tid_slow(void) {
 
 int thr_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
     return pthread_atfork(prepare, parent, child);
+}
+
+void *libc_symbol(const char *name) {
+    return dlsym(RTLD_NEXT, name);
 }
 
 bool thr_feature(const char *name) {
