@@ -315,7 +315,8 @@ int mn_post_alias_until(mn_pid to, mn_ref alias, uint64_t tag, const void *data,
  * NULL.  When the caller is a process and ends, timers that it has set for itself are forgotten.
  *   -ENOMEM; -EPERM: no runtime; -EMSGSIZE
  * mn_cancel_timer: no message comes any more; mn_read_timer: it stays.  Both return how many nanoseconds were
- * left (0: it was due), or -ENOENT: it has expired, and a message that it has sent stays where it is.
+ * left (0: it was due), or -ENOENT: it has expired, and a message that it has sent stays where it is; or the
+ * process has ended.
  * Contexts: any.
  */
 int mn_post_at(mn_pid to, int64_t deadline, uint64_t tag, const void *data, size_t size, mn_ref *timer);

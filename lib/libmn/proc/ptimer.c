@@ -7,7 +7,8 @@
  * wheel, which waits for an expiry that is under way; the expiry that finds it gone from the table leaves it
  * alone.
  *
- * What a process has set for itself is linked to it, and cancelled when it ends.  The list is the process's
+ * What a process has set for itself is linked to it, and cancelled when it ends.  Another's timer for it stays
+ * until its deadline, but nobody sees it any more.  The list is the process's
  * own; a timer that has expired leaves its entry behind until the next one is set or the process ends, so
  * entries are small and of their own.
  */
@@ -82,16 +83,22 @@ static void insert(struct ptimer *t) {
     lock_drop(&s->lock);
 }
 
+/* -ENOENT: the process that it is for has ended, and the timer with it. */
+static int64_t time_left(const struct ptimer *t) {
+    int64_t left = t->timer.deadline - (int64_t)clock_now_ns();
+    return !mni_proc_find(t->to) ? -ENOENT : left > 0 ? left : 0;
+}
+
 static int64_t cancel(struct mni_cpu *c, mn_ref ref) {
     struct ptimer *t = claim(ref);
     if (!t)
         return -ENOENT;
-    int64_t left = t->timer.deadline - (int64_t)clock_now_ns();
+    int64_t left = time_left(t);
     /* False: its expiry came too late, and has found it gone. */
     mni_timer_remove(&t->timer);
     mni_msg_free(mni_part(c), t->m);
     mni_block_give(mni_part(c), CLASS, t);
-    return left > 0 ? left : 0;
+    return left;
 }
 
 static bool pending(mn_ref ref) {
@@ -232,10 +239,8 @@ MN_EXPORT int64_t mn_read_timer(mn_ref timer) {
     lock_take(&s->lock);
     for (t = *at; t && t->ref != timer; t = t->chain)
         continue;
-    if (t) {
-        left = t->timer.deadline - (int64_t)clock_now_ns();
-        left = left > 0 ? left : 0;
-    }
+    if (t)
+        left = time_left(t);
     lock_drop(&s->lock);
     mni_call_end_here(c);
     return left;
