@@ -13,6 +13,7 @@
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "mn/procfs.h"
@@ -327,6 +328,36 @@ static int life(long most) {
     return most ? 0 : (int)maps;
 }
 
+/* Guards are there however they came to be: what lies at the lower end of a slot of 64 KiB cannot be read. */
+static void *guarded(void *arg) {
+    char here;
+    struct iovec mine = {&here, 1}, there = {(void *)(((uintptr_t)&here & ~(uintptr_t)0xffff) + 8192), 1};
+    if (process_vm_readv(getpid(), &mine, 1, &there, 1, 0) >= 0)
+        return NULL;
+    mn_park("the others");
+    return errno == EFAULT || errno == EPERM || errno == ENOSYS ? arg : NULL;
+}
+
+static int guards_main(void *arg) {
+    enum { MANY = 200 };
+    static mn_thread t[MANY];
+    const struct mn_attr attr = {.stack = MN_STACK_64K};
+    long bad = 0;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < MANY; i++)
+            must("mn_go_attr", mn_go_attr(&t[i], &attr, guarded, &t[i]));
+        for (int i = 0; i < MANY; i++)
+            mn_unpark(t[i]);
+        for (int i = 0; i < MANY; i++) {
+            void *result = NULL;
+            must("mn_join", mn_join(t[i], &result));
+            bad += result != &t[i];
+        }
+    }
+    (void)arg;
+    return bad != 0;
+}
+
 static void all_of(void (*const *parts)(void), int rounds) {
     for (int i = 0; i < rounds; i++)
         for (void (*const *part)(void) = parts; *part; part++)
@@ -414,17 +445,28 @@ int main(int argc, char **argv) {
         return life(atol(argv[2]));
     if (argc > 1 && !strcmp(argv[1], "often"))
         return often();
+    if (argc > 1 && !strcmp(argv[1], "guards"))
+        return mn_run(guards_main, NULL, NULL);
     long hits;
     int maps = under(NULL, "life", 0, &hits);
     ok(maps > 30 && maps < 250, "without failures there are %d mappings", maps);
     static const char *const points[] = {"mmap",    "malloc",   "clone", "madvise", "madvise:from=1,mprotect",
-                                         "timerfd", "affinity", "hwloc", "futex",   "eintr"};
+                                         "timerfd", "affinity", "hwloc", "futex",   "eintr",
+                                         "peek", "peek:from=1,peek_pipe", "peek:from=1,peek_copy"};
     for (unsigned i = 0; i < sizeof points / sizeof *points; i++)
         each(points[i], maps);
     static const char *const rules[] = {"malloc:every=61,clone:every=7",
                                         "malloc:every=97,mmap:every=41,clone:every=5",
                                         "malloc:every=83,madvise:every=2,mprotect:every=3"};
     static const char *const wakes[] = {"futex:every=2", "eintr:every=3", "futex:every=2,eintr:every=3"};
+    static const char *const guards[] = {"vector_refused:from=1", "vector_refused:nth=2", "vector_part:every=2",
+                                         "madvise:from=1", "madvise:nth=3", "map_count:nth=1,madvise:from=1"};
+    for (unsigned i = 0; i < sizeof guards / sizeof *guards; i++) {
+        char rules_i[64];
+        snprintf(rules_i, sizeof rules_i, "%s,trace", guards[i]);
+        is(under(rules_i, "guards", 0, &hits), 0, "each stack has its guard: %s", guards[i]);
+        ok(hits > 0, "though calls failed");
+    }
     for (unsigned i = 0; i < sizeof wakes / sizeof *wakes; i++)
         is(under(wakes[i], "life", maps, &hits), 0, "waits that end for no reason: %s", wakes[i]);
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)

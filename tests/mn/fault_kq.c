@@ -5,9 +5,12 @@
  * second, ... call at each point failing.
  */
 #include "kq.h"
+#include "mn/procfs.h"
 #include "mn/fault_child.h"
 
+#include <fcntl.h>
 #include <mn/signal.h>
+#include <sys/eventfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -178,14 +181,101 @@ static int life(void *arg) {
     return arg != NULL;
 }
 
+/* What is looked at where a note is to be reported: each answer may be missing, and no note is lost or is told of
+ * what is not there. */
+static int readings(void *arg) {
+    int kq, s[2], p[2], more;
+    char name[] = "/tmp/fault_kq.XXXXXX", text[8];
+    uint64_t count = 5;
+    struct kevent e;
+    int event = eventfd(0, EFD_NONBLOCK), file = mkstemp(name);
+    MUST(event >= 0 && file >= 0 && pipe(p) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
+    TRY(kq = mn_kqueue());
+    TRY(change(kq, (uintptr_t)event, EVFILT_READ, EV_ADD, 0, 0));
+    TRY(change(kq, (uintptr_t)s[0], EVFILT_READ, EV_ADD, 0, 0));
+    TRY(change(kq, (uintptr_t)p[0], EVFILT_READ, EV_ADD, 0, 0));
+    TRY(change(kq, (uintptr_t)file, EVFILT_VNODE, EV_ADD | EV_CLEAR, NOTE_WRITE | NOTE_EXTEND, 0));
+    TRY(change(kq, (uintptr_t)file, EVFILT_READ, EV_ADD, 0, 0));
+    MUST(change(kq, 1000, EVFILT_READ, EV_ADD, 0, 0) < 0);
+    MUST(mn_kevent_until(kq, NULL, 0, &e, 1, 0) == 0);
+    for (int round = 0; round < 3; round++) {
+        MUST(write(event, &count, 8) == 8);
+        MUST(wait_one(kq) == 1 && got.ident == (uintptr_t)event && (got.data == 5 || got.data == 1));
+        failed += got.data == 1;
+        MUST(read(event, &count, 8) == 8 && count == 5);
+        MUST(mn_kevent_until(kq, NULL, 0, &e, 1, 0) == 0);
+    }
+    /* One of two is taken, and both are drained before the other is. */
+    MUST(write(p[1], "abc", 3) == 3 && write(event, &count, 8) == 8 && wait_one(kq) == 1);
+    MUST(read(event, &count, 8) == 8 && read(p[0], text, 8) == 3);
+    MUST(mn_kevent_until(kq, NULL, 0, &e, 1, 0) == 0);
+    MUST(write(p[1], "abc", 3) == 3);
+    MUST(wait_one(kq) == 1 && got.ident == (uintptr_t)p[0] && (got.data == 3 || got.data == 1));
+    failed += got.data == 1;
+    MUST(read(p[0], text, 8) == 3 && mn_kevent_until(kq, NULL, 0, &e, 1, 0) == 0);
+    MUST(write(s[1], "abcd", 4) == 4);
+    MUST(wait_one(kq) == 1 && got.ident == (uintptr_t)s[0] && (got.data == 4 || got.data == 0));
+    failed += got.data == 0;
+    MUST(read(s[0], text, 8) == 4 && mn_kevent_until(kq, NULL, 0, &e, 1, 0) == 0);
+    /* Its own descriptor's position stays: what is written by another is there to read. */
+    MUST((more = open(name, O_WRONLY | O_APPEND)) >= 0 && write(more, "xy", 2) == 2);
+    unsigned seen = 0, to_read = 0;
+    for (int i = 0; i < 4 && (!(seen & NOTE_WRITE) || !to_read); i++) {
+        MUST(wait_one(kq) == 1 && got.ident == (uintptr_t)file);
+        if (got.filter == EVFILT_VNODE)
+            seen |= got.fflags;
+        else
+            to_read = (unsigned)got.data;
+    }
+    MUST(seen & NOTE_WRITE && to_read == 2);
+    failed += !(seen & NOTE_EXTEND);
+    /* Both notes are still there. */
+    TRY(change(kq, (uintptr_t)file, EVFILT_READ, EV_DELETE, 0, 0));
+    MUST(write(more, "z", 1) == 1);
+    MUST(wait_one(kq) == 1 && got.filter == EVFILT_VNODE && got.fflags & NOTE_WRITE);
+    TRY(change(kq, (uintptr_t)file, EVFILT_VNODE, EV_DELETE, 0, 0));
+    TRY(change(kq, (uintptr_t)s[0], EVFILT_WRITE, EV_ADD | EV_ONESHOT, 0, 0));
+    MUST(wait_one(kq) == 1 && got.filter == EVFILT_WRITE && got.data > 0);
+    TRY(change(kq, (uintptr_t)p[1], EVFILT_WRITE, EV_ADD | EV_ONESHOT, 0, 0));
+    MUST(wait_one(kq) == 1 && got.filter == EVFILT_WRITE && got.data > 0);
+    close(s[1]);
+    MUST(wait_one(kq) == 1 && got.ident == (uintptr_t)s[0] && got.flags & EV_EOF);
+    MUST(mn_kevent_until(kq, NULL, 0, &e, 1, 0) == 1 && e.flags & EV_EOF);
+    /* A box: a signal that another has taken is not taken twice, and the next one comes. */
+    sigset_t box_set;
+    sigemptyset(&box_set);
+    sigaddset(&box_set, SIGUSR2);
+    int box;
+    TRY(box = mn_signal_open(&box_set));
+    for (int i = 0; i < 3; i++) {
+        siginfo_t info;
+        kill(getpid(), SIGUSR2);
+        MUST(mn_signal_wait_until(box, &info, after_ms(20000)) == SIGUSR2 && info.si_pid == getpid());
+        MUST(mn_signal_wait_until(box, &info, after_ms(0)) == -ETIMEDOUT);
+    }
+    close(box);
+    close(kq);
+    close(s[0]);
+    close(p[0]);
+    close(p[1]);
+    close(event);
+    close(file);
+    close(more);
+    unlink(name);
+    return arg != NULL;
+}
+
 static int child(const char *how) {
+    int (*program)(void *) = getenv("FAULT_READINGS") ? readings : life;
+    long fds = count_fds();
     signal(SIGUSR1, SIG_IGN);
     kind = *how == 'g' ? GREEN : FOREIGN;
     if (kind == FOREIGN) {
-        life(NULL);
+        program(NULL);
     } else {
-        TRY(mn_run(life, NULL, NULL));
+        TRY(mn_run(program, NULL, NULL));
     }
+    MUST(count_fds() <= fds + 4); /* what is made once: the bell of signals, ... */
     printf("%d\n", failed);
     return 0;
 }
@@ -210,6 +300,20 @@ int main(int argc, char **argv) {
             }
             ok(!bad, "%s, %s: %d of %d calls were made to fail", points[p], green ? "green" : "foreign", hits,
                n);
+        }
+    static const char *const answers[] = {"kq_ioctl", "kq_option", "kq_info", "kq_stat", "signal_read", "poll"};
+    setenv("FAULT_READINGS", "1", 1);
+    for (unsigned p = 0; p < sizeof answers / sizeof *answers; p++)
+        for (int green = 0; green < 2; green++) {
+            bool bad = false;
+            int hits = 0;
+            for (int n = 1; n <= 40 && !bad; n++) {
+                char rule[64];
+                snprintf(rule, sizeof rule, "%s:nth=%d", answers[p], n);
+                hits += run_with_rule(argv[0], rule, green, &bad) > 0;
+            }
+            ok(!bad, "%s is not answered, %s: nothing is lost (%d were told)", answers[p],
+               green ? "green" : "foreign", hits);
         }
     return done();
 }

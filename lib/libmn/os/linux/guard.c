@@ -48,7 +48,9 @@ static uint64_t most;      /* how many may be */
 static uint64_t max_map_count(void) {
     char text[32];
     uint64_t count = 65530;
-    int fd = (int)sys(SYS_openat, AT_FDCWD, "/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+    int fd = fault("map_count")
+                 ? -ENOENT
+                 : (int)sys(SYS_openat, AT_FDCWD, "/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
         long n = sys(SYS_read, fd, text, sizeof text - 1);
         if (n > 0) {
@@ -65,7 +67,9 @@ static int advise_vector(char *const *from, unsigned n, size_t bytes, int advice
     struct iovec v[VECTOR];
     for (unsigned i = 0; i < n; i++)
         v[i] = (struct iovec){from[i], bytes};
-    long r = sys(SYS_process_madvise, SELF, v, n, advice, 0);
+    /* It may also stop in the middle. */
+    long r = fault("vector_refused") ? -EPERM
+             : sys(SYS_process_madvise, SELF, v, fault("vector_part") ? (n + 1) / 2 : n, advice, 0);
     return r == (long)(n * bytes) ? 0 : r < 0 ? (int)r : -EAGAIN;
 }
 

@@ -116,9 +116,12 @@ static int rearm(struct mni_kq *kq, struct mni_note *n) {
 /* From the position to the end; 0 also for a descriptor that is another file's by now: *gone. */
 static int64_t file_left(const struct mni_note *n, bool *gone) {
     struct stat st;
-    *gone = kq_stat((int)n->ev.ident, &st) < 0 || !mni_kq_vnode_same(n, &st);
-    int64_t at = *gone ? 0 : sys(SYS_lseek, (int)n->ev.ident, 0, SEEK_CUR);
-    return *gone ? 0 : st.st_size - (at > 0 ? at : 0);
+    int r = kq_stat((int)n->ev.ident, &st);
+    *gone = r == -EBADF || (r == 0 && !mni_kq_vnode_same(n, &st));
+    if (r < 0 || *gone)
+        return 0;
+    int64_t at = sys(SYS_lseek, (int)n->ev.ident, 0, SEEK_CUR);
+    return st.st_size - (at > 0 ? at : 0);
 }
 
 static bool file_ready(const struct mni_note *n) {
@@ -168,14 +171,14 @@ static int file_report(const struct mni_note *n, struct kevent *e) {
 
 static long queued(int fd, unsigned long request) {
     int n = 0;
-    long r = sys(SYS_ioctl, fd, request, &n);
+    long r = fault("kq_ioctl") ? -ENOMEM : sys(SYS_ioctl, fd, request, &n);
     return r < 0 ? r : n;
 }
 
 static int option(int fd, int level, int name, int otherwise) {
     int v = 0;
     socklen_t size = sizeof v;
-    return sys(SYS_getsockopt, fd, level, name, &v, &size) < 0 ? otherwise : v;
+    return fault("kq_option") || sys(SYS_getsockopt, fd, level, name, &v, &size) < 0 ? otherwise : v;
 }
 
 static unsigned poll_now(int fd, unsigned events) {
@@ -184,17 +187,19 @@ static unsigned poll_now(int fd, unsigned events) {
     return sys(SYS_ppoll, &p, 1, &none, NULL, 0) > 0 && !(p.revents & POLLNVAL) ? (unsigned short)p.revents : 0;
 }
 
+/* Where it cannot be read: whether there is any. */
 static uint64_t event_count(int fd) {
     char text[256], path[40];
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-    int f = (int)sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    if (f < 0)
-        return 1;
-    long n = sys(SYS_read, f, text, sizeof text - 1);
-    sys(SYS_close, f);
+    int f = fault("kq_info") ? -EMFILE : (int)sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    long n = 0;
+    if (f >= 0) {
+        n = sys(SYS_read, f, text, sizeof text - 1);
+        sys(SYS_close, f);
+    }
     text[n > 0 ? n : 0] = 0;
     const char *at = strstr(text, "eventfd-count:");
-    return at ? strtoull(at + 14, NULL, 16) : 1;
+    return at ? strtoull(at + 14, NULL, 16) : (poll_now(fd, POLLIN) & POLLIN) != 0;
 }
 
 /* SO_ERROR takes the error off the socket: it is kept here, and said again. */
@@ -288,8 +293,9 @@ static bool writable(struct mni_note *n, unsigned events, struct kevent *e) {
 
 static int attach(struct mni_kq *kq, struct mni_note *n) {
     struct stat st;
-    if (n->ev.ident > INT_MAX || kq_stat((int)n->ev.ident, &st) < 0)
-        return -EBADF;
+    int r = n->ev.ident > INT_MAX ? -EBADF : kq_stat((int)n->ev.ident, &st);
+    if (r < 0)
+        return r;
     if ((int)n->ev.ident == kq->fd)
         return -EINVAL;
     n->fd.kind = (uint8_t)kind_of((int)n->ev.ident, &st);
@@ -297,7 +303,7 @@ static int attach(struct mni_kq *kq, struct mni_note *n) {
         return file_attach(kq, n, &st);
     if (n->fd.kind == KQUEUE && writes(n))
         return -EINVAL;
-    int r = enter(kq, n);
+    r = enter(kq, n);
     return r == -EPERM ? -EINVAL : r;
 }
 

@@ -2,6 +2,7 @@
 #ifndef MNI_KQ_LINUX_H
 #define MNI_KQ_LINUX_H
 
+#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
@@ -31,9 +32,9 @@ static inline int kq_adopt(struct mni_kq *kq, int *own, int fd, uint64_t tag) {
     return r;
 }
 
-/* fstat: 0 or a negative errno. */
+/* fstat: 0 or a negative errno; any but -EBADF says nothing of the descriptor. */
 static inline int kq_stat(int fd, struct stat *st) {
-    return (int)sys(SYS_newfstatat, fd, "", st, 0x1000 /* AT_EMPTY_PATH */);
+    return fault("kq_stat") ? -ENOMEM : (int)sys(SYS_newfstatat, fd, "", st, 0x1000 /* AT_EMPTY_PATH */);
 }
 
 /* kq_vnode.c: watches the file of n's descriptor for inotify's events, and no longer. */

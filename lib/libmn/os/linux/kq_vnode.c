@@ -115,7 +115,10 @@ void mni_kq_vnode_unwatch(struct mni_kq *kq, struct mni_note *n) {
 static uint32_t compared(struct mni_note *n, bool wrote) {
     struct stat st;
     uint32_t came = 0;
-    if (kq_stat((int)n->ev.ident, &st) < 0 || !mni_kq_vnode_same(n, &st))
+    int r = kq_stat((int)n->ev.ident, &st);
+    if (r < 0 && r != -EBADF)
+        return wrote ? NOTE_WRITE : 0; /* the rest is seen the next time */
+    if (r < 0 || !mni_kq_vnode_same(n, &st))
         return 0;
     if (wrote && S_ISREG(st.st_mode))
         came |= NOTE_WRITE;
@@ -190,12 +193,13 @@ void mni_kq_vnode_read(struct mni_kq *kq) {
 
 static int attach(struct mni_kq *kq, struct mni_note *n) {
     struct stat st;
-    if (n->ev.ident > INT_MAX || kq_stat((int)n->ev.ident, &st) < 0)
-        return -EBADF;
+    int r = n->ev.ident > INT_MAX ? -EBADF : kq_stat((int)n->ev.ident, &st);
+    if (r < 0)
+        return r;
     if (n->ev.fflags & ~(unsigned)KNOWN || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode) ||
         !(st.st_mode & S_IFMT))
         return -EINVAL;
-    int r = mni_kq_vnode_watch(kq, n);
+    r = mni_kq_vnode_watch(kq, n);
     if (r == 0)
         mni_note_source(kq, n, true);
     return r;
@@ -204,8 +208,9 @@ static int attach(struct mni_kq *kq, struct mni_note *n) {
 static int gone(const struct mni_kq *kq, const struct mni_note *n) {
     (void)kq;
     struct stat st;
-    if (kq_stat((int)n->ev.ident, &st) < 0)
-        return -EBADF;
+    int r = kq_stat((int)n->ev.ident, &st);
+    if (r < 0)
+        return r == -EBADF ? r : 0;
     return mni_kq_vnode_same(n, &st) ? 0 : -ENOENT;
 }
 

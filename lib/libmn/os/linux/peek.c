@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "atomic.h"
+#include "fault.h"
 #include "feature.h"
 #include "sys.h"
 
@@ -26,7 +27,7 @@ void mni_peek_prepare(void) {
 
 static bool through_pipe(char *to, const char *from, size_t size) {
     int p[2];
-    if (pipe2(p, O_CLOEXEC) != 0)
+    if (fault("peek_pipe") || pipe2(p, O_CLOEXEC) != 0)
         return false;
     bool good = true;
     while (size && good) {
@@ -34,7 +35,8 @@ static bool through_pipe(char *to, const char *from, size_t size) {
         n = n < size ? n : size;
         /* Not by the functions of these names: a tool would look at what is read here, which may be
          * anything. */
-        good = sys(SYS_write, p[1], from, n) == (long)n && sys(SYS_read, p[0], to, n) == (long)n;
+        good = !fault("peek_copy") && sys(SYS_write, p[1], from, n) == (long)n &&
+               sys(SYS_read, p[0], to, n) == (long)n;
         to += n;
         from += n;
         size -= n;
@@ -48,7 +50,7 @@ bool mni_peek(void *to, const void *from, size_t size) {
     struct iovec mine = {to, size}, there = {(void *)(uintptr_t)from, size};
     bool refused = a32_load(&without);
     /* Not by syscall(): its seventh argument would be an int, whose upper half on the stack is anything. */
-    long n = refused ? -1 : sys(SYS_process_vm_readv, getpid(), &mine, 1, &there, 1, 0);
+    long n = refused ? -1 : fault("peek") ? -EPERM : sys(SYS_process_vm_readv, getpid(), &mine, 1, &there, 1, 0);
     refused |= n == -ENOSYS || n == -EPERM;
     if (!refused)
         return n == (long)size;

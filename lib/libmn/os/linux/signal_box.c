@@ -63,7 +63,8 @@ static void translate(const struct signalfd_siginfo *from, siginfo_t *to) {
 
 static int wait_inside(int box, struct signalfd_siginfo *info, int64_t deadline) {
     for (;;) {
-        long n = sys(SYS_read, box, info, sizeof *info);
+        /* Another may have taken what was there. */
+        long n = fault("signal_read") ? -EAGAIN : sys(SYS_read, box, info, sizeof *info);
         if (n == (long)sizeof *info)
             return (int)info->ssi_signo;
         if (n != -EAGAIN)
