@@ -81,9 +81,11 @@ struct mni_cpu {
     struct mni_olock *after_lock;
     int64_t after_deadline;
     struct mni_parker *after_parker;
-    struct mni_thread *free; /* descriptors */
-    uint32_t free_count;
+    struct mni_thread *kept; /* free descriptors that have kept their stack (table.h) */
+    uint32_t kept_count;
     uint32_t index;
+    struct mni_thread *free; /* those without one */
+    uint32_t free_count;
     /* Threads that began to wait for a descriptor here, less those that went on here (io/poller.c). */
     uint32_t polls;
     /* Mutex waits without a deadline that have a timer all the same, as polls counted; deadlock.c. */

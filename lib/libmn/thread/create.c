@@ -112,18 +112,19 @@ go_here(struct mni_cpu **cpu, mn_thread *out, const struct mn_attr *a, void *(*f
     struct mni_cpu *c = *cpu;
     int r = 0;
     unsigned class = a->stack ? a->stack : mni_rt->config.stack;
-    if (__builtin_expect(!c->free, 0) && (r = mni_thread_refill(c)) < 0)
-        return r;
-    struct mni_thread *t = c->free;
-    /* A descriptor that was freed a moment ago may have kept its stack (exit.c). */
-    if (__builtin_expect(!t->stack || t->stack_class != class, 0)) {
+    struct mni_thread *t = c->kept;
+    if (__builtin_expect(t && t->stack_class == class, 1)) {
+        mni_thread_take_kept(c);
+    } else {
+        if (__builtin_expect(!c->free && !t, 0) && (r = mni_thread_refill(c)) < 0)
+            return r;
         if ((r = mni_stack_reserve(&c->stacks, class)) < 0)
             return r;
-        if (t->stack)
-            mni_thread_drop_stack(c, t);
+        if (__builtin_expect(c->free != NULL, 1))
+            t = mni_thread_take_bare(c);
+        else
+            mni_thread_drop_stack(c, mni_thread_take_kept(c));
     }
-    c->free = t->next;
-    a32_store(&c->free_count, c->free_count - 1); /* relaxed: a hint for others */
     prepare(t, a, fn, arg, a->flags & MN_CPU ? a->cpu : c->index, class, !out);
     if (__builtin_expect(a->scope != NULL, 0) && (r = mni_scope_enter(a->scope, t)) < 0) {
         mni_thread_give(c, t); /* with its stack, if it kept one */
@@ -177,9 +178,9 @@ MN_EXPORT int mn_go(mn_thread *out, void *(*fn)(void *), void *arg) {
     /* What it mostly is, without a call, so that no registers are saved: a free descriptor with a stack,
      * nobody sleeps. */
     struct mni_cpu *c = mni_enter_quick();
-    struct mni_thread *t = c ? c->free : NULL;
+    struct mni_thread *t = c ? c->kept : NULL;
     const struct mni_runtime *rt = mni_rt; /* there, if t is */
-    if (__builtin_expect(!t || !t->stack || t->stack_class != rt->config.stack ||
+    if (__builtin_expect(!t || t->stack_class != rt->config.stack ||
                              (a32_load(&rt->idlers) | a32_load(&rt->ending)) != 0,
                          0))
         return go_plain(out, fn, arg);
@@ -190,13 +191,12 @@ MN_EXPORT int mn_go(mn_thread *out, void *(*fn)(void *), void *arg) {
         mni_ring_put(c, old);
     }
     c->budget--;
-    c->free = t->next;
-    a32_store(&c->free_count, c->free_count - 1); /* relaxed, and hot below: hints for others */
+    mni_thread_take_kept(c);
     prepare(t, &plain, fn, arg, c->index, t->stack_class, !out);
     if (out)
         *out = mni_thread_handle(t);
     mni_count(c, spawns, 1);
-    aptr_store(&c->hot, t);
+    aptr_store(&c->hot, t); /* relaxed: a hint for others */
     mni_leave(c);
     return 0;
 }
@@ -223,9 +223,7 @@ int mni_create_first(void *(*fn)(void *), void *arg) {
     int r = mni_thread_refill(c);
     if (r < 0 || (r = mni_stack_reserve(&c->stacks, class)) < 0)
         return r;
-    struct mni_thread *t = c->free;
-    c->free = t->next;
-    a32_store(&c->free_count, c->free_count - 1); /* relaxed: a hint for others */
+    struct mni_thread *t = mni_thread_take_bare(c);
     prepare(t, &plain, fn, arg, 0, class, true);
     t->name = "main";
     t->flags |= MNI_MAIN | MNI_UNTIDY;

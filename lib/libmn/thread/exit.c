@@ -19,17 +19,20 @@
 #include "sched/sched.h"
 #include "table.h"
 
-/* A descriptor that is freed at once keeps its stack for the next thread, as long as there are few of these. */
+/* A descriptor that is freed at once, since its joiner waits or nobody joins it, keeps its stack for the next thread, as
+ * long as there are few of these. */
 enum { KEEP_MOST = 64 };
 
 static inline bool keeps_stack(const struct mni_cpu *c) {
     /* Not where tools are told of each stack's new thread. */
-    return c->free_count < KEEP_MOST && !*(volatile uint32_t *)&mni_stack_watch && !MNI_FIBERS && !mni_valgrind;
+    return c->kept_count < KEEP_MOST && !*(volatile uint32_t *)&mni_stack_watch && !MNI_FIBERS && !mni_valgrind;
 }
 
 static void after_end(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_parker *remote = c->after_parker;
-    mni_thread_drop_stack(c, t);
+    /* Relaxed: DETACHED stays. */
+    if (a8_load(&t->ended) != MNI_DETACHED || !keeps_stack(c))
+        mni_thread_drop_stack(c, t);
     if (remote)
         mni_wake(remote);
     else if (a8_load(&t->ended) < MNI_ENDED)

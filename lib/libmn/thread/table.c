@@ -127,14 +127,14 @@ static bool reclaim(const struct mni_cpu *self) {
         any = false;
         for (unsigned i = 0; i < mni_rt->ncpus; i++) {
             struct mni_cpu *c = mni_rt->cpus[i];
-            if (c != self && a32_load(&c->free_count) != 0) /* relaxed: a hint */
+            if (c != self && mni_thread_any_free(c))
                 found |= mni_take_free(c);
         }
         /* Under the lock, as they move between a cpu and the common list: so none is on its way. */
         lock_take(&table.lock);
         found |= table.free != NULL;
         for (unsigned i = 0; i < mni_rt->ncpus; i++)
-            any |= mni_rt->cpus[i] != self && a32_load(&mni_rt->cpus[i]->free_count) != 0;
+            any |= mni_rt->cpus[i] != self && mni_thread_any_free(mni_rt->cpus[i]);
         lock_drop(&table.lock);
         struct timespec nap = {.tv_nsec = NAP_NS};
         if (any && !found && round < LOOKS)
@@ -165,22 +165,31 @@ struct mni_thread *mni_thread_take_shared(int *error) {
     return *error < 0 ? NULL : t;
 }
 
-/* Half of a cpu's free descriptors, or all, go back. */
+/* Half of a cpu's free descriptors without a stack, or all there are, go back. */
 void mni_thread_flush(struct mni_cpu *c, bool all) {
-    unsigned n = all ? c->free_count : c->free_count / 2;
+    uint32_t n = c->free_count / 2, rest = c->free_count - n, kept = c->kept_count;
+    if (all) {
+        n = c->free_count + kept;
+        rest = kept = 0;
+        for (struct mni_thread **t = &c->kept;; t = &(*t)->next) {
+            if (!*t) {
+                *t = c->free;
+                break;
+            }
+            mni_thread_drop_stack(c, *t);
+        }
+        c->free = c->kept;
+        c->kept = NULL;
+    }
     if (!n)
         return;
     struct mni_thread *first = c->free, *last = first;
-    for (unsigned i = 1;; i++) {
-        if (last->stack)
-            mni_thread_drop_stack(c, last);
-        if (i >= n)
-            break;
+    for (unsigned i = 1; i < n; i++)
         last = last->next;
-    }
     c->free = last->next;
     lock_take(&table.lock);
-    a32_store(&c->free_count, c->free_count - n); /* relaxed: the lock orders, for who has to know */
+    a32_store(&c->free_count, rest); /* relaxed: the lock orders, for who has to know */
+    a32_store(&c->kept_count, kept);
     last->next = table.free;
     table.free = first;
     lock_drop(&table.lock);

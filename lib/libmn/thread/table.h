@@ -53,14 +53,46 @@ static inline void mni_thread_retire(struct mni_thread *t) {
     a32_store_release(&t->generation, next ? next : 1);
 }
 
+/*
+ * Free descriptors lie in two lists of a cpu, since most threads that end have their stack taken over by the next one
+ * (exit.c says which): one that starts by the short way looks at those that have one only, however many others there
+ * are.
+ */
 static inline void mni_thread_give(struct mni_cpu *c, struct mni_thread *t) {
     mni_thread_retire(t);
+    if (__builtin_expect(t->stack != NULL, 1)) {
+        t->next = c->kept;
+        c->kept = t;
+        a32_store(&c->kept_count, c->kept_count + 1); /* relaxed: a hint for others */
+        return;
+    }
     t->next = c->free;
     c->free = t;
     uint32_t count = c->free_count + 1;
     a32_store(&c->free_count, count); /* relaxed: a hint for others */
     if (__builtin_expect(count > MNI_FREE_MOST, 0))
         mni_thread_flush(c, false);
+}
+
+/* Takes the first that has kept its stack; there is one. */
+static inline struct mni_thread *mni_thread_take_kept(struct mni_cpu *c) {
+    struct mni_thread *t = c->kept;
+    c->kept = t->next;
+    a32_store(&c->kept_count, c->kept_count - 1); /* relaxed, here and below: a hint for others */
+    return t;
+}
+
+/* The first of those without. */
+static inline struct mni_thread *mni_thread_take_bare(struct mni_cpu *c) {
+    struct mni_thread *t = c->free;
+    c->free = t->next;
+    a32_store(&c->free_count, c->free_count - 1);
+    return t;
+}
+
+/* Whether a cpu has free descriptors; a hint when others ask. */
+static inline bool mni_thread_any_free(const struct mni_cpu *c) {
+    return a32_load(&c->kept_count) || a32_load(&c->free_count);
 }
 
 /* The stack that a free descriptor kept goes back. */
