@@ -1,7 +1,8 @@
 /*
  * actor: actor.h, on handler processes.  The actor's record, its state behind it, is the handler's state; a
  * restart clears that and goes on with the same process, so references stay good.  Failure: the child calls its
- * parent's decision through a message, or decides by itself when it has none.
+ * parent's decision through a message, or decides by itself when it has none.  Parent and child are linked and trap exits: a
+ * child stops when its parent has ended, however that was, and a parent outlives its children.
  */
 #include "actor.h"
 
@@ -94,6 +95,8 @@ static int handle_one(struct actor *a, struct mn_msg *m) {
     struct actor_msg msg = {m->from, m->tag, m->data, m->size};
     if (m->type == MN_MSG && m->tag == TAG_DECISION)
         return decided(a, *(const enum actor_decision *)m->data);
+    if (m->type == MN_MSG_EXIT)
+        return a->parent && m->from == a->parent ? MN_STOP : MN_GO_ON;
     if (a->waits) {
         a->stashes = true;
         return MN_GO_ON;
@@ -188,7 +191,8 @@ int actor_spawn(actor_ref *ref, struct actor *parent, const struct actor_type *t
     *a = (struct actor){.type = type, .parent = parent ? mn_pid_self() : 0, .init_size = size};
     if (size)
         memcpy(a->state, init, size);
-    struct mn_spawn_attr attr = {.name = type->name, .flags = parent ? MN_SPAWN_LINK : 0};
+    struct mn_spawn_attr attr = {.name = type->name,
+                                 .flags = MN_SPAWN_TRAP_EXIT | (parent ? MN_SPAWN_LINK : 0)};
     int r = mn_spawn_handler(ref, handler, a, sizeof *a + size, &attr);
     free(a);
     return r;

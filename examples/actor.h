@@ -4,7 +4,7 @@
  * An actor has a type (what it does), state of its own, and a reference that stays the same when it is
  * restarted.  It handles one message at a time, may change its behaviour, put messages aside, make children,
  * and watch others.  When it fails, what happens is its parent's decision: it goes on, starts anew with fresh
- * state, stops, or the parent fails in turn.
+ * state, stops, or the parent fails in turn.  An actor that stops takes its children along.
  */
 #ifndef EXAMPLE_ACTOR_H
 #define EXAMPLE_ACTOR_H

@@ -81,6 +81,12 @@ static void failures(void) {
         mn_sleep(1000000);
     printf("its parent knows\n");
     actor_stop_other(top);
+    check(actor_spawn(&top, NULL, &parent, NULL, 0), "spawn");
+    child = (actor_ref)ask(top, GET, 0);
+    actor_stop_other(top);
+    while (mn_alive(child))
+        mn_sleep(1000000);
+    printf("another ended with its parent\n");
 }
 
 /* ---- a file that has to be open: behaviours, and messages that wait */

@@ -6,6 +6,7 @@ after a failure that it survives: 15
 after one that restarts it: 10
 after one that stops it: nobody answers
 its parent knows
+another ended with its parent
 closed, written: 0
 open, written: 10
 closed again, written: 10
