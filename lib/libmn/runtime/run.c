@@ -67,6 +67,7 @@ static struct mni_cpu *make_cpu(unsigned index) {
     c->tick = 1;
     c->ticks = 1;
     c->budget = MNI_BUDGET;
+    c->young = MNI_YOUNG_NS;
     return c;
 }
 

@@ -100,6 +100,8 @@ struct mni_cpu {
     struct mni_fifo overflow, high, low;
     uint64_t helped, help_wait; /* when it last called for help, and how soon it may again; cpu_ticks */
     uint64_t stolen_then;       /* count.stolen at that time */
+    int64_t stole;              /* since then it has had another's threads; 0: and has run dry since */
+    int64_t young;              /* ns: it leaves a queue alone that it has seen for less (take.c) */
     struct mni_thread *small[MNI_RING];
 
     /* ---- written by others */

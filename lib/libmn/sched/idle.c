@@ -161,8 +161,10 @@ static bool linger(struct mni_cpu *c, int64_t ns) {
 
 /* Looks for work for at most `ns`; true: there is some. */
 static bool search(struct mni_cpu *c, struct mni_search *memory, int64_t ns) {
-    int64_t end = (int64_t)clock_now_ns() + ns;
+    int64_t from = (int64_t)clock_now_ns(), end = from + ns;
     mni_count(c, searches, 1);
+    mni_ran_dry(c, from);
+    memory->most = ns * 3 / 4;
     for (;;) {
         if (mine(c) || due(c) || a32_load(&mni_rt->stop))
             return true;

@@ -8,8 +8,12 @@
  * was preempted inside can neither answer nor be seized: its threads wait until it runs again, as the thread
  * that it runs does.
  *
- * What is left alone: a queue that was filled less than YOUNG_NS ago (its cpu is about to run that thread, and
- * moving it costs both sides a microsecond), and the hot slot, unless the victim has not switched for HOT_NS.
+ * What is left alone.  The hot slot, unless the victim has not switched for HOT_NS; and a queue that the thief
+ * has not seen for long: its cpu is about to run those threads, and moving them costs both sides a microsecond, and
+ * then a line's way for whatever they share with those that stay.  How long that is, each thief finds out.  If
+ * what it stole kept it busy for less than PAYS times the wait, as it is when sixteen threads send a hundred
+ * messages at a time to one, it waits twice as long from then on: it gets more at once, or nothing.  If that
+ * lasted PAYS_WELL times the wait, half as long (mni_ran_dry).
  *
  * Hand-off.  The same mark, for good: the cpu gets a worker from the spares (or a new one), and the old one
  * finds AWAY when it enters, gives its thread to an inbox and becomes a spare.
@@ -37,7 +41,13 @@
 #include "umtx.h"
 #include "worker.h"
 
-enum { YOUNG_NS = 3000, HOT_NS = 30000, ASK_NS = 2000 };
+enum {
+    OLD_NS = 20000, /* the longest that a queue is left alone; MNI_YOUNG_NS the shortest */
+    HOT_NS = 30000,
+    ASK_NS = 2000,
+    PAYS = 2,
+    PAYS_WELL = 8,
+};
 
 /* Marks the worker of v; NULL: it is inside, or somebody else does. */
 static struct mni_worker *mark(struct mni_cpu *v, uint32_t how) {
@@ -210,6 +220,17 @@ static bool ask(struct mni_cpu *c, struct mni_cpu *v) {
     return seize(c, v, false);
 }
 
+void mni_ran_dry(struct mni_cpu *c, int64_t now) {
+    if (c->stole == 0)
+        return;
+    int64_t lasted = now - c->stole;
+    c->stole = 0;
+    if (lasted < PAYS * c->young && c->young < OLD_NS)
+        c->young *= 2;
+    else if (lasted > PAYS_WELL * c->young && c->young > MNI_YOUNG_NS)
+        c->young /= 2;
+}
+
 bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now) {
     const unsigned n = mni_rt->ncpus, *order = mni_rt->topo.order + (size_t)c->index * (n - 1);
     struct mni_cpu *more = NULL, *hot = NULL;
@@ -225,13 +246,19 @@ bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now) {
         return false;
     uint64_t switches = a64_load(&v->count.switches);
     if (m->victim != v || (!more && m->switches != switches)) {
-        *m = (struct mni_search){v, switches, now};
+        m->victim = v;
+        m->switches = switches;
+        m->since = now;
         return false;
     }
-    if (now - m->since < (more ? YOUNG_NS : HOT_NS))
+    if (now - m->since < (!more ? HOT_NS : c->young < m->most ? c->young : m->most))
         return false;
     m->since = now;
-    return more ? ask(c, v) : seize(c, v, true);
+    if (!(more ? ask(c, v) : seize(c, v, true)))
+        return false;
+    if (more)
+        c->stole = now;
+    return true;
 }
 
 bool mni_take_free(struct mni_cpu *v) {

@@ -4,11 +4,14 @@
 
 #include "enter.h"
 
+enum { MNI_YOUNG_NS = 2500 }; /* the shortest that a thief leaves a queue alone (take.c) */
+
 /* What a searcher remembers of its victims from one look to the next. */
 struct mni_search {
     const struct mni_cpu *victim;
     uint64_t switches;
     int64_t since;
+    int64_t most; /* the longest that it leaves a queue alone, since it does not look for much longer */
 };
 
 /* Somebody wants threads of this cpu: the owner hands over what it can spare. */
@@ -16,6 +19,9 @@ void mni_give(struct mni_cpu *c);
 
 /* Tries to get threads from another cpu; true: there are some in c's queues now. */
 bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now);
+
+/* The cpu has nothing left and looks for work: was what it stole last worth it? */
+void mni_ran_dry(struct mni_cpu *c, int64_t now);
 
 /* The descriptors that lie free on another cpu go to the common list (table.c); false: its worker is inside the runtime, or
  * somebody else takes it.  Any caller. */
