@@ -80,7 +80,7 @@ struct mn_spawn_attr {
     enum mn_stack stack;     /* not of handlers */
     mn_ref *monitor;         /* with MN_SPAWN_MONITOR */
     uint32_t mailbox;        /* at most so many messages wait (within a few); 0: no bound */
-    enum mn_mailbox policy;  /* what happens to one more.  Signals, calls, replies and timers always get through */
+    enum mn_mailbox policy;  /* what happens to one more.  Signals, replies and timers always get through */
     size_t arena;            /* at most so many bytes by mn_alloc; 0: no limit */
 };
 
@@ -264,6 +264,8 @@ int mn_demonitor(mn_ref ref, bool flush);
  *   -ECONNRESET   it ended before it replied
  *   -ETIMEDOUT, -ECANCELED
  *   -EDEADLK      the caller itself
+ *   -EAGAIN       its mailbox is full, and does not block senders.  One that does blocks the caller up to the
+ *                 deadline; where the oldest messages are dropped, calls are not counted, and not dropped
  *   -ENOMEM, -EPERM, -EMSGSIZE   as mn_post
  * Contexts: any; reply has to be NULL where the caller is no green thread.
  */
@@ -283,8 +285,8 @@ static inline int mn_cast(mn_pid pid, uint64_t tag, const void *data, size_t siz
 
 /*
  * Sends a call and goes on: the reply comes as a message of type MN_MSG_REPLY, or MN_MSG_DOWN, with this
- * reference (one of the two, once).  mn_demonitor(ref, true) gives it up: no late reply comes.  Errors as
- * mn_monitor.  Contexts: green.
+ * reference (one of the two, once).  mn_demonitor(ref, true) gives it up: no late reply comes.  A full mailbox
+ * may block it.  Errors as mn_monitor; -EAGAIN, -ECANCELED, -EDEADLK for that.  Contexts: green.
  */
 int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size, mn_ref *ref);
 

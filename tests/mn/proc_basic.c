@@ -472,6 +472,120 @@ static void bounded(void) {
     await_end(pid);
 }
 
+/* Waits for the gate, then answers; posts are counted. */
+static atomic_int posted;
+
+static int answers(void *arg) {
+    (void)arg;
+    mn_event_wait(&gate);
+    for (;;) {
+        struct mn_msg *m;
+        int r = mn_receive(&m);
+        if (r < 0)
+            return r;
+        if (m->type == MN_MSG_CALL)
+            mn_reply(m, 2 * m->tag, NULL, 0);
+        else
+            posted++;
+        mn_msg_free(m);
+    }
+}
+
+static int answers_message(void *state, struct mn_msg *m) {
+    (void)state;
+    mn_event_wait(&gate);
+    if (m->type == MN_MSG_CALL)
+        mn_reply(m, 2 * m->tag, NULL, 0);
+    else
+        posted++;
+    return MN_GO_ON;
+}
+
+static void *calls_it(void *arg) {
+    struct mn_msg *m;
+    if (mn_call(*(mn_pid *)arg, 21, NULL, 0, &m) < 0)
+        return NULL;
+    void *result = (void *)(intptr_t)m->tag;
+    mn_msg_free(m);
+    return result;
+}
+
+static void *foreign_calls_it(void *arg) {
+    return (void *)(intptr_t)mn_call(*(mn_pid *)arg, 21, NULL, 0, NULL);
+}
+
+/* A bound holds for calls, too. */
+static void bounded_calls(bool handler) {
+    static const struct mn_handler h = {.handle_message = answers_message};
+    static const struct {
+        enum mn_mailbox policy;
+        int full;
+    } cases[] = {{MN_MAILBOX_ERROR, -EAGAIN}, {MN_MAILBOX_DROP_NEW, -EAGAIN}, {MN_MAILBOX_DROP_OLD, -ETIMEDOUT},
+                 {MN_MAILBOX_BLOCK, -ETIMEDOUT}};
+    struct mn_msg *m;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct mn_spawn_attr opt = {.mailbox = 3, .policy = cases[i].policy};
+        mn_pid pid;
+        mn_ref ref;
+        mn_event_init(&gate);
+        posted = 0;
+        if (handler) {
+            struct mn_proc_state st;
+            mn_spawn_handler(&pid, &h, NULL, 0, &opt);
+            mn_post(pid, 1, NULL, 0);
+            while (mn_proc_info(pid, &st) == 0 && st.received == 0)
+                mn_sleep(50000); /* the callback waits with it */
+        } else {
+            mn_spawn_opt(&pid, &opt, answers, NULL);
+        }
+        for (int k = 0; k < 3; k++)
+            mn_post(pid, 1, NULL, 0);
+        is(mn_call_until(pid, 1, NULL, 0, &m, mn_after(2000000)), cases[i].full, "a call, and a full mailbox");
+        if (cases[i].full == -EAGAIN)
+            is(mn_request(pid, 1, NULL, 0, &ref), -EAGAIN, "a request");
+        if (cases[i].policy != MN_MAILBOX_BLOCK) {
+            mn_event_set(&gate);
+        } else {
+            mn_thread t[4];
+            pthread_t lwp;
+            void *result;
+            for (int k = 0; k < 4; k++)
+                mn_go(&t[k], calls_it, &pid);
+            pthread_create(&lwp, NULL, foreign_calls_it, &pid);
+            mn_sleep(2000000);
+            mn_event_set(&gate);
+            int wrong = 0;
+            for (int k = 0; k < 4; k++)
+                wrong += mn_join(t[k], &result) != 0 || (intptr_t)result != 42;
+            while (pthread_tryjoin_np(lwp, &result) != 0)
+                mn_sleep(100000);
+            ok(wrong == 0 && result == NULL, "callers wait for room");
+        }
+        for (int k = 0; k < 20000 && posted < 3 + handler; k++)
+            mn_sleep(50000);
+        is(posted, 3 + handler, "what was posted comes");
+        is(mn_call(pid, 21, NULL, 0, &m), 0, "when there is room");
+        is(m->tag, 42, "it answers");
+        mn_msg_free(m);
+        is(mn_request(pid, 4, NULL, 0, &ref), 0, "a request");
+        is(mn_receive(&m), 0, "has a reply");
+        ok(m->type == MN_MSG_REPLY && m->ref == ref && m->tag == 8, "its own");
+        mn_msg_free(m);
+        mn_event_init(&gate);
+        mn_exit_signal(pid, MN_REASON_KILL);
+        await_end(pid);
+    }
+    /* The callee ends while a caller waits for room. */
+    mn_event_init(&gate);
+    struct mn_spawn_attr opt = {.mailbox = 3};
+    mn_pid pid, killer;
+    mn_spawn_opt(&pid, &opt, answers, NULL);
+    for (int k = 0; k < 3; k++)
+        mn_post(pid, 1, NULL, 0);
+    mn_spawn(&killer, kills, &pid);
+    is(mn_call(pid, 1, NULL, 0, &m), -ESRCH, "the callee ends while a caller waits for room");
+}
+
 static int job(void *arg) {
     (void)arg;
     is(mn_pid_self(), 0, "no process");
@@ -490,6 +604,8 @@ static int job(void *arg) {
     order();
     owned();
     bounded();
+    bounded_calls(false);
+    bounded_calls(true);
     return 0;
 }
 

@@ -14,6 +14,7 @@
 
 #include "export.h"
 #include "proc/exec.h"
+#include "proc/limit.h"
 #include "proc/recv.h"
 #include "runtime/keep.h"
 #include "thread/create.h"
@@ -31,6 +32,24 @@ void mni_call_given_up(struct mni_cpu *c, struct mni_proc *p) {
     demonitor(c, p, p->more->call_peer, p->more->call_ref);
 }
 
+/* Where the callee's mailbox has a bound: may block.  *bits: what the message is marked with; or an error. */
+static inline int find_room(struct mni_cpu **cpu, enum mni_kind kind, mn_pid to, int64_t deadline,
+                            uint16_t *bits) {
+    struct mni_proc *p = mni_proc_find(to);
+    *bits = 0;
+    if (__builtin_expect(!p || !(a32_load(&p->flags) & MNI_PROC_LIMITED) || kind != MNI_K_MSG, 1))
+        return 0;
+    int r = mni_limit_call(cpu, p, to, deadline);
+    *bits = r > 0 ? MNI_MSG_COUNTED : 0;
+    return r < 0 ? r : 0;
+}
+
+/* A message was not made or not sent: the room that was found for it is free again. */
+static void give_up_room(mn_pid to, uint16_t bits) {
+    if (bits)
+        mni_limit_undo(mni_proc_at(to));
+}
+
 /* Pushes MONITOR and the message; false: there is no such process. */
 static bool push_call(struct mni_cpu *c, mn_pid to, struct mni_msg *monitor, struct mni_msg *m) {
     struct mni_proc *p = mni_proc_find(to);
@@ -41,6 +60,7 @@ static bool push_call(struct mni_cpu *c, mn_pid to, struct mni_msg *monitor, str
         old = mni_outer_push(p, m, monitor);
     }
     if (old == MNI_OUTER_CLOSED) {
+        give_up_room(to, m->bits & MNI_MSG_COUNTED);
         mni_msg_free(c->proc, monitor);
         mni_msg_free(c->proc, m);
         return false;
@@ -51,33 +71,38 @@ static bool push_call(struct mni_cpu *c, mn_pid to, struct mni_msg *monitor, str
 }
 
 static struct mni_msg *make(struct mni_cpu *c, struct mni_proc *p, enum mni_kind kind, mn_ref ref, uint64_t tag,
-                            const void *data, size_t size, struct mni_msg **monitor) {
+                            const void *data, size_t size, uint16_t bits, struct mni_msg **monitor) {
+    struct mni_msg *m = NULL;
     *monitor = mni_signal_make(c->proc, MNI_K_MONITOR, mni_pid(p), ref);
-    if (!*monitor)
-        return NULL;
-    struct mni_msg *m = mni_msg_make(c->proc, kind, mni_pid(p), tag, ref, data, size);
-    if (!m) {
+    if (*monitor && !(m = mni_msg_make(c->proc, kind, mni_pid(p), tag, ref, data, size)))
         mni_block_give(c->proc, 0, *monitor);
-        return NULL;
+    if (m) {
+        m->pub.type = MN_MSG_CALL;
+        m->bits |= bits;
     }
-    m->pub.type = MN_MSG_CALL;
     return m;
 }
 
 /* The call of a process that is a thread; *reply: out of the mailbox. */
 static int call(struct mni_cpu **cpu, struct mni_proc *p, enum mni_kind kind, mn_pid pid, uint64_t tag,
                 const void *data, size_t size, struct mni_msg **reply, int64_t deadline) {
+    uint16_t bits;
+    int r = find_room(cpu, kind, pid, deadline, &bits);
+    if (r < 0)
+        return r;
     struct mni_cpu *c = *cpu;
     struct mni_more *more = p->more;
     mn_ref ref = mni_ref_make(c);
-    struct mni_msg *monitor, *m = make(c, p, kind, ref, tag, data, size, &monitor);
-    if (!m)
+    struct mni_msg *monitor, *m = make(c, p, kind, ref, tag, data, size, bits, &monitor);
+    if (!m) {
+        give_up_room(pid, bits);
         return -ENOMEM;
+    }
     more->call_ref = ref;
     more->call_peer = pid;
     more->mark_ref = ref;
     more->mark = p->tail;
-    int r = -ESRCH;
+    r = -ESRCH;
     if (push_call(c, pid, monitor, m)) {
         struct mn_match match = {.fields = MN_MATCH_REF, .ref = ref};
         r = mni_recv(&c, p, &m, &match, deadline);
@@ -190,9 +215,14 @@ MN_EXPORT int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size
     struct mni_proc *p = mni_proc_begin(&c);
     if (!p)
         return -EPERM;
-    int r = 0;
+    uint16_t bits;
+    int r = find_room(&c, MNI_K_MSG, pid, MN_FOREVER, &bits);
+    if (r < 0) {
+        mni_leave_slice(c);
+        return r;
+    }
     mn_ref number = mni_ref_make(c);
-    struct mni_msg *monitor, *m = make(c, p, MNI_K_MSG, number, tag, data, size, &monitor);
+    struct mni_msg *monitor, *m = make(c, p, MNI_K_MSG, number, tag, data, size, bits, &monitor);
     struct mni_msg *own = m ? mni_signal_make(c->proc, MNI_R_WATCH, pid, number) : NULL;
     if (own) {
         own->bits = MNI_REL_ALIAS;
@@ -214,6 +244,7 @@ MN_EXPORT int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size
         }
     } else {
         r = -ENOMEM;
+        give_up_room(pid, bits);
         if (m) {
             mni_msg_free(c->proc, monitor);
             mni_msg_free(c->proc, m);

@@ -11,7 +11,8 @@
  * full operations: one sees the other.
  *
  * Where the oldest is to go, the receiver drops it when it looks; the sender drops its own only at twice the
- * bound, for receivers that do not look.
+ * bound, for receivers that do not look.  Calls are not dropped, since somebody waits: where the newest is to go,
+ * the caller gets an error, and where the oldest is, calls are not counted.
  */
 #include "proc/limit.h"
 
@@ -157,4 +158,11 @@ int mni_limit_enter(struct mni_cpu **cpu, struct mni_proc *p, mn_pid to, int64_t
         if (!mni_proc_is(p, to))
             return 0;
     }
+}
+
+int mni_limit_call(struct mni_cpu **cpu, struct mni_proc *p, mn_pid to, int64_t deadline) {
+    if (policy(p) == MN_MAILBOX_DROP_OLD)
+        return 0;
+    int r = mni_limit_enter(cpu, p, to, deadline);
+    return r == 0 && mni_proc_is(p, to) ? -EAGAIN : r;
 }

@@ -10,6 +10,10 @@
  */
 int mni_limit_enter(struct mni_cpu **cpu, struct mni_proc *p, mn_pid to, int64_t deadline);
 
+/* The same for a call, which is not dropped: 1 counted; 0 not, since old messages are dropped there, or the
+ * process has ended; or an error. */
+int mni_limit_call(struct mni_cpu **cpu, struct mni_proc *p, mn_pid to, int64_t deadline);
+
 /* A counted message was not pushed after all, or has left the mailbox. */
 void mni_limit_undo(struct mni_proc *p);
 void mni_limit_left(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m);
