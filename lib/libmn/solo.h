@@ -19,11 +19,20 @@
 
 #include "atomic.h"
 
+/* MNI_SOLO_ENDS: the worker may not have seen it yet, and others wait until it has (foreign.c). */
+enum { MNI_SOLO_OVER = 0, MNI_SOLO_ON = 1, MNI_SOLO_ENDS = 2 };
 extern uint32_t mni_solo_word __attribute__((visibility("hidden")));
 
+/* For the owner of the one CPU, inside the runtime. */
 static inline bool mni_solo(void) {
-    /* Relaxed: it changes to false only while no worker is inside (foreign.c). */
-    return a32_load(&mni_solo_word) != 0;
+    /* Relaxed: who ends it lets nobody else touch anything before the worker has been outside (foreign.c). */
+    return a32_load(&mni_solo_word) == MNI_SOLO_ON;
+}
+
+/* For all others: whether they may touch what is the worker's in solo mode. */
+static inline bool mni_solo_over(void) {
+    /* Acquire: pairs with the release of who ended it. */
+    return a32_load_acquire(&mni_solo_word) == MNI_SOLO_OVER;
 }
 
 static inline bool mni_cas32(uint32_t *p, uint32_t old, uint32_t new) {

@@ -150,7 +150,7 @@ unsigned mni_policy_look(struct mni_runtime *rt, struct mni_seen *seen, int64_t 
     if (a32_load_acquire(&rt->stop))
         return 0;
     bool poll = unpolled(now);
-    if (poll && !mni_solo()) {
+    if (poll && mni_solo_over()) {
         mni_poll_now();
         poll = false;
     }

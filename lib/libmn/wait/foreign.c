@@ -6,16 +6,16 @@
  * memory; the wake-up may come after the LWP has seen AWAKE and has gone, which the kernel ignores.
  *
  * Solo mode (solo.h) ends here.  Before a foreign LWP touches a word that a worker may be changing with plain
- * operations, it clears mni_solo_word and waits until no worker is inside that might still not have seen this:
+ * operations, it changes mni_solo_word and waits until no worker is inside that might still not have seen this:
  *
  *     worker:  inside = 1; [light barrier]; ... reads solo, plain operations ...; inside = 0
- *     foreign: solo = 0; membarrier(); wait until each worker was seen outside once
+ *     foreign: solo = ENDS; membarrier(); wait until each worker was seen outside once; solo = OVER
  *
- * A worker that is inside after the barrier entered before it, or reads solo == 0.  An operation is short; a
- * worker that was preempted in one is waited for in naps of 50 us, since there is nothing to sleep on and it
- * happens once in a life of the runtime.  A worker in its own loop is inside, too, until it
- * runs a thread that leaves, or sleeps: solo mode has one cpu, so there are no others whose queues it could
- * look at for long.
+ * A worker that is inside after the barrier entered before it, or reads ENDS.  An operation is short; a worker
+ * that was preempted in one is waited for in naps of 50 us, since there is nothing to sleep on and it happens
+ * once in a life of the runtime.  Another foreign LWP that comes meanwhile finds ENDS, and waits in the same way.
+ * A worker in its own loop is inside, too, until it runs a thread that leaves, or sleeps: solo mode has one cpu,
+ * so there are no others whose queues it could look at for long.
  */
 #include "foreign.h"
 
@@ -52,9 +52,10 @@ bool mni_foreign_seen(void) {
 }
 
 static void end_solo(void) {
-    a32_store(&mni_solo_word, 0);
+    a32_store(&mni_solo_word, MNI_SOLO_ENDS);
     mni_heavy_barrier();
     mni_wait_outside();
+    a32_store_release(&mni_solo_word, MNI_SOLO_OVER); /* pairs with mni_solo_over */
 }
 
 struct mni_parker *mni_foreign_enter(void) {
@@ -67,7 +68,7 @@ struct mni_parker *mni_foreign_enter(void) {
         /* Full: pairs with the load in mni_start, which comes after its store of the solo word. */
         a32_swap_full(&seen, 1);
     }
-    if (__builtin_expect(mni_solo(), 0))
+    if (__builtin_expect(!mni_solo_over(), 0))
         end_solo();
     return &f->parker;
 }
