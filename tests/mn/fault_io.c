@@ -11,6 +11,7 @@
 #include <mn/io.h>
 #include <mn/net.h>
 #include <mn/notifier.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -102,6 +103,39 @@ static void count(void *arg) {
     ran += *(int *)arg;
 }
 
+static void *receives(void *arg) {
+    char b[8];
+    MUST(TRY(mn_recv_until(*(int *)arg, b, sizeof b, 0, after_ms(20000))) == 5);
+    return NULL;
+}
+
+/* Who waits beside errors that nobody takes waits in another way (mni_fd_plain_change). */
+static void beside_errors(void) {
+    char where[100], b[8], *port;
+    int yes = 1, nobody = (int)TRY(mn_listen_udp("127.0.0.1", "0"));
+    struct sockaddr_in to;
+    socklen_t size = sizeof to;
+    MUST(mn_net_local(nobody, where, sizeof where) >= 0);
+    port = strrchr(where, ':') + 1;
+    int s[2] = {(int)TRY(mn_dial_udp("127.0.0.1", port)), -1};
+    mn_close(nobody);
+    MUST((s[1] = dup(s[0])) >= 0 && getsockname(s[0], (struct sockaddr *)&to, &size) == 0);
+    MUST(setsockopt(s[0], IPPROTO_IP, IP_RECVERR, &yes, sizeof yes) == 0 && send(s[0], "lost", 4, 0) == 4);
+    while (recv(s[0], b, sizeof b, 0) < 0 && errno == EAGAIN)
+        nap_ms(1);
+    for (int i = 0; i < 2; i++) {
+        struct runner r;
+        start(&r, receives, &s[i]);
+        nap_ms(3);
+        int peer = (int)TRY(mn_listen_udp("127.0.0.1", port));
+        MUST(sendto(peer, "hello", 5, 0, (struct sockaddr *)&to, size) == 5);
+        finish(&r);
+        mn_close(peer);
+    }
+    close(s[1]);
+    mn_close(s[0]);
+}
+
 static int life(void *arg) {
     int p[2], s[2], one = 1;
     struct runner r;
@@ -168,6 +202,7 @@ static int life(void *arg) {
         unlink(path);
     }
 
+    beside_errors();
     struct mn_notifier *n;
     TRY(mn_notifier_create(&n));
     TRY(mn_notifier_post(n, count, &one));
