@@ -115,6 +115,19 @@ static void vnode(void) {
     is(change(kq, (uintptr_t)p[0], EVFILT_VNODE, EV_ADD, all, 0), -EINVAL, "%s: not of a pipe", k);
     close(p[0]);
     close(p[1]);
+    if (mkfifo(a, 0600) < 0 || (f = open(a, O_RDWR)) < 0)
+        abort();
+    is(change(kq, (uintptr_t)f, EVFILT_VNODE, EV_ADD | EV_CLEAR, all, 0), 0, "%s: of one with a name", k);
+    is(change(kq, (uintptr_t)f, EVFILT_READ, EV_ADD | EV_CLEAR, 0, 0), 0, "%s: beside its data", k);
+    if (write(f, "abc", 3) != 3)
+        abort();
+    ok(next(kq) == 1 && got.filter == EVFILT_READ && got.data == 3, "%s: which come", k);
+    if (rename(a, b) < 0)
+        abort();
+    ok(next(kq) == 1 && got.filter == EVFILT_VNODE && got.fflags == NOTE_RENAME, "%s: it is renamed", k);
+    unlink(b);
+    ok(next(kq) == 1 && got.filter == EVFILT_VNODE && got.fflags & NOTE_DELETE, "%s: and deleted", k);
+    close(f);
     rmdir(dir);
 }
 

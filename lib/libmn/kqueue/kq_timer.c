@@ -206,6 +206,7 @@ static int report(struct mni_kq *kq, struct mni_note *n, struct kevent *e) {
     (void)kq;
     if (!n->timer.count)
         return MNI_REPORT_NO;
+    e->fflags = 0; /* the units were for the change */
     e->data = n->timer.count > INT64_MAX ? INT64_MAX : (int64_t)n->timer.count;
     n->timer.count = 0;
     return MNI_REPORT_YES;

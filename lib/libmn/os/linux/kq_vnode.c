@@ -24,8 +24,10 @@
 #endif
 #include <errno.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/inotify.h>
+#include <sys/vfs.h>
 
 #include "fault.h"
 #include "kq_linux.h"
@@ -189,6 +191,12 @@ void mni_kq_vnode_read(struct mni_kq *kq) {
     }
 }
 
+/* A pipe that is no file of a directory: nothing can happen to it. */
+static bool nameless(int fd) {
+    struct statfs s;
+    return sys(SYS_fstatfs, fd, &s) < 0 || s.f_type == PIPEFS_MAGIC;
+}
+
 /* ---- the filter */
 
 static int attach(struct mni_kq *kq, struct mni_note *n) {
@@ -196,8 +204,8 @@ static int attach(struct mni_kq *kq, struct mni_note *n) {
     int r = n->ev.ident > INT_MAX ? -EBADF : kq_stat((int)n->ev.ident, &st);
     if (r < 0)
         return r;
-    if (n->ev.fflags & ~(unsigned)KNOWN || S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode) ||
-        !(st.st_mode & S_IFMT))
+    if (n->ev.fflags & ~(unsigned)KNOWN || S_ISSOCK(st.st_mode) ||
+        (S_ISFIFO(st.st_mode) && nameless((int)n->ev.ident)) || !(st.st_mode & S_IFMT))
         return -EINVAL;
     r = mni_kq_vnode_watch(kq, n);
     if (r == 0)
