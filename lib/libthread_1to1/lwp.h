@@ -52,7 +52,8 @@ struct lwp {
 
     /* lwp_reuse.c */
     uint32_t work;  /* umtx word */
-    bool parking;   /* will serve other threads; written before EXITED */
+    bool parking;   /* will serve other threads; written before EXITED, then guarded by the pool's lock */
+    bool pooled;    /* its owner has put it in the pool since its thread began; guarded by that lock */
     uint32_t breed; /* its creator's when it was cloned */
     uint32_t epoch;
     struct lwp_identity identity; /* when it was cloned */

@@ -87,6 +87,7 @@ int lwp_own_clone(struct thr *thr) {
     lwp->active_ns = 0;
     lwp->started_ns = lwp_source == LWP_REUSE ? clock_now_ns() : 0;
     lwp->work = 0;
+    lwp->pooled = false;
     if (lwp_source == LWP_REUSE)
         lwp_identity(&lwp->identity); /* which it inherits */
     libc_list_add(lwp->tcb);

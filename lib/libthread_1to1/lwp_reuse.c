@@ -15,11 +15,13 @@
  *   NONE      the LWP before it says EXITED     busy with its thread, or parked
  *   RUN       creator, owner of a parked LWP    the descriptor has a new thread
  *   LEAVE     trimming                          end; the LWP releases its own stack
- *   REAPED    drain, fork's child               end; the setter waits for it and releases the stack
+ *   REAPED    drain                             end; the setter waits for it and releases the stack
  *
  * Who owns an LWP: its thread until EXITED; then the reaper (joiner, or the thread itself if detached), who
  * puts it in the pool; whoever takes it out of the pool after that.  The LWP touches nothing but `work` and its
- * own TLS after EXITED; the descriptor is the owner's.
+ * own TLS after EXITED; the descriptor is the owner's.  But it looks after a while whether it has been joined: a
+ * thread that nobody joins, as sloppy programs leave them, must not keep an LWP.  It then ends like one that was
+ * never fit for reuse; `parking`, under the pool's lock, tells the joiner.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -81,18 +83,24 @@ static void tell(struct lwp *lwp, uint32_t what) {
     umtx_wake(&lwp->work, 1, UMTX_PRIVATE);
 }
 
-/* The owner has done with an exited thread: its LWP may serve others. */
-static void pool_put(struct lwp *lwp) {
+/* The owner has done with an exited thread: its LWP may serve others.  False: it ends, or has ended. */
+static bool pool_put(struct lwp *lwp) {
     struct lwp *drop = NULL;
     lock_take(&lock);
-    list_prepend(&pool, &lwp->link);
-    if (++count > POOL_MAX) {
+    bool parking = lwp->parking;
+    if (parking) {
+        lwp->pooled = true;
+        list_prepend(&pool, &lwp->link);
+        count++;
+    }
+    if (count > POOL_MAX) {
         drop = oldest_locked();
         take_locked(drop);
     }
     lock_drop(&lock);
     if (drop)
         tell(drop, WORK_LEAVE);
+    return parking;
 }
 
 static bool fits(const struct lwp *lwp, const struct thr_attr *attr, uint32_t breed,
@@ -205,15 +213,17 @@ static bool park(struct lwp *lwp, uint32_t *work) {
         if (umtx_wait(&lwp->work, WORK_NONE, &deadline, CLOCK_MONOTONIC, UMTX_PRIVATE) != -ETIMEDOUT)
             continue;
         lock_take(&lock);
-        bool mine = list_linked(&lwp->link);
-        if (mine)
+        bool in_pool = list_linked(&lwp->link), joined = lwp->pooled;
+        if (in_pool)
             take_locked(lwp);
+        else if (!joined)
+            lwp->parking = false;
         lock_drop(&lock);
-        if (mine) {
-            *work = WORK_LEAVE;
+        if (in_pool || !joined) {
+            *work = in_pool ? WORK_LEAVE : WORK_REAPED;
             return false;
         }
-        deadline.tv_sec = 0; /* not in the pool: its thread is not joined yet, or it is about to be told */
+        deadline.tv_sec = 0; /* somebody has taken it out of the pool, and is about to tell it */
     }
     return *work == WORK_RUN;
 }
@@ -230,6 +240,7 @@ bool lwp_park(struct lwp *lwp, bool detached) {
     uint32_t work;
     if (park(lwp, &work)) {
         a32_store(&lwp->work, WORK_NONE); /* relaxed: the next to set it is the next owner */
+        lwp->pooled = false; /* not before: whoever takes it out of the pool is yet to tell it */
         lwp->started_ns = clock_now_ns();
         cpu_state_load(&lwp->cpu_state);
         return true;
@@ -248,9 +259,7 @@ bool lwp_park(struct lwp *lwp, bool detached) {
  * ---------------------------------------------------------------------------------------- */
 
 void lwp_reap(struct thr *thr) {
-    if (thr->lwp->parking)
-        pool_put(thr->lwp);
-    else
+    if (!pool_put(thr->lwp))
         lwp_own_reap(thr->lwp);
 }
 
