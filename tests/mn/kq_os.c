@@ -88,8 +88,14 @@ static void vnode(void) {
     ok(next(kq) == 1 && got.ident == (uintptr_t)d &&
            (got.fflags & (NOTE_WRITE | NOTE_LINK)) == (NOTE_WRITE | NOTE_LINK),
        "%s: a directory in it", k);
-    rmdir(sub);
-    next(kq);
+    char moved[40];
+    snprintf(moved, sizeof moved, "%s/moved", dir);
+    if (rename(sub, moved) < 0)
+        abort();
+    ok(next(kq) == 1 && got.ident == (uintptr_t)d && (got.fflags & (NOTE_WRITE | NOTE_LINK)) == NOTE_WRITE,
+       "%s: which is moved within it", k);
+    rmdir(moved);
+    ok(next(kq) == 1 && got.fflags == (NOTE_WRITE | NOTE_LINK), "%s: and removed", k);
     change(kq, (uintptr_t)d, EVFILT_VNODE, EV_DELETE, 0, 0);
     unlink(b);
     ok(next(kq) == 1 && got.fflags & NOTE_DELETE, "%s: DELETE", k);

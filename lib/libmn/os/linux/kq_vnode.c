@@ -17,7 +17,7 @@
  *     ATTRIB                                     ATTRIB
  *     MOVE_SELF, UNMOUNT                         RENAME, REVOKE
  *     OPEN, CLOSE_NOWRITE, CLOSE_WRITE, ACCESS   OPEN, CLOSE, CLOSE_WRITE, READ
- *     of a directory: CREATE, DELETE, MOVED_*    WRITE; LINK if it is a directory; EXTEND if it was moved
+ *     of a directory: CREATE, DELETE, MOVED_*    WRITE; LINK if a directory came or went; EXTEND if it was moved
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -134,7 +134,8 @@ static uint32_t compared(struct mni_note *n, bool wrote) {
     return came;
 }
 
-static void happened(struct mni_kq *kq, struct mni_note *n, uint32_t mask) {
+/* within: a name was moved within the directory. */
+static void happened(struct mni_kq *kq, struct mni_note *n, uint32_t mask, bool within) {
     if (n->filter != &mni_filter_vnode) {
         if (mask & IN_MODIFY && !(n->state & MNI_NOTE_DISABLED))
             mni_kq_file_changed(kq, n);
@@ -162,8 +163,10 @@ static void happened(struct mni_kq *kq, struct mni_note *n, uint32_t mask) {
     if (mask & IN_DIRECTORY) {
         came |= NOTE_WRITE;
         if (mask & IN_ISDIR) {
-            came |= NOTE_LINK;
-            compared(n, false); /* its own link count has changed by this */
+            /* Its own link count changes by this, whether the file system counts or not; by a move within it
+             * only where another directory was replaced. */
+            uint32_t links = compared(n, false) & NOTE_LINK;
+            came |= within ? links : NOTE_LINK;
         }
         if (mask & (IN_MOVED_FROM | IN_MOVED_TO))
             came |= NOTE_EXTEND;
@@ -175,18 +178,28 @@ static void happened(struct mni_kq *kq, struct mni_note *n, uint32_t mask) {
         mni_note_activate(kq, n);
 }
 
+/* Both ends of a move, which come one after the other, and in one directory. */
+static bool same_move(const struct inotify_event *from, const struct inotify_event *to) {
+    return from && to && from->cookie && from->cookie == to->cookie && from->wd == to->wd;
+}
+
 void mni_kq_vnode_read(struct mni_kq *kq) {
     _Alignas(struct inotify_event) char buffer[4096];
     for (;;) {
         long got = sys(SYS_read, kq->files, buffer, sizeof buffer);
         if (got <= 0)
             return;
+        const struct inotify_event *last = NULL;
         for (long at = 0; at < got;) {
-            const struct inotify_event *e = (const void *)(buffer + at);
+            const struct inotify_event *e = (const void *)(buffer + at), *next = NULL;
             at += (long)(sizeof *e + e->len);
+            if (at < got)
+                next = (const void *)(buffer + at);
+            bool within = same_move(last, e) || same_move(e, next);
             list_each(l, &kq->vnodes)
                 if (note_at(l)->vnode.watch == e->wd)
-                    happened(kq, note_at(l), e->mask);
+                    happened(kq, note_at(l), e->mask, within);
+            last = e;
         }
     }
 }
