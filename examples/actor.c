@@ -1,8 +1,8 @@
 /*
  * actor: actor.h, on handler processes.  The actor's record, its state behind it, is the handler's state; a
  * restart clears that and goes on with the same process, so references stay good.  Failure: the child calls its
- * parent's decision through a message, or decides by itself when it has none.  Parent and child are linked and trap exits: a
- * child stops when its parent has ended, however that was, and a parent outlives its children.
+ * parent's decision through a message, or decides by itself when it has none.  Parent and child are linked and
+ * trap exits: a child stops when its parent has ended, however that was; a parent outlives its children.
  */
 #include "actor.h"
 

@@ -133,6 +133,7 @@ static void once(bool handlers) {
     mn_pid other;
     if (works("mn_spawn", mn_spawn(&other, owns, NULL)) && works("mn_monitor", mn_monitor(other, &timer)))
         flush();
+    works("mn_exit_signal_with", mn_exit_signal_with(pid, MN_REASON_NORMAL, bytes, 100)); /* does nothing to it */
     if (!works("mn_exit_signal", mn_exit_signal(pid, MN_REASON_KILL)))
         while (!works("mn_exit_signal", mn_exit_signal(pid, 3000)))
             continue;

@@ -586,6 +586,57 @@ static void bounded_calls(bool handler) {
     is(mn_call(pid, 1, NULL, 0, &m), -ESRCH, "the callee ends while a caller waits for room");
 }
 
+/* Senders that are late: the record is another process's, with another bound. */
+static _Atomic mn_pid current;
+
+static void *posts_late(void *arg) {
+    long wrong = 0;
+    (void)arg;
+    for (mn_pid pid; (pid = current) != 0;) {
+        int r = mn_post_until(pid, 1, NULL, 0, mn_after(1000000));
+        wrong += r != 0 && r != -EAGAIN && r != -ETIMEDOUT;
+    }
+    return (void *)wrong;
+}
+
+static void bounds_of_successors(void) {
+    mn_event_init(&gate);
+    pthread_t lwp;
+    mn_thread t;
+    void *result = &t, *other = &t;
+    struct mn_spawn_attr opt = {.mailbox = 1};
+    mn_pid pid;
+    mn_spawn_opt(&pid, &opt, answers, NULL);
+    current = pid;
+    pthread_create(&lwp, NULL, posts_late, NULL);
+    mn_go(&t, posts_late, NULL);
+    int wrong = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        mn_exit_signal(pid, MN_REASON_KILL);
+        await_end(pid);
+        opt = (struct mn_spawn_attr){.mailbox = 1 + i % 7, .policy = (enum mn_mailbox)(i % 4)};
+        wrong += mn_spawn_opt(&pid, &opt, answers, NULL) != 0;
+        current = pid;
+    }
+    current = 0;
+    mn_exit_signal(pid, MN_REASON_KILL);
+    mn_join(t, &result);
+    while (pthread_tryjoin_np(lwp, &other) != 0)
+        mn_sleep(100000);
+    ok(wrong == 0 && !result && !other, "late senders, and processes with bounds that follow each other");
+    await_end(pid);
+    opt = (struct mn_spawn_attr){.mailbox = 3, .policy = MN_MAILBOX_ERROR};
+    mn_pid many[50];
+    for (int i = 0; i < 50; i++) {
+        mn_spawn_opt(&many[i], &opt, answers, NULL);
+        for (int k = 0; k < 4; k++)
+            wrong += mn_post(many[i], 1, NULL, 0) != (k < 3 ? 0 : -EAGAIN);
+    }
+    is(wrong, 0, "each has its bound");
+    for (int i = 0; i < 50; i++)
+        mn_exit_signal(many[i], MN_REASON_KILL);
+}
+
 static int job(void *arg) {
     (void)arg;
     is(mn_pid_self(), 0, "no process");
@@ -606,6 +657,7 @@ static int job(void *arg) {
     bounded();
     bounded_calls(false);
     bounded_calls(true);
+    bounds_of_successors();
     return 0;
 }
 

@@ -43,6 +43,11 @@ static unsigned policy(const struct mni_proc *p) {
     return a32_load(&p->flags) / MNI_PROC_POLICY & 3;
 }
 
+/* Relaxed: who has a stale pid may read it as the record's next process starts, and finds out by the generation. */
+static uint32_t bound_of(const struct mni_proc *p) {
+    return a32_load(&p->bound);
+}
+
 /* Wakes one sender that waits for this mailbox, or all. */
 static void wake(struct mni_proc *p, bool all) {
     struct bed *bed = bed_of(p);
@@ -72,7 +77,7 @@ void mni_limit_undo(struct mni_proc *p) {
     uint32_t left = mni_add32(&p->counted, (uint32_t)-1) - 1; /* full: pairs with wait_room */
     /* Still full: that was one who had to give up, or such a one is about to take its own off, and sees the
      * room. */
-    if (left < p->bound)
+    if (left < bound_of(p))
         wake(p, false);
 }
 
@@ -89,7 +94,7 @@ void mni_limit_ended(struct mni_proc *p) {
 void mni_limit_drop_old(struct mni_cpu *c, struct mni_proc *p) {
     if (policy(p) != MN_MAILBOX_DROP_OLD)
         return;
-    for (struct mni_msg **at = &p->head; *at && a32_load(&p->counted) > p->bound;) {
+    for (struct mni_msg **at = &p->head; *at && a32_load(&p->counted) > bound_of(p);) {
         if (!((*at)->bits & MNI_MSG_COUNTED)) {
             at = &(*at)->next;
             continue;
@@ -109,7 +114,7 @@ static int wait_room(struct mni_proc *p, mn_pid to, int64_t deadline) {
     mni_queue_append(&bed->queue, w);
     mni_add32(&bed->waiting, 1); /* full: pairs with mni_limit_undo */
     int r = 0;
-    if (!mni_proc_is(p, to) || a32_load(&p->counted) < p->bound) {
+    if (!mni_proc_is(p, to) || a32_load(&p->counted) < bound_of(p)) {
         mni_queue_remove(&bed->queue, w);
         a32_store(&bed->waiting, bed->waiting - 1);
         mni_lock_drop(&bed->lock);
@@ -130,11 +135,11 @@ static int wait_room(struct mni_proc *p, mn_pid to, int64_t deadline) {
 int mni_limit_enter(struct mni_cpu **cpu, struct mni_proc *p, mn_pid to, int64_t deadline) {
     for (;;) {
         uint32_t n = mni_add32(&p->counted, 1);
-        if (n < p->bound)
+        if (n < bound_of(p))
             return 1;
         switch (policy(p)) {
         case MN_MAILBOX_DROP_OLD:
-            if (n < 2 * p->bound)
+            if (n < 2 * bound_of(p))
                 return 1;
             mni_limit_undo(p);
             return 0;

@@ -105,7 +105,7 @@ struct mni_proc {
     uint16_t spare;
     uint64_t received;     /* messages; relaxed: others look at it */
     mn_pid parent;
-    uint32_t bound;        /* LIMITED: so many messages may wait */
+    uint32_t bound;        /* LIMITED: so many messages may wait; relaxed: senders look at it */
     uint32_t counted;      /* atomic: messages that are, or are about to be, in the mailbox (limit.c) */
 };
 

@@ -119,7 +119,7 @@ static struct mni_proc *make(struct mni_cpu *c, const struct mn_spawn_attr *opt,
         mni_proc_flag(p, MNI_PROC_TRAP, 0);
     if (opt->mailbox)
         mni_proc_flag(p, MNI_PROC_LIMITED | (unsigned)opt->policy * MNI_PROC_POLICY, 0);
-    p->bound = opt->mailbox;
+    a32_store(&p->bound, opt->mailbox); /* relaxed: limit.c */
     if (((thread || opt->arena) && !mni_more(c, p)) || (opt->arena && mni_arena_make(c, p, opt->arena) < 0))
         *r = -ENOMEM;
     else if (opt->flags & (MN_SPAWN_LINK | MN_SPAWN_MONITOR))
