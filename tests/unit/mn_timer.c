@@ -125,6 +125,29 @@ Test(timer, at_most) {
 }
 
 /* One that is set by expire() with a deadline in the past expires in the same run. */
+/* Slots may be empty by removals; two of the same tick count once; later ones do not count. */
+Test(timer, crowd) {
+    static const int64_t at[] = {2048, 10240, 10240, 20480, 30720};
+    struct mni_timers *q = make(0);
+    struct mni_timer t[5] = {{0}};
+    cr_assert_not(mni_timers_crowd(q, 40960, 1));
+    for (int i = 0; i < 5; i++)
+        mni_timer_set(q, &t[i], at[i]);
+    cr_assert(mni_timers_crowd(q, 40960, 4));
+    cr_assert_not(mni_timers_crowd(q, 40960, 5));
+    cr_assert(mni_timers_crowd(q, 20480, 3));
+    cr_assert_not(mni_timers_crowd(q, 20479, 3));
+    cr_assert_not(mni_timers_crowd(q, 2047, 1));
+    mni_timer_remove(&t[0]);
+    mni_timer_remove(&t[3]);
+    cr_assert(mni_timers_crowd(q, 40960, 2));
+    cr_assert_not(mni_timers_crowd(q, 40960, 3));
+    cr_assert(mni_timers_crowd(q, 4096 * 1024 + 99999, 2), "beyond the lowest wheel");
+    cr_assert_eq(run(q, 40960), 3);
+    cr_assert_not(mni_timers_crowd(q, 90000, 1));
+    free(q);
+}
+
 static void again(struct mni_timer *t, void *arg) {
     if (++expired < 10)
         mni_timer_set(arg, t, t->deadline - 1000);

@@ -64,6 +64,7 @@ static struct mni_cpu *make_cpu(unsigned index) {
     mni_timers_init(c->timers, c->now);
     c->ring = c->small;
     c->mask = MNI_RING - 1;
+    c->remote.wakes = MN_FOREVER;
     c->tick = 1;
     c->ticks = 1;
     c->budget = MNI_BUDGET;
@@ -177,6 +178,8 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
     rt->help_ticks = help_ticks(ticks, ns);
     for (unsigned i = 0; i < rt->ncpus; i++)
         rt->cpus[i]->help_wait = rt->help_ticks;
+    for (unsigned i = 0; i < rt->ncpus; i++)
+        rt->cpus[i]->credit = (int64_t)rt->spin_ns; /* to begin with */
     *out = rt;
     return 0;
 }

@@ -56,6 +56,14 @@ struct mni_counts {
 #define mni_count(c, what, n) ((c)->count.what += (uint64_t)(n))
 #endif
 
+/* What a searcher remembers of its victims from one look to the next. */
+struct mni_search {
+    const struct mni_cpu *victim;
+    uint64_t switches;
+    int64_t since;
+    int64_t least, most; /* for how long it leaves a queue alone: most, since it does not look for much longer */
+};
+
 struct mni_cpu {
     /* ---- the owner's; hot first */
     /* Read by thieves as hints.  In a line of its own: budget changes with every call, and thieves look
@@ -65,6 +73,7 @@ struct mni_cpu {
     struct mni_thread **ring;            /* [mask + 1]: small, or a mapping */
     uint32_t mask;
     uint32_t cold;                       /* up to there the ring holds threads that have slept */
+    uint32_t fetched;                    /* up to there they have been touched (runq.c) */
     uint32_t others;                     /* high, low or overflow hold threads: bits, see runq.h */
 
     _Alignas(64) struct mni_thread *current; /* runs now; NULL: the worker's own loop */
@@ -102,6 +111,9 @@ struct mni_cpu {
     uint64_t stolen_then;       /* count.stolen at that time */
     int64_t stole;              /* since then it has had another's threads; 0: and has run dry since */
     int64_t young;              /* ns: it leaves a queue alone that it has seen for less (take.c) */
+    int64_t gather; /* while it is idle: timers wait until then (idle.c) */
+    int64_t credit; /* ns that it may spin (idle.c) */
+    struct mni_search seen; /* by looks that do not spin */
     struct mni_thread *small[MNI_RING];
 
     /* ---- written by others */
@@ -112,6 +124,7 @@ struct mni_cpu {
         uint32_t want;
         /* The worker sleeps, or is about to: 1 or 2 (idle.c); whoever makes it 0 wakes it. */
         uint32_t idle;
+        int64_t wakes; /* when the sleeper wakes by itself, at the latest; MN_FOREVER: it does not sleep.  Atomic */
     } remote;
 };
 

@@ -10,8 +10,16 @@
  *   Looking for work.  A worker that runs dry looks at the others for spin_us, nearest first; at most half of the workers
  *   look at a time.  It asks for threads only where there have been some for a few microseconds (steal in take.c).
  *
+ *   Spinning pays where threads come from others soon, and costs a whole CPU where none do: of a million sleepers one woke
+ *   each 2 us, and two workers spun from one to the next.  So it is bounded by what it brought: each gift (threads from
+ *   others, or a call for help) gives a worker spin_us of credit, up to CREDIT times that, and the time that it spun is taken
+ *   off.  Who has no credit takes from long queues only, or from such as were never empty for as long as the watcher's first
+ *   nap; and where a crowd of timers is due within GATHER_NS, it sleeps until then: a sleep costs about 10 us.
+ *
  *   Sleep.  idlers + 1, idle = 1, a heavy barrier, one more look at all queues, then the futex.  The barrier pairs with the
  *   compiler barrier of the pushers: a push that the look misses came after the barrier, and its pusher sees idlers != 0.
+ *   Who sleeps no longer than the watcher's first nap does without the barrier, and looks again when it wakes; nor does
+ *   anybody call a sleeper that wakes by itself within MNI_HELP_NS.
  *
  *   Help.  A pusher that sees idlers wakes one when more than the hot slot is filled, no worker looks for work already, and
  *   its last call for help is MNI_HELP_NS ago: within that time the threads may well have been run by itself; or longer, up
@@ -47,6 +55,10 @@
 enum {
     LOOK_ROUND_NS = 5000, /* a look around that does not spin: long enough to see a queue grow old (take.c) */
     HELP_LONGEST = 64, /* times MNI_HELP_NS */
+    GATHER_NS = 50000, /* CROWD timers or more within this time are waited for together */
+    CROWD = 8,
+    CREDIT = 16, /* gifts that count at most */
+    LONG = 256, /* threads in a queue that is worth a look to a worker without credit: some 50 us of work or more */
     WATCH_FIRST_NS = 100000, /* the watcher's first nap, doubled to the last while it finds nothing */
     WATCH_LAST_NS = 10000000,
 };
@@ -98,9 +110,16 @@ bool mni_idle_watched(void) {
 /* Wakes the nearest sleeper. */
 static bool rouse_any(const struct mni_cpu *c) {
     const unsigned n = mni_rt->ncpus, *order = mni_rt->topo.order + (size_t)c->index * (n - 1);
-    for (unsigned i = 0; i + 1 < n; i++)
-        if (order[i] < a32_load(&mni_rt->active) && rouse(mni_rt->cpus[order[i]]))
+    for (unsigned i = 0; i + 1 < n; i++) {
+        struct mni_cpu *v = mni_rt->cpus[order[i]];
+        /* Acquire: what `wakes` says belongs to this sleep, or to a later one. */
+        if (order[i] >= a32_load(&mni_rt->active) || !a32_load_acquire(&v->remote.idle))
+            continue;
+        if ((int64_t)a64_load((uint64_t *)&v->remote.wakes) - c->now < MNI_HELP_NS)
+            return false;
+        if (rouse(v))
             return true;
+    }
     return false;
 }
 
@@ -122,11 +141,18 @@ void mni_call_help(struct mni_cpu *c) {
         mni_count(c, rouses, 1);
 }
 
-/* Another cpu has threads that it does not run next. */
+/* It is not to spin: it has nobody to wait for, or that did not pay of late. */
+static bool poor(const struct mni_cpu *c) {
+    return mni_rt->ncpus == 1 || (a64_load(&mni_rt->spin_ns) && c->credit <= 0);
+}
+
+/* Another cpu has threads that it does not run next; for who has no credit, many of them. */
 static bool work_elsewhere(const struct mni_cpu *c) {
-    for (unsigned i = 0; i < mni_rt->ncpus; i++)
-        if (i != c->index && mni_runq_more(mni_rt->cpus[i]))
+    for (unsigned i = 0; i < mni_rt->ncpus; i++) {
+        const struct mni_cpu *v = mni_rt->cpus[i];
+        if (v != c && (poor(c) ? mni_ring_length(v) >= LONG : mni_runq_more(v)))
             return true;
+    }
     return false;
 }
 
@@ -140,40 +166,51 @@ static bool mine(struct mni_cpu *c) {
     return !mni_runq_empty(c);
 }
 
-static bool due(const struct mni_cpu *c) {
-    return mni_timers_next(c->timers) <= (int64_t)clock_now_ns();
+/* When it is to look at its timers. */
+static int64_t next_timer(const struct mni_cpu *c) {
+    int64_t next = mni_timers_next(c->timers);
+    return next > c->gather ? next : c->gather;
 }
 
+static bool due(const struct mni_cpu *c) {
+    return next_timer(c) <= (int64_t)clock_now_ns();
+}
+
+/* What ended a wait for work: nothing, the cpu's own affairs, or threads from others. */
+enum found { NOTHING, OWN, GIFT };
+
 /* Waits for what others put into the inbox, without looking further. */
-static bool linger(struct mni_cpu *c, int64_t ns) {
+static enum found linger(struct mni_cpu *c, int64_t ns) {
     int64_t end = (int64_t)clock_now_ns() + ns;
     do {
         for (int i = 0; i < 64; i++) {
             cpu_relax();
             if (aptr_load(&c->remote.inbox))
-                return mine(c);
+                return mine(c) ? GIFT : NOTHING;
         }
         if (due(c) || a32_load(&mni_rt->stop))
-            return true;
+            return OWN;
     } while ((int64_t)clock_now_ns() < end);
-    return false;
+    return NOTHING;
 }
 
-/* Looks for work for at most `ns`; true: there is some. */
-static bool search(struct mni_cpu *c, struct mni_search *memory, int64_t ns) {
+/* Looks for work for at most `ns`. */
+static enum found search(struct mni_cpu *c, struct mni_search *memory, int64_t ns) {
     int64_t from = (int64_t)clock_now_ns(), end = from + ns;
     mni_count(c, searches, 1);
     mni_ran_dry(c, from);
     memory->most = ns * 3 / 4;
     for (;;) {
-        if (mine(c) || due(c) || a32_load(&mni_rt->stop))
-            return true;
+        if (mine(c))
+            return GIFT;
+        if (due(c) || a32_load(&mni_rt->stop))
+            return OWN;
         mni_thread_share(c);
         int64_t now = (int64_t)clock_now_ns();
         if (mni_rt->ncpus > 1 && mni_steal(c, memory, now))
-            return true;
+            return GIFT;
         if (now >= end)
-            return false;
+            return NOTHING;
         for (int i = 0; i < 8; i++)
             cpu_relax();
     }
@@ -199,25 +236,49 @@ static bool rests_now(const struct mni_cpu *c) {
     return c->index >= a32_load(&mni_rt->active);
 }
 
+/* Looks for work, as long as that has paid of late. */
+static enum found look(struct mni_cpu *c, struct mni_search *memory, int64_t now, int64_t spin) {
+    struct mni_runtime *rt = mni_rt;
+    enum found found = NOTHING;
+    if (poor(c) && !work_elsewhere(c)) {
+        /* A short queue that is never empty is not left to its cpu for good. */
+        mni_ran_dry(c, now);
+        c->seen.least = c->seen.most = WATCH_FIRST_NS;
+        return mni_steal(c, &c->seen, now) ? GIFT : NOTHING;
+    }
+    if (spin > c->credit)
+        spin = c->credit;
+    if (a32_add_full(&rt->searching, 1) < rt->most_searching) {
+        found = search(c, memory, spin > LOOK_ROUND_NS ? spin : LOOK_ROUND_NS);
+        a32_add_full(&rt->searching, (uint32_t)-1);
+    } else {
+        /* Enough look for work already: this one waits for its own inbox only, and costs nobody a cache line. */
+        a32_add_full(&rt->searching, (uint32_t)-1);
+        if (spin > 0)
+            found = linger(c, spin);
+    }
+    return found;
+}
+
+/* The worker looked for so long; gift: and got threads. */
+static void account(struct mni_cpu *c, int64_t spin, int64_t looked, bool gift) {
+    int64_t credit = c->credit + (gift ? spin : 0) - looked;
+    c->credit = credit < 0 ? 0 : credit < CREDIT * spin ? credit : CREDIT * spin;
+}
+
 bool mni_idle(struct mni_worker *w) {
     struct mni_cpu *c = w->cpu;
     struct mni_runtime *rt = mni_rt;
     struct mni_search memory = {0};
     int64_t spin = (int64_t)a64_load(&rt->spin_ns); /* relaxed: it may change (quota_watch.c) */
+    int64_t since = (int64_t)clock_now_ns();
     bool rests = rests_now(c);
+    c->gather = poor(c) && mni_timers_crowd(c->timers, since + GATHER_NS, CROWD) ? since + GATHER_NS : 0;
     if (rt->ncpus > 1 && !rests) {
-        bool found;
         if (mni_poller_missing() && mni_poller_look(c))
             return true;
-        if (a32_add_full(&rt->searching, 1) < rt->most_searching) {
-            found = search(c, &memory, spin ? spin : LOOK_ROUND_NS);
-            a32_add_full(&rt->searching, (uint32_t)-1);
-        } else {
-            /* Enough look for work already: this one waits for its own inbox only, and costs nobody a cache
-             * line. */
-            a32_add_full(&rt->searching, (uint32_t)-1);
-            found = spin && linger(c, spin);
-        }
+        enum found found = look(c, &memory, since, spin);
+        account(c, spin, (int64_t)clock_now_ns() - since, found == GIFT);
         if (found)
             return true;
     }
@@ -231,7 +292,8 @@ bool mni_idle(struct mni_worker *w) {
         a32_add_full(&rt->idlers, 1);
         /* Full: pairs with the full operation of an inbox push, whose pusher then looks at idle. */
         a32_swap_full(&c->remote.idle, polls ? POLLS : SLEEPS);
-        if (rt->ncpus > 1)
+        /* Not for a short sleep: what is missed then is found soon (look). */
+        if (rt->ncpus > 1 && next_timer(c) > since + WATCH_FIRST_NS)
             mni_heavy_barrier();
         /* While enough others search, work elsewhere is theirs: who stops searching comes by here and looks
          * again. */
@@ -247,7 +309,7 @@ bool mni_idle(struct mni_worker *w) {
             no_longer_idle(c);
             continue;
         }
-        int64_t until = mni_timers_next(c->timers);
+        int64_t until = next_timer(c);
         if (until > decay)
             until = decay;
         /* Acquire, and released below: one at a time; nothing is guarded by it. */
@@ -255,25 +317,33 @@ bool mni_idle(struct mni_worker *w) {
         if (naps && until > (int64_t)clock_now_ns() + nap)
             until = (int64_t)clock_now_ns() + nap;
         mni_count(c, sleeps, 1);
+        /* Relaxed: the full operations on `idle` order it, see rouse_any. */
+        a64_store((uint64_t *)&c->remote.wakes, (uint64_t)until);
         /* Nothing here is in motion while it sleeps: the cpu may be taken. */
         a32_store_release(&w->inside, 0);
         bool nothing = polls ? !mni_poller_sleep(until) : sleep_until(w, sleep, until);
         if (naps)
             a32_store_release(&watching, 0);
         c = mni_enter_loop(w);
+        if (c)
+            a64_store((uint64_t *)&c->remote.wakes, MN_FOREVER); /* before `idle`; as above */
         bool roused = c && !no_longer_idle(c);
         if (polls)
             mni_poller_finish(c); /* it may wake others, but not this one */
         if (!c)
             return false;
         a64_store((uint64_t *)&c->now, clock_now_ns()); /* relaxed: read by mni_nap_put_off */
+        if (roused)
+            account(c, spin, 0, true);
         if (!nothing || roused || !naps || due(c)) {
             mni_busy_again();
             break;
         }
         /* The watcher's look around: as a search that does not spin long.  It remembers what it saw the last time: a hot slot
          * behind a thread that runs for long would never be old enough otherwise (HOT_NS in take.c). */
-        if (search(c, &memory, LOOK_ROUND_NS))
+        enum found found = search(c, &memory, LOOK_ROUND_NS);
+        account(c, spin, 0, found == GIFT);
+        if (found)
             break;
         if (nap < WATCH_LAST_NS)
             nap *= 2;

@@ -70,7 +70,7 @@ void mni_ring_shrink(struct mni_cpu *c) {
  * its own (250 ns).  Loads, because the CPU may leave out a prefetch whose page is not in the TLB; once it is,
  * prefetches bring the other lines.
  */
-void mni_fetch_ahead(const struct mni_cpu *c, uint32_t head) {
+void mni_fetch_ahead(struct mni_cpu *c, uint32_t head) {
     const char *sp[MNI_AHEAD];
     uint32_t n = c->tail - head < MNI_AHEAD ? c->tail - head : MNI_AHEAD;
     for (uint32_t i = 0; i < n; i++) {
@@ -87,6 +87,7 @@ void mni_fetch_ahead(const struct mni_cpu *c, uint32_t head) {
         for (int line = 1; line < 4; line++)
             __builtin_prefetch(t + 64 * line, 1);
     }
+    c->fetched = head + n;
 }
 
 /* The ring is full, or the list is in use already. */

@@ -41,7 +41,7 @@ static inline void mni_prefetch_stack(const struct mni_thread *t) {
         __builtin_prefetch(sp + 64 * line);
 }
 
-void mni_fetch_ahead(const struct mni_cpu *c, uint32_t head);
+void mni_fetch_ahead(struct mni_cpu *c, uint32_t head);
 
 /* Whether more than one thread could run here at once; a hint when read by others. */
 static inline bool mni_runq_more(const struct mni_cpu *c) {
@@ -143,7 +143,7 @@ static inline struct mni_thread *mni_runq_pick(struct mni_cpu *c) {
             mni_ring_shrink(c);
         /* The one after it will be switched to soon: its descriptor is on the way meanwhile. */
         if (__builtin_expect(c->tail - head > MNI_RING || (int32_t)(c->cold - head) > 0, 0)) {
-            if (head % MNI_AHEAD == 0)
+            if (c->fetched - head - 1 >= MNI_AHEAD) /* it is not one of those that were touched last */
                 mni_fetch_ahead(c, head);
         } else
             __builtin_prefetch(c->ring[(head + 2) & c->mask]);

@@ -242,8 +242,10 @@ bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now) {
             hot = v;
     }
     struct mni_cpu *v = more ? more : hot;
-    if (!v)
+    if (!v) {
+        m->victim = NULL;
         return false;
+    }
     uint64_t switches = a64_load(&v->count.switches);
     if (m->victim != v || (!more && m->switches != switches)) {
         m->victim = v;
@@ -251,7 +253,8 @@ bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now) {
         m->since = now;
         return false;
     }
-    if (now - m->since < (!more ? HOT_NS : c->young < m->most ? c->young : m->most))
+    int64_t least = !more ? HOT_NS : c->young < m->most ? c->young : m->most;
+    if (now - m->since < (least > m->least ? least : m->least))
         return false;
     m->since = now;
     if (!(more ? ask(c, v) : seize(c, v, true)))

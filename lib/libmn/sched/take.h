@@ -6,14 +6,6 @@
 
 enum { MNI_YOUNG_NS = 2500 }; /* the shortest that a thief leaves a queue alone (take.c) */
 
-/* What a searcher remembers of its victims from one look to the next. */
-struct mni_search {
-    const struct mni_cpu *victim;
-    uint64_t switches;
-    int64_t since;
-    int64_t most; /* the longest that it leaves a queue alone, since it does not look for much longer */
-};
-
 /* Somebody wants threads of this cpu: the owner hands over what it can spare. */
 void mni_give(struct mni_cpu *c);
 

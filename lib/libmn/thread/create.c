@@ -10,6 +10,7 @@
 #include "runtime/keep.h"
 #include "runtime/run.h"
 #include "sched/sched.h"
+#include "sched/take.h"
 #include "scope.h"
 #include "table.h"
 #include "wait/foreign.h"
@@ -141,9 +142,11 @@ go_here(struct mni_cpu **cpu, mn_thread *out, const struct mn_attr *a, void *(*f
         *cpu = start_child(c, t);
     } else {
         mni_runq_push_hot(c, t);
-        /* Its spawner may not switch for long. */
+        /* Its spawner may not switch for long, and be inside the runtime most of the time, if it starts many. */
         if (__builtin_expect(a32_load(&mni_rt->idlers) != 0, 0))
             mni_call_help(c);
+        if (__builtin_expect(a32_load(&c->remote.want) != 0, 0)) /* relaxed: as in mni_next */
+            mni_give(c);
     }
     return 0;
 }
@@ -181,7 +184,7 @@ MN_EXPORT int mn_go(mn_thread *out, void *(*fn)(void *), void *arg) {
     struct mni_thread *t = c ? c->kept : NULL;
     const struct mni_runtime *rt = mni_rt; /* there, if t is */
     if (__builtin_expect(!t || t->stack_class != rt->config.stack ||
-                             (a32_load(&rt->idlers) | a32_load(&rt->ending)) != 0,
+                             (a32_load(&rt->idlers) | a32_load(&rt->ending) | a32_load(&c->remote.want)) != 0,
                          0))
         return go_plain(out, fn, arg);
     struct mni_thread *old = c->hot;

@@ -67,6 +67,7 @@ enum {
     CHAINS = 7,
     PORTION = 64, /* timers dealt out in one go: about 2 us */
     LINE = 64,
+    AHEAD = 16,   /* timers that are touched before they expire */
 };
 
 static const unsigned char level_shift[LEVELS] = {0, 12, 22, 30, 38, 46};
@@ -350,6 +351,24 @@ static void find_next(struct mni_timers *q) {
     a32_store(&q->stale, 0);
 }
 
+/*
+ * The next ones that are due are touched together, and what lies before them, where a thread has what its waker changes:
+ * each was last touched when it was set, or dealt out, and one after the other the misses would be waited for.
+ */
+static void fetch_due(struct mni_timers *q, uint64_t tick) {
+    uint64_t last = q->cur | (NEAR_SLOTS - 1);
+    unsigned end = (unsigned)(tick < last ? tick : last) & (NEAR_SLOTS - 1);
+    int i = map_find(&q->map[0], digit(q->cur, 0));
+    for (int n = 0; n < AHEAD && i >= 0 && (unsigned)i <= end; n++) {
+        const struct mni_timer *t = q->near[i];
+        if (t)
+            (void)*(struct mni_timer *const volatile *)&t->next;
+        __builtin_prefetch((const char *)t - LINE, 1);
+        __builtin_prefetch((const char *)t - 2 * LINE, 1);
+        i = (unsigned)i < end ? map_find(&q->map[0], (unsigned)i + 1) : -1;
+    }
+}
+
 int mni_timers_run(struct mni_timers *q, int64_t now, int most, void (*expire)(struct mni_timer *t, void *arg),
                    void *arg) {
     uint64_t tick = now < 0 ? 0 : (uint64_t)now >> TICK_SHIFT;
@@ -357,10 +376,14 @@ int mni_timers_run(struct mni_timers *q, int64_t now, int most, void (*expire)(s
      * moved though nothing is due, or timers would be set on higher and higher levels. */
     if ((int64_t)a64_load(&q->next) > now && (tick ^ q->cur) < NEAR_SLOTS)
         return 0;
-    int n = 0;
+    int n = 0, fetched = 0;
     mni_lock_take(&q->lock);
     while (n < most) {
         bool more;
+        if (n == fetched) {
+            fetch_due(q, tick);
+            fetched += AHEAD;
+        }
         struct mni_timer *t = take_due(q, tick, &more);
         if (!t && !more)
             break;
@@ -394,6 +417,23 @@ int64_t mni_timers_next(struct mni_timers *q) {
         mni_lock_drop(&q->lock);
     }
     return (int64_t)a64_load(&q->next); /* relaxed: a hint */
+}
+
+bool mni_timers_crowd(struct mni_timers *q, int64_t until, int n) {
+    uint64_t last = (uint64_t)until >> TICK_SHIFT;
+    if (until < (int64_t)a64_load(&q->next)) /* relaxed: a hint */
+        return false;
+    mni_lock_take(&q->lock);
+    if (last > (q->cur | (NEAR_SLOTS - 1)))
+        last = q->cur | (NEAR_SLOTS - 1);
+    int i = first_slot(q, 0);
+    while (n > 0 && i >= 0 && (unsigned)i <= (last & (NEAR_SLOTS - 1))) {
+        if (!slot_empty(q, 0, (unsigned)i))
+            n--;
+        i = i + 1 < NEAR_SLOTS ? map_find(&q->map[0], (unsigned)i + 1) : -1;
+    }
+    mni_lock_drop(&q->lock);
+    return n <= 0;
 }
 
 int64_t mni_timers_hint(const struct mni_timers *q) {
