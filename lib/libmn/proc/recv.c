@@ -101,15 +101,21 @@ static inline int receive(struct mn_msg **msg, const struct mn_match *match, int
     return r;
 }
 
-MN_EXPORT int mn_receive(struct mn_msg **msg) {
+/* Processes that answer each other wait in the same function, called from different places (ctx_inline.h). */
+
+MN_EXPORT MNI_CTX_RETURNS int mn_receive(struct mn_msg **msg) {
+    mni_ctx_leaves(__builtin_return_address(0));
     return receive(msg, NULL, MN_FOREVER);
 }
 
-MN_EXPORT int mn_receive_until(struct mn_msg **msg, int64_t deadline) {
+MN_EXPORT MNI_CTX_RETURNS int mn_receive_until(struct mn_msg **msg, int64_t deadline) {
+    mni_ctx_leaves(__builtin_return_address(0));
     return receive(msg, NULL, deadline);
 }
 
-MN_EXPORT int mn_receive_match_until(struct mn_msg **msg, const struct mn_match *match, int64_t deadline) {
+MN_EXPORT MNI_CTX_RETURNS int mn_receive_match_until(struct mn_msg **msg, const struct mn_match *match,
+                                                     int64_t deadline) {
+    mni_ctx_leaves(__builtin_return_address(0));
     if (match->fields > 31 || (match->fields & MN_MATCH_TEST && !match->test))
         return -EINVAL;
     return receive(msg, match, deadline);

@@ -296,7 +296,7 @@ void mni_signal_stale(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) 
     mni_signal_bounce(c, (uint64_t)m->generation << 32 | (p->index + 1), m);
 }
 
-bool mni_signals_take(struct mni_cpu *c, struct mni_proc *p) {
+bool mni_signals_take_some(struct mni_cpu *c, struct mni_proc *p) {
     struct mni_msg *m = mni_outer_take(p, 0);
     if (!m)
         return false;
