@@ -1,6 +1,7 @@
 /* Names and groups of processes: uniqueness, what becomes of them when a process ends, watchers, bad input,
  * many at once. */
 #include <errno.h>
+#include <malloc.h>
 #include <mn.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -187,6 +188,31 @@ static void churn(void) {
 
 static mn_pid shared;
 
+/* Who was killed does not come back from the call, and leaves nothing of the name. */
+static int monitors_killed(void *arg) {
+    mn_ref ref;
+    mn_shield(true);
+    mn_exit_signal(mn_pid_self(), MN_REASON_KILL);
+    mn_shield(false);
+    mn_monitor_name(arg, &ref);
+    return 0;
+}
+
+static void killed(void) {
+    static char name[256];
+    memset(name, 'n', 255);
+    size_t before = 0;
+    for (int i = 0; i < 220; i++) {
+        mn_pid pid;
+        mn_spawn(&pid, monitors_killed, name);
+        while (mn_alive(pid))
+            mn_yield();
+        if (i == 20) /* what is kept for later is there */
+            before = mallinfo2().uordblks;
+    }
+    ok(mallinfo2().uordblks < before + 100 * sizeof name, "nothing is left by those that were killed");
+}
+
 static void *foreign(void *arg) {
     (void)arg;
     is(mn_register("outside", shared), 0, "a foreign LWP registers");
@@ -204,6 +230,7 @@ static int all(void *arg) {
     names();
     groups();
     churn();
+    killed();
     mn_spawn(&shared, member, NULL);
     pthread_t t;
     pthread_create(&t, NULL, foreign, NULL);

@@ -1,6 +1,7 @@
 /* link: links, monitors, exit signals and the flag trap_exit, from the side of the caller (signal.c has the
  * protocol). */
 #include <errno.h>
+#include <string.h>
 
 #include "export.h"
 #include "proc/signal.h"
@@ -86,18 +87,21 @@ MN_EXPORT int mn_proc_unlink(mn_pid pid) {
     return r;
 }
 
-int mni_monitor(mn_pid pid, struct mn_bin *name, mn_ref *ref) {
+int mni_monitor(mn_pid pid, const char *name, mn_ref *ref) {
     struct mni_cpu *c;
-    struct mni_proc *p = mni_proc_begin(&c);
+    struct mni_proc *p = mni_proc_begin(&c); /* first: it does not return to a caller that was killed */
     if (!p)
         return -EPERM;
     int r = 0;
     mn_ref number = mni_ref_make(c);
-    struct mni_msg *m = mni_signal_make(c->proc, MNI_K_MONITOR, mni_pid(p), number);
+    struct mn_bin *shown = NULL;
+    struct mni_msg *m = name && mn_bin_make(&shown, name, strlen(name) + 1) < 0
+                            ? NULL
+                            : mni_signal_make(c->proc, MNI_K_MONITOR, mni_pid(p), number);
     struct mni_msg *own = m ? mni_signal_make(c->proc, MNI_R_WATCH, pid, number) : NULL;
     if (own) {
-        own->bits = name ? MNI_REL_NAMED : 0;
-        own->pub.tag = (uint64_t)(uintptr_t)name;
+        own->bits = shown ? MNI_REL_NAMED : 0;
+        own->pub.tag = (uint64_t)(uintptr_t)shown;
         mni_rel_add(p, mni_as_rel(own));
         if (p->more) {
             p->more->mark = p->tail;
@@ -107,6 +111,7 @@ int mni_monitor(mn_pid pid, struct mn_bin *name, mn_ref *ref) {
         mni_signal_send(c, pid, m);
     } else {
         r = -ENOMEM;
+        mn_bin_drop(shown);
         if (m)
             mni_block_give(c->proc, 0, m);
     }

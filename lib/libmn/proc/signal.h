@@ -17,8 +17,8 @@ static inline void mni_rel_unname(struct mni_rel *r) {
         mn_bin_drop((struct mn_bin *)(uintptr_t)r->tag);
 }
 
-/* link.c: mn_monitor; name: NULL, or what the DOWN message shows, then the monitor's. */
-int mni_monitor(mn_pid pid, struct mn_bin *name, mn_ref *ref);
+/* link.c: mn_monitor; name: NULL, or what the DOWN message shows. */
+int mni_monitor(mn_pid pid, const char *name, mn_ref *ref);
 
 /* ---- signal.c */
 

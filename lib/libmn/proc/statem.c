@@ -139,21 +139,24 @@ MN_EXPORT MNI_THROUGH void mn_statem_terminate(void *state, int64_t reason) {
         h->machine->terminate(data_of(h), reason);
 }
 
+/* Also when the caller is killed as its slice ends. */
+static void release(char **bytes) {
+    free(*bytes);
+}
+
 MN_EXPORT int mn_spawn_statem(mn_pid *pid, const struct mn_statem *machine, const void *init, size_t size,
                               const struct mn_spawn_attr *opt) {
     const size_t head = sizeof(struct mn_statem_head);
     if (!machine || !machine->states || machine->nstates == 0 || machine->handler.state_size < head ||
         size > machine->handler.state_size - head || (size && !init))
         return -EINVAL;
-    char *bytes = fault("malloc") ? NULL : calloc(1, head + size);
+    char *bytes __attribute__((cleanup(release))) = fault("malloc") ? NULL : calloc(1, head + size);
     if (!bytes)
         return -ENOMEM;
     ((struct mn_statem_head *)(void *)bytes)->machine = machine;
     if (size)
         memcpy(bytes + head, init, size);
-    int r = mn_spawn_handler(pid, &machine->handler, bytes, head + size, opt);
-    free(bytes);
-    return r;
+    return mn_spawn_handler(pid, &machine->handler, bytes, head + size, opt);
 }
 
 MN_EXPORT int mn_state_timeout(int64_t deadline) {

@@ -147,13 +147,7 @@ MN_EXPORT int mn_call_name(const char *name, uint64_t tag, const void *data, siz
 
 MN_EXPORT int mn_monitor_name(const char *name, mn_ref *ref) {
     mn_pid pid = mn_whereis(name);
-    struct mn_bin *shown = NULL;
-    if (mni_name_valid(name) && mn_bin_make(&shown, name, strlen(name) + 1) < 0)
-        return -ENOMEM;
-    int r = mni_monitor(pid, shown, ref);
-    if (r < 0)
-        mn_bin_drop(shown);
-    return r;
+    return mni_monitor(pid, mni_name_valid(name) ? name : NULL, ref);
 }
 
 MN_EXPORT const char *mn_msg_name(const struct mn_msg *msg) {
