@@ -2,6 +2,12 @@
  * descriptors, full mailboxes. */
 #include "proc_actor.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+
 static mn_pid server_pid;
 
 static int server(void *arg) {
@@ -361,10 +367,98 @@ static void supervisors(void) {
     ok(!mn_alive(pid), "with all of them");
 }
 
+/* ---- killed between a call that makes something, and the one that makes it the process's */
+
+static int descriptors_open(void) {
+    int n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static int owns_late(void *arg) {
+    (void)arg;
+    mn_shield(true);
+    mn_exit_signal(mn_pid_self(), MN_REASON_KILL);
+    mn_shield(false);
+    mn_own_fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    return 0;
+}
+
+static int opens(void *arg) {
+    while (arg) {
+        int fd = mn_open("/proc/self/stat", O_RDONLY | O_CLOEXEC, 0);
+        if (fd >= 0 && mn_own_fd(fd) == 0)
+            mn_close(fd);
+    }
+    return 0;
+}
+
+static int pair[2], file;
+
+static int selects_fds(void *arg) {
+    (void)arg;
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(pair[0], &set);
+    return mn_select_fds_until(FD_SETSIZE, &set, NULL, NULL, MN_FOREVER);
+}
+
+static int sends_file(void *arg) {
+    (void)arg;
+    off_t at = 0;
+    return (int)mn_sendfile(pair[1], file, &at, 8 << 20);
+}
+
+/* Starts fn and kills it, again and again: how many bytes were left each time. */
+static int64_t left_by(int (*fn)(void *), const char *waits) {
+    enum { TIMES = 50 };
+    size_t before = 0;
+    for (int i = 0; i < TIMES + 10; i++) {
+        mn_pid pid;
+        mn_spawn(&pid, fn, &pid);
+        if (waits)
+            until_waits(pid, waits);
+        else
+            mn_sleep(i * 5000);
+        mn_exit_signal(pid, MN_REASON_KILL);
+        await_end(pid);
+        if (i == 9)
+            before = mallinfo2().uordblks;
+    }
+    return ((int64_t)mallinfo2().uordblks - (int64_t)before) / TIMES;
+}
+
+static void killed_in_between(void) {
+    int before = descriptors_open();
+    for (int i = 0; i < 20; i++) {
+        mn_pid pid;
+        mn_spawn(&pid, owns_late, NULL);
+        await_end(pid);
+    }
+    is(descriptors_open(), before, "descriptors that a process that is to end makes its own");
+    left_by(opens, NULL);
+    is(descriptors_open(), before, "descriptors that a process did not get any more");
+    file = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (file < 0 || ftruncate(file, 8 << 20) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        skip("no file without a name here");
+        return;
+    }
+    int64_t bytes = left_by(selects_fds, "poll");
+    ok(bytes < 1000, "killed in mn_select_fds: %ld bytes each", (long)bytes);
+    bytes = left_by(sends_file, "writable");
+    ok(bytes < 1000, "killed in mn_sendfile: %ld bytes each", (long)bytes);
+    close(pair[0]), close(pair[1]), close(file);
+}
+
 static int all(void *arg) {
     (void)arg;
     mn_attach();
     deferred();
+    killed_in_between();
     handlers();
     callbacks();
     descriptors();

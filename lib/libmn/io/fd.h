@@ -5,9 +5,11 @@
 #define MNI_IO_FD_H
 
 #include <stdbool.h>
+#include <sys/syscall.h>
 
 #include "atomic.h"
 #include "pollset.h"
+#include "sys.h"
 #include "wait/many.h"
 #include "wait/wait.h"
 
@@ -113,5 +115,12 @@ int mni_fd_watch(int fd);
 /* All who wait, for whatever descriptor, try again: the set has gone. */
 void mni_fd_wake_all(void);
 void mni_fd_forked(void);
+
+/* Of a variable, by the attribute cleanup: a descriptor that a call has made goes if the caller was killed and
+ * does not come back from the end of the call. */
+static inline void mni_fd_not_returned(int *fd) {
+    if (*fd >= 0)
+        sys(SYS_close, *fd);
+}
 
 #endif

@@ -172,6 +172,7 @@ static long call_accept(struct mni_io *io, uint32_t flags) {
         mni_lock_drop(&f->turn);
         mni_call_end_here(c);
     }
+    *(int *)(uintptr_t)io->data = (int)r;
     return r == -ECONNABORTED ? -EINTR : r; /* that one has gone: the next */
 }
 
@@ -186,14 +187,17 @@ static unsigned kind_of(int fd) {
 }
 
 MN_EXPORT int mn_accept_until(int fd, struct sockaddr *address, socklen_t *length, int64_t deadline) {
+    int made __attribute__((cleanup(mni_fd_not_returned))) = -1;
     struct mni_io io = {.fd = fd,
                         .direction = MNI_READ,
                         .deadline = deadline,
                         .call = call_accept,
+                        .data = &made,
                         .address = address,
                         .length = length,
                         .also = MNI_FD_SOCKET};
     long r = mni_io(&io);
+    made = -1;
     return r < 0 ? (int)r : ours((int)r, kind_of(fd));
 }
 

@@ -231,10 +231,16 @@ static int answer(const struct pollfd *p, short what, short means, fd_set *set) 
     return 1;
 }
 
+/* Also when the caller is killed. */
+static void release(struct pollfd **p) {
+    free(*p);
+}
+
 MN_EXPORT int mn_select_fds_until(int n, fd_set *r, fd_set *w, fd_set *e, int64_t deadline) {
     if (n < 0 || n > FD_SETSIZE)
         return -EINVAL;
-    struct pollfd *p = fault("malloc") ? NULL : malloc(((size_t)n + 1) * sizeof *p);
+    struct pollfd *p __attribute__((cleanup(release))) =
+        fault("malloc") ? NULL : malloc(((size_t)n + 1) * sizeof *p);
     if (!p)
         return -ENOMEM;
     nfds_t count = 0;
@@ -259,7 +265,6 @@ MN_EXPORT int mn_select_fds_until(int n, fd_set *r, fd_set *w, fd_set *e, int64_
             got += answer(&p[i], POLLPRI, POLLPRI, e);
         }
     }
-    free(p);
     return got;
 }
 

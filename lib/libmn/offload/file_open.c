@@ -20,6 +20,7 @@
 #include "export.h"
 #include "fault.h"
 #include "file.h"
+#include "io/fd.h"
 #include "offload.h"
 #include "wait/call.h"
 
@@ -110,7 +111,9 @@ MN_EXPORT int mn_openat_until(int dir, const char *path, int flags, mode_t mode,
         if (r == FIFO)
             r = open_offloaded(dir, path, flags, mode, true, deadline);
     }
+    int made __attribute__((cleanup(mni_fd_not_returned))) = r;
     mni_call_end_moved(cpu);
+    made = -1;
     return r;
 }
 MN_EXPORT int mn_openat(int dir, const char *path, int flags, mode_t mode) {

@@ -47,6 +47,12 @@ static int from_resolver(int r, int err) {
     }
 }
 
+/* The caller was killed, and does not come back from the end of the call. */
+static void not_returned(struct mni_job **job) {
+    if (*job)
+        (*job)->drop(*job);
+}
+
 /* A job as a whole call.  0: it has run, and is the caller's. */
 static int call(struct mni_job *job, int64_t deadline) {
     struct mni_cpu *cpu;
@@ -55,7 +61,9 @@ static int call(struct mni_job *job, int64_t deadline) {
         r = mni_offload_job(MNI_POOL_DNS, job, deadline);
     else
         job->drop(job);
+    struct mni_job *done __attribute__((cleanup(not_returned))) = r == 0 ? job : NULL;
     mni_call_end_moved(cpu);
+    done = NULL;
     return r;
 }
 

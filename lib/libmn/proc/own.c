@@ -172,10 +172,14 @@ void mni_own_adopted(struct mni_cpu *c, int fd) {
 MN_EXPORT int mn_own_fd(int fd) {
     if (sys(SYS_fcntl, fd, F_GETFD) < 0)
         return -EBADF;
-    struct mni_cpu *c;
-    struct mni_proc *p = mni_proc_begin(&c);
-    if (!p)
+    /* Not mni_proc_begin: a caller that is to end has to own the descriptor before it does. */
+    struct mni_cpu *c = mni_enter();
+    struct mni_proc *p = c ? mni_proc_self(c) : NULL;
+    if (!p) {
+        if (c)
+            mni_leave(c);
         return -EPERM;
+    }
     struct mni_more *more = mni_more(c, p);
     int r = -ENOMEM;
     struct mni_fd *f = more ? mni_fd_get(fd, &r) : NULL;

@@ -159,9 +159,15 @@ static int delete(struct mni_sup *s, struct mni_child *ch) {
     return 0;
 }
 
+/* Also when the supervisor is killed as it answers. */
+static void release_info(struct mn_child_info **info) {
+    free(*info);
+}
+
 static void list(const struct mni_sup *s, const struct mn_msg *call, size_t most) {
     size_t n = most < s->count ? most : s->count, i = 0;
-    struct mn_child_info *info = fault("malloc") ? NULL : calloc(n + 1, sizeof *info);
+    struct mn_child_info *info __attribute__((cleanup(release_info))) =
+        fault("malloc") ? NULL : calloc(n + 1, sizeof *info);
     if (!info) {
         answer(call, -ENOMEM, NULL, 0);
         return;
@@ -177,7 +183,6 @@ static void list(const struct mni_sup *s, const struct mn_msg *call, size_t most
         i++;
     }
     answer(call, (int64_t)s->count, info, n * sizeof *info);
-    free(info);
 }
 
 bool mni_sup_request(struct mni_sup *s, const struct mn_msg *call) {
