@@ -84,7 +84,7 @@ static struct mni_msg *make(struct mni_cpu *c, struct mni_proc *p, enum mni_kind
 }
 
 /* The call of a process that is a thread; *reply: out of the mailbox. */
-static int call(struct mni_cpu **cpu, struct mni_proc *p, enum mni_kind kind, mn_pid pid, uint64_t tag,
+static inline __attribute__((always_inline)) int call(struct mni_cpu **cpu, struct mni_proc *p, enum mni_kind kind, mn_pid pid, uint64_t tag,
                 const void *data, size_t size, struct mni_msg **reply, int64_t deadline) {
     uint16_t bits;
     int r = find_room(cpu, kind, pid, deadline, &bits);
@@ -190,8 +190,9 @@ static inline __attribute__((always_inline)) int call_until(struct mni_cpu *c, e
     return r;
 }
 
-MN_EXPORT int mn_call_until(mn_pid pid, uint64_t tag, const void *data, size_t size, struct mn_msg **reply,
-                            int64_t deadline) {
+MN_EXPORT MNI_CTX_RETURNS int mn_call_until(mn_pid pid, uint64_t tag, const void *data, size_t size,
+                                            struct mn_msg **reply, int64_t deadline) {
+    mni_ctx_leaves(__builtin_return_address(0));
     if (size > UINT32_MAX)
         return -EMSGSIZE;
     struct mni_cpu *c = mni_enter();
