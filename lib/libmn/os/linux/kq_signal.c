@@ -76,12 +76,13 @@ static void ring(void) {
 
 static void handler(int number, siginfo_t *info, void *context) {
     struct hub *h = &hubs[number];
+    /* Acquire: pairs with wished().  First: who is told of the signal may set a handler, and that is not this one's. */
+    const struct wish *w = aptr_load_acquire(&h->wish);
     /* Full: with the looker's, see above. */
     if (!a32_cas_full(&h->counted, 1, 0)) {
         a64_add_full(&h->count, 1);
         ring();
     }
-    const struct wish *w = aptr_load_acquire(&h->wish); /* acquire: pairs with wished() */
     if (w->with_info || (w->plain != SIG_IGN && w->plain != SIG_DFL)) {
         loud++;
         if (w->flags & SA_RESETHAND)
