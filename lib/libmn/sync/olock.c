@@ -2,7 +2,7 @@
  * olock.h's contended path.
  *
  * Guarantee: one holder at a time; a waiter is woken in the end; who finds the lock held by an LWP that does
- * not run spends 2.5 microseconds on it and then leaves the CPU to others.
+ * not run spends 2.5 to 10 microseconds on it and then leaves the CPU to others.
  *
  * Dropping.  A lock that keeps "somebody may sleep" in its word has to drop it by a locked instruction, 5 ns of
  * the 15 of a whole operation on an object, to learn what hardly ever happens.  Here the word is 0 or not,
@@ -24,7 +24,11 @@
  * then it looks until it is its turn, and the other stays away.  Two CPUs that do nothing but use one channel,
  * ns an operation: 45 with plain spinning, 14 so, 9 with the drop above as well (measured;
  * doc/design/mn-channels.md).  Only a holder that does not run holds the lock through two such rounds, 2.5 us
- * in all.
+ * in all at first.
+ *
+ * How long a stay pays depends on the way of a line, 50 ns or 230 on the same virtual machine an hour later, since
+ * each turn costs some.  An LWP that finds locks held again soon after its last look keeps away twice as long as
+ * then, up to 4 us; who finds one held now and then, 1 us.
  *
  * Between its drop and its next operation the holder leaves a few nanoseconds, and the shorter they are the less often
  * a look meets them.  So who begins to look marks the word, and the holder, when it drops the lock, pauses once:
@@ -51,7 +55,9 @@
 #include "umtx.h"
 
 enum {
-    AWAY = 40, /* times cpu_relax(): about 1 us on the machines this was measured on */
+    AWAY = 40, /* times cpu_relax(), at first: about 1 us on the machines this was measured on */
+    AWAY_MOST = 160,
+    AGAIN = 16, /* times what its last look took: who looks again within that is away for longer */
     LOOKS = 8, /* in a row, a cpu_relax() between them: a holder that runs drops the lock meanwhile */
     PAUSE = 10, /* after a drop, when somebody looks: a cpu_relax() each, 0.25 us */
     TIMES = 2, /* that often both, before it sleeps */
@@ -65,10 +71,17 @@ void mni_olock_pause(void) {
         cpu_relax();
 }
 
+/* What this LWP found the last time: when it came back from its look, how long that took, and how long it kept
+ * away. */
+static __thread struct {
+    uint64_t back, took; /* cpu_ticks() */
+    int away;
+} last;
+
 /* Without sleeping: true: taken. */
-static bool look(struct mni_olock *l) {
+static bool look(struct mni_olock *l, int away) {
     for (int time = 0; time < TIMES; time++) {
-        for (int i = 0; i < AWAY; i++)
+        for (int i = 0; i < away; i++)
             cpu_relax();
         a32_cas_full(&l->word, 1, MNI_OLOCK_ASKED); /* a hint; whoever drops the lock overwrites it */
         for (int i = 0; i < LOOKS; i++) {
@@ -83,10 +96,23 @@ static bool look(struct mni_olock *l) {
     return false;
 }
 
+/* The same, for longer when such looks follow each other. */
+static bool look_again(struct mni_olock *l) {
+    uint64_t from = cpu_ticks();
+    if (from - last.back >= AGAIN * last.took)
+        last.away = AWAY;
+    else if (last.away < AWAY_MOST)
+        last.away *= 2;
+    bool taken = look(l, last.away);
+    last.back = cpu_ticks();
+    last.took = last.back - from;
+    return taken;
+}
+
 void mni_olock_slow(struct mni_olock *l) {
     invariant(!mni_solo());
     struct mni_olock_bed *bed = mni_olock_bed(l);
-    while (!look(l)) {
+    while (!look_again(l)) {
         uint32_t turn = a32_load_acquire(&bed->turn); /* acquire: before the call, see above */
         a32_swap_full(&bed->call, 1); /* and the heavy barrier: with the light fence of mni_lock_drop */
         bool sure = mni_heavy_barrier();

@@ -2,7 +2,7 @@
  * olock: the lock inside an object (4 bytes, all-zero is free).
  *
  * Held for a few dozen instructions, never across a switch except by mni_wait, which drops it on the next
- * stack. Spins for about 2.5 microseconds, then sleeps in the kernel: the holder may have been preempted.
+ * stack. Spins for 2.5 to 10 microseconds, then sleeps in the kernel: the holder may have been preempted.
  * Plain in solo mode.
  *     0 free   1 held
  * One locked instruction takes it, and none drops it (olock.c).
