@@ -59,8 +59,8 @@ struct mn_child {
     const void *init;                        /* whose state begins with these bytes; copied */
     size_t init_size;
     const struct mn_sup *sup;                /* or a supervisor, */
-    /* Or what this starts, in the supervisor: linked to its caller; < 0: it failed; *pid is left 0: there is nothing to run, and
-     * the child stays in the list, stopped (a temporary or dynamic one does not). */
+    /* Or what this starts, in the supervisor: linked to its caller; < 0: it failed; *pid is left 0: there is
+     * nothing to run, and the child stays in the list, stopped (a temporary or dynamic one does not). */
     int (*start)(mn_pid *pid, void *arg);
 
     struct mn_spawn_attr opt; /* of fn and handler: how it is spawned; .flags: MN_SPAWN_TRAP_EXIT only */

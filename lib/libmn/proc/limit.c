@@ -43,7 +43,8 @@ static unsigned policy(const struct mni_proc *p) {
     return a32_load(&p->flags) / MNI_PROC_POLICY & 3;
 }
 
-/* Relaxed: who has a stale pid may read it as the record's next process starts, and finds out by the generation. */
+/* Relaxed: who has a stale pid may read it as the record's next process starts, and finds out by the
+ * generation. */
 static uint32_t bound_of(const struct mni_proc *p) {
     return a32_load(&p->bound);
 }
