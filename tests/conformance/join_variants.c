@@ -54,18 +54,16 @@ static void try_and_timed(void) {
 
     t = must_create(NULL, do_nothing, &x);
     int r;
+    value = NULL;
     while ((r = pthread_tryjoin_np(t, &value)) == EBUSY)
         usleep(100);
     is(r, 0, "tryjoin succeeds once it has ended");
-    t = must_create(NULL, do_nothing, &x);
-    usleep(20000);
-    value = NULL;
-    is(pthread_tryjoin_np(t, &value), 0, "tryjoin of an ended thread");
     ok(value == &x, "its value");
     t = must_create(NULL, do_nothing, &x);
-    usleep(20000);
     limit = in_ms(CLOCK_REALTIME, -1000);
-    is(pthread_timedjoin_np(t, NULL, &limit), 0, "timedjoin of an ended thread succeeds after its time");
+    while ((r = pthread_timedjoin_np(t, NULL, &limit)) == ETIMEDOUT)
+        usleep(100);
+    is(r, 0, "timedjoin of an ended thread succeeds after its time");
     t = must_create(NULL, do_nothing, &x);
     is(pthread_timedjoin_np(t, NULL, NULL), 0, "timedjoin without a time waits for good");
     t = must_create(NULL, do_nothing, &x);
