@@ -99,8 +99,7 @@ struct mni_thread {
     int64_t since; /* when it began to wait; a recent time of its CPU */
 
     struct mni_fiber fiber; /* what tools call this thread */
-    uint32_t slices;        /* that it, or who had the descriptor before, has used up; relaxed: others look */
-    uint32_t slices_before; /* the same, when it became the process that it is */
+    uint32_t slices;        /* that a process has used up since it became one; relaxed: others look */
     struct mni_own *own;    /* good while it has a stack */
     const char *name;
     struct mn_scope *scope; /* that it belongs to */
