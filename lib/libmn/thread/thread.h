@@ -68,9 +68,14 @@ struct mni_own {
     struct mn_rwlock *rwlocks; /* for writing */
 };
 
+/*
+ * Whole cache lines.  With 248 bytes, which parked threads' 4,480 bytes would want, neighbours share a line: who waits writes
+ * into the one in which a waker of the next looks for its parker, and 16 senders and receivers on two CPUs took 80 to 98 ns
+ * a message in place of 23.
+ */
 struct mni_thread {
     /* ---- switching, waking, queueing */
-    struct mni_parker park;  /* who waits: claimed by the one that wakes it (wait.h) */
+    _Alignas(64) struct mni_parker park;  /* who waits: claimed by the one that wakes it (wait.h) */
     void *sp;                /* its saved stack pointer while it does not run; NULL: it never ran */
     struct mni_thread *next; /* in a run queue, an inbox, a free list */
     uint16_t flags;          /* MNI_*; written by the thread itself, or before it starts */
