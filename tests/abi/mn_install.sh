@@ -63,7 +63,7 @@ try "and runs" env LD_LIBRARY_PATH="$dir" timeout 30 "$tmp/bsd"
 mkdir "$tmp/event"
 printf 'struct event { int theirs; };\n' >"$tmp/event/event.h"
 printf '#include <mn.h>\n#include <event.h>\nint unused = sizeof(struct event) + sizeof(struct mn_event);\n' >"$tmp/event.c"
-# shellcheck disable=SC2086
+# shellcheck disable=SC2046
 try "libevent's <event.h> is found beside <mn.h>" cc -c -o "$tmp/event.o" "$tmp/event.c" $(pkg-config --cflags libmn) \
     -I"$tmp/event"
 try "make uninstall" make -s -C "$ODONATA_BUILD" uninstall DESTDIR="$tmp/root"

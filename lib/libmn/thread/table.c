@@ -24,7 +24,7 @@
 #include "sched/take.h"
 #include "sys.h"
 
-enum { SEGMENT = MNI_SEGMENT, BATCH = 64, LOOKS = 100, NAPS = 100, NAP_NS = 20000 };
+enum { SEGMENT = MNI_SEGMENT, BATCH = 64, LOOKS = 100, NAPS = 1000, NAP_NS = 20000 };
 
 struct mni_table mni_table;
 
@@ -118,7 +118,7 @@ static int take_batch(unsigned n, struct mni_thread **chain, uint32_t *count) {
 /*
  * Collects what the other cpus have free; false: nothing.  Of one whose worker is inside the runtime nothing
  * can be taken: it is outside soon, or gives them by itself, if it has no thread to run and only looks for one;
- * or in some milliseconds, if its LWP does not run just now.  Better to wait than to fail.
+ * or in some milliseconds, on a busy machine tens of them, if its LWP does not run just now.  Better to wait than to fail.
  */
 static bool reclaim(const struct mni_cpu *self) {
     bool found = false, any = true;

@@ -361,10 +361,11 @@ static void fetch_due(struct mni_timers *q, uint64_t tick) {
     int i = map_find(&q->map[0], digit(q->cur, 0));
     for (int n = 0; n < AHEAD && i >= 0 && (unsigned)i <= end; n++) {
         const struct mni_timer *t = q->near[i];
-        if (t)
+        if (t) {
             (void)*(struct mni_timer *const volatile *)&t->next;
-        __builtin_prefetch((const char *)t - LINE, 1);
-        __builtin_prefetch((const char *)t - 2 * LINE, 1);
+            __builtin_prefetch((const char *)t - LINE, 1);
+            __builtin_prefetch((const char *)t - 2 * LINE, 1);
+        }
         i = (unsigned)i < end ? map_find(&q->map[0], (unsigned)i + 1) : -1;
     }
 }
