@@ -26,6 +26,7 @@
 #include "export.h"
 #include "fault.h"
 #include "fd.h"
+#include "freed.h"
 #include "poller.h"
 #include "sched/sched.h"
 #include "sys.h"
@@ -231,15 +232,10 @@ static int answer(const struct pollfd *p, short what, short means, fd_set *set) 
     return 1;
 }
 
-/* Also when the caller is killed. */
-static void release(struct pollfd **p) {
-    free(*p);
-}
-
 MN_EXPORT int mn_select_fds_until(int n, fd_set *r, fd_set *w, fd_set *e, int64_t deadline) {
     if (n < 0 || n > FD_SETSIZE)
         return -EINVAL;
-    struct pollfd *p __attribute__((cleanup(release))) =
+    struct pollfd *p MNI_FREED =
         fault("malloc") ? NULL : malloc(((size_t)n + 1) * sizeof *p);
     if (!p)
         return -ENOMEM;

@@ -28,6 +28,7 @@
 #include "export.h"
 #include "fault.h"
 #include "file.h"
+#include "freed.h"
 #include "io/poll.h"
 #include "offload.h"
 #include "wait/call.h"
@@ -167,11 +168,6 @@ static ssize_t send_all(struct move *m, char *buffer, int to, size_t size, int64
     return done ? (ssize_t)done : r;
 }
 
-/* Also when the caller is killed. */
-static void release(char **buffer) {
-    free(*buffer);
-}
-
 MN_EXPORT ssize_t mn_sendfile_until(int out, int in, off_t *offset, size_t size, int64_t deadline) {
     int from = end_of(in), to = end_of(out);
     if (from < 0 || to < 0)
@@ -183,7 +179,7 @@ MN_EXPORT ssize_t mn_sendfile_until(int out, int in, off_t *offset, size_t size,
         return offset ? -EINVAL : at;
     struct move m = {
         .splice = to == END_PIPE, .in = in, .out = out, .in_offset = &at, .flags = SPLICE_F_NONBLOCK};
-    char *buffer __attribute__((cleanup(release))) = NULL;
+    char *buffer MNI_FREED = NULL;
     if (to == END_SOCKET && blocks(out) && !(buffer = fault("malloc") ? NULL : malloc(COPY)))
         return -ENOMEM;
     ssize_t r = send_all(&m, buffer, to, size, deadline);

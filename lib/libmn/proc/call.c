@@ -84,8 +84,9 @@ static struct mni_msg *make(struct mni_cpu *c, struct mni_proc *p, enum mni_kind
 }
 
 /* The call of a process that is a thread; *reply: out of the mailbox. */
-static inline __attribute__((always_inline)) int call(struct mni_cpu **cpu, struct mni_proc *p, enum mni_kind kind, mn_pid pid, uint64_t tag,
-                const void *data, size_t size, struct mni_msg **reply, int64_t deadline) {
+static inline __attribute__((always_inline)) int
+call(struct mni_cpu **cpu, struct mni_proc *p, enum mni_kind kind, mn_pid pid, uint64_t tag, const void *data,
+     size_t size, struct mni_msg **reply, int64_t deadline) {
     uint16_t bits;
     int r = find_room(cpu, kind, pid, deadline, &bits);
     if (r < 0)

@@ -220,8 +220,10 @@ MN_EXPORT int mn_proc_inspect_until(mn_pid pid, struct mn_proc_report *report, s
     if (r >= 0) {
         now.doing = seen.doing;
         r = 0;
-    } else if (r != -ETIMEDOUT || (look(pid, &now) < 0 && (r = -ESRCH))) {
+    } else if (r != -ETIMEDOUT) {
         return r;
+    } else if (look(pid, &now) < 0) {
+        return -ESRCH;
     }
     memset(report, 0, size);
     memcpy(report, &now, size < sizeof now ? size : sizeof now);

@@ -15,6 +15,7 @@
 #include "boundary.h"
 #include "export.h"
 #include "fault.h"
+#include "freed.h"
 
 struct mn_statem_late {
     struct mn_statem_late *next;
@@ -139,18 +140,13 @@ MN_EXPORT MNI_THROUGH void mn_statem_terminate(void *state, int64_t reason) {
         h->machine->terminate(data_of(h), reason);
 }
 
-/* Also when the caller is killed as its slice ends. */
-static void release(char **bytes) {
-    free(*bytes);
-}
-
 MN_EXPORT int mn_spawn_statem(mn_pid *pid, const struct mn_statem *machine, const void *init, size_t size,
                               const struct mn_spawn_attr *opt) {
     const size_t head = sizeof(struct mn_statem_head);
     if (!machine || !machine->states || machine->nstates == 0 || machine->handler.state_size < head ||
         size > machine->handler.state_size - head || (size && !init))
         return -EINVAL;
-    char *bytes __attribute__((cleanup(release))) = fault("malloc") ? NULL : calloc(1, head + size);
+    char *bytes MNI_FREED = fault("malloc") ? NULL : calloc(1, head + size);
     if (!bytes)
         return -ENOMEM;
     ((struct mn_statem_head *)(void *)bytes)->machine = machine;

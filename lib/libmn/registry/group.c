@@ -5,6 +5,7 @@
 
 #include "export.h"
 #include "fault.h"
+#include "freed.h"
 #include "registry/registry.h"
 #include "runtime/keep.h"
 
@@ -166,13 +167,8 @@ MN_EXPORT int64_t mn_group_members(const char *group, mn_pid *pids, size_t n) {
     return count;
 }
 
-/* Also when the caller is killed while a full mailbox blocks it. */
-static void release(mn_pid **pids) {
-    free(*pids);
-}
-
 MN_EXPORT int64_t mn_group_post(const char *group, uint64_t tag, const void *data, size_t size) {
-    mn_pid *pids __attribute__((cleanup(release))) = NULL;
+    mn_pid *pids MNI_FREED = NULL;
     int64_t room = 0, count;
     while ((count = mn_group_members(group, pids, (size_t)room)) > room) {
         free(pids);

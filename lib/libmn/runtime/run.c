@@ -176,10 +176,10 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
     if (rt->config.verbose)
         notice("libmn: %s%s", rt->topo.why, rt->membarrier ? "" : "; no membarrier: slower entry");
     rt->help_ticks = help_ticks(ticks, ns);
-    for (unsigned i = 0; i < rt->ncpus; i++)
+    for (unsigned i = 0; i < rt->ncpus; i++) {
         rt->cpus[i]->help_wait = rt->help_ticks;
-    for (unsigned i = 0; i < rt->ncpus; i++)
         rt->cpus[i]->credit = (int64_t)rt->spin_ns; /* to begin with */
+    }
     *out = rt;
     return 0;
 }

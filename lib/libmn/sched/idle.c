@@ -7,33 +7,37 @@
  * The naive way wakes a sleeper for each thread that becomes ready: 1.6 us for the waker, for threads that run
  * 100 ns.  Runtimes that do so get 3 to 8 times slower with a second CPU on ping-pong and ring loads.  Here:
  *
- *   Looking for work.  A worker that runs dry looks at the others for spin_us, nearest first; at most half of the workers
- *   look at a time.  It asks for threads only where there have been some for a few microseconds (steal in take.c).
+ *   Looking for work.  A worker that runs dry looks at the others for spin_us, nearest first; at most half of
+ *   the workers look at a time.  It asks for threads only where there have been some for a few microseconds
+ *   (steal in take.c).
  *
- *   Spinning pays where threads come from others soon, and costs a whole CPU where none do: of a million sleepers one woke
- *   each 2 us, and two workers spun from one to the next.  So it is bounded by what it brought: each gift (threads from
- *   others, or a call for help) gives a worker spin_us of credit, up to CREDIT times that, and the time that it spun is taken
- *   off.  Who has no credit takes from long queues only, or from such as were never empty for as long as the watcher's first
- *   nap; and where a crowd of timers is due within GATHER_NS, it sleeps until then: a sleep costs about 10 us.
+ *   Spinning pays where threads come from others soon, and costs a whole CPU where none do: of a million
+ *   sleepers one woke each 2 us, and two workers spun from one to the next.  So it is bounded by what it
+ *   brought: each gift (threads from others, or a call for help) gives a worker spin_us of credit, up to CREDIT
+ *   times that, and the time that it spun is taken off.  Who has no credit takes from long queues only, or from
+ *   such as were never empty for as long as the watcher's first nap; and where a crowd of timers is due within
+ *   GATHER_NS, it sleeps until then: a sleep costs about 10 us.
  *
- *   Sleep.  idlers + 1, idle = 1, a heavy barrier, one more look at all queues, then the futex.  The barrier pairs with the
- *   compiler barrier of the pushers: a push that the look misses came after the barrier, and its pusher sees idlers != 0.
- *   Who sleeps no longer than the watcher's first nap does without the barrier, and looks again when it wakes; nor does
- *   anybody call a sleeper that wakes by itself within MNI_HELP_NS.
+ *   Sleep.  idlers + 1, idle = 1, a heavy barrier, one more look at all queues, then the futex.  The barrier
+ *   pairs with the compiler barrier of the pushers: a push that the look misses came after the barrier, and its
+ *   pusher sees idlers != 0. Who sleeps no longer than the watcher's first nap does without the barrier, and
+ *   looks again when it wakes; nor does anybody call a sleeper that wakes by itself within MNI_HELP_NS.
  *
- *   Help.  A pusher that sees idlers wakes one when more than the hot slot is filled, no worker looks for work already, and
- *   its last call for help is MNI_HELP_NS ago: within that time the threads may well have been run by itself; or longer, up
- *   to 64 times, while the calls before it led to nothing.  A thread that was woken into the hot slot is no reason to call,
- *   one that was started there is.  A call that is left out is made up for: housekeeping calls again (sched.c), and one
- *   sleeper (the watcher) looks at the others every so often while any of them is busy, for the case that a pusher now runs
- *   one thread for long.  Where there is no watcher, since all slept a moment ago, no call is left out.
+ *   Help.  A pusher that sees idlers wakes one when more than the hot slot is filled, no worker looks for work
+ *   already, and its last call for help is MNI_HELP_NS ago: within that time the threads may well have been run
+ *   by itself; or longer, up to 64 times, while the calls before it led to nothing.  A thread that was woken
+ *   into the hot slot is no reason to call, one that was started there is.  A call that is left out is made up
+ *   for: housekeeping calls again (sched.c), and one sleeper (the watcher) looks at the others every so often
+ *   while any of them is busy, for the case that a pusher now runs one thread for long.  Where there is no
+ *   watcher, since all slept a moment ago, no call is left out.
  *
- *   Inbox.  A thread for this cpu alone wakes its worker at once: the push is a full operation, then idle is read; the
- *   worker stores idle with a full operation, then reads its inbox.  One of the two sees the other.
+ *   Inbox.  A thread for this cpu alone wakes its worker at once: the push is a full operation, then idle is
+ *   read; the worker stores idle with a full operation, then reads its inbox.  One of the two sees the other.
  *
- *     remote.idle   1: sleeps or is about to; whoever swaps it to 0 changes `sleep` and wakes the futex, and counts
- *                   idlers down
- *                   2: the same, but it sleeps in the set of descriptors: whoever swaps it to 0 rings (io/poller.c)
+ *     remote.idle   1: sleeps or is about to; whoever swaps it to 0 changes `sleep` and wakes the futex, and
+ *                      counts idlers down
+ *                   2: the same, but it sleeps in the set of descriptors: whoever swaps it to 0 rings
+ *                      (io/poller.c)
  */
 #include "idle.h"
 
@@ -148,9 +152,10 @@ static bool poor(const struct mni_cpu *c) {
 
 /* Another cpu has threads that it does not run next; for who has no credit, many of them. */
 static bool work_elsewhere(const struct mni_cpu *c) {
+    const bool long_ones = poor(c);
     for (unsigned i = 0; i < mni_rt->ncpus; i++) {
         const struct mni_cpu *v = mni_rt->cpus[i];
-        if (v != c && (poor(c) ? mni_ring_length(v) >= LONG : mni_runq_more(v)))
+        if (v != c && (long_ones ? mni_ring_length(v) >= LONG : mni_runq_more(v)))
             return true;
     }
     return false;

@@ -8,6 +8,7 @@
 
 #include "export.h"
 #include "fault.h"
+#include "freed.h"
 #include "sup/sup.h"
 
 /* Then id_size bytes, the zero included, and init_size more. */
@@ -21,17 +22,12 @@ struct request {
 
 /* ---- the caller's side */
 
-/* Also when the caller is killed while it waits. */
-static void release(char **bytes) {
-    free(*bytes);
-}
-
 static int ask_with(mn_pid sup, struct request *q, const char *id, const void *init, struct mn_msg **reply,
                     int64_t deadline) {
     size_t id_size = id ? strlen(id) + 1 : 0, init_size = init ? q->init_size : 0;
     if (id_size > MNI_SUP_ID_MOST + 1 || init_size > UINT32_MAX / 2)
         return -EINVAL;
-    char *bytes __attribute__((cleanup(release))) =
+    char *bytes MNI_FREED =
         fault("malloc") ? NULL : malloc(sizeof *q + id_size + init_size);
     if (!bytes)
         return -ENOMEM;
@@ -159,14 +155,9 @@ static int delete(struct mni_sup *s, struct mni_child *ch) {
     return 0;
 }
 
-/* Also when the supervisor is killed as it answers. */
-static void release_info(struct mn_child_info **info) {
-    free(*info);
-}
-
 static void list(const struct mni_sup *s, const struct mn_msg *call, size_t most) {
     size_t n = most < s->count ? most : s->count, i = 0;
-    struct mn_child_info *info __attribute__((cleanup(release_info))) =
+    struct mn_child_info *info MNI_FREED =
         fault("malloc") ? NULL : calloc(n + 1, sizeof *info);
     if (!info) {
         answer(call, -ENOMEM, NULL, 0);
