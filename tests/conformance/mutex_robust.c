@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "../tap.h"
+#include "peer.h"
 
 static const int types[] = {PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_ERRORCHECK};
 static const char *const type_names[] = {"normal", "recursive", "errorcheck"};
@@ -199,7 +199,7 @@ static int peer(void) {
     return 3;
 }
 
-static void processes(const char *name, int protocol, const char *fd, char *self) {
+static void processes(const char *name, int protocol, const char *self) {
     init(&s->m, PTHREAD_MUTEX_NORMAL, 1, 1, protocol);
     reach(0);
     pid_t owner = fork();
@@ -210,14 +210,7 @@ static void processes(const char *name, int protocol, const char *fd, char *self
     }
     wait_for(1);
     reach(0);
-    pid_t other = fork();
-    if (other == 0) {
-        if (!self)
-            _exit(peer());
-        unsetenv("LD_PRELOAD");
-        execl("/proc/self/exe", self, "peer", fd, (char *)NULL);
-        _exit(127);
-    }
+    pid_t other = peer_start(peer, self);
     wait_for(1);
     usleep(20000); /* the peer waits by now; if not, the test is only an easier one */
     int status;
@@ -235,12 +228,7 @@ static void processes(const char *name, int protocol, const char *fd, char *self
 }
 
 int main(int argc, char **argv) {
-    int fd = argc > 2 ? atoi(argv[2]) : memfd_create("mutex", 0);
-    if (fd < 0 || (argc <= 2 && ftruncate(fd, sizeof *s) != 0))
-        return 1;
-    s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (s == MAP_FAILED)
-        return 1;
+    s = peer_memory(argc, argv, sizeof *s);
     alarm(100);
     if (argc > 2)
         return peer();
@@ -262,11 +250,9 @@ int main(int argc, char **argv) {
         else
             is(pthread_mutex_consistent(m), EINVAL, "%s: consistent", name), stalls(name, m);
     }
-    char number[16];
-    snprintf(number, sizeof number, "%d", fd);
     for (int protocol = PTHREAD_PRIO_NONE; protocol <= PTHREAD_PRIO_INHERIT; protocol++) {
-        processes("forked", protocol, number, NULL);
-        processes("libc", protocol, number, argv[0]);
+        processes("forked", protocol, NULL);
+        processes("libc", protocol, argv[0]);
     }
     return done();
 }

@@ -2,11 +2,11 @@
 /* Process-shared mutexes, between two processes on this library, and one on it and one on the plain libc. */
 #include <errno.h>
 #include <pthread.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "../tap.h"
+#include "peer.h"
 
 enum { ROUNDS = 30000 };
 
@@ -82,7 +82,7 @@ static int peer(void) {
     return pthread_mutex_unlock(&s->e);
 }
 
-static void with(const char *name, int fd, const char *self) {
+static void with(const char *name, const char *self) {
     pthread_mutexattr_t a;
     pthread_mutexattr_init(&a);
     pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
@@ -92,16 +92,7 @@ static void with(const char *name, int fd, const char *self) {
     pthread_mutex_init(&s->e, &a);
     pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(&s->r, &a);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (!self)
-            _exit(peer());
-        char number[16];
-        snprintf(number, sizeof number, "%d", fd);
-        unsetenv("LD_PRELOAD");
-        execl("/proc/self/exe", self, "peer", number, (char *)NULL);
-        _exit(127);
-    }
+    pid_t pid = peer_start(peer, self);
     pthread_t t;
     pthread_create(&t, NULL, counts, NULL);
     counts(NULL);
@@ -131,16 +122,11 @@ static void with(const char *name, int fd, const char *self) {
 }
 
 int main(int argc, char **argv) {
-    int fd = argc > 2 ? atoi(argv[2]) : memfd_create("mutex", 0);
-    if (fd < 0 || (argc <= 2 && ftruncate(fd, sizeof *s) != 0))
-        return 1;
-    s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (s == MAP_FAILED)
-        return 1;
+    s = peer_memory(argc, argv, sizeof *s);
     seed = (unsigned)getpid();
     if (argc > 2)
         return peer();
-    with("forked", fd, NULL);
-    with("libc", fd, argv[0]);
+    with("forked", NULL);
+    with("libc", argv[0]);
     return done();
 }
