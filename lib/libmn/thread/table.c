@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "clock.h"
 #include "cpu.h"
 #include "fault.h"
 #include "lock.h"
@@ -24,7 +25,8 @@
 #include "sched/take.h"
 #include "sys.h"
 
-enum { SEGMENT = MNI_SEGMENT, BATCH = 64, LOOKS = 100, NAPS = 1000, NAP_NS = 20000 };
+enum { SEGMENT = MNI_SEGMENT, BATCH = 64, LOOKS = 100, NAP_NS = 20000, LONGEST_NAP_NS = 1000000 };
+#define RECLAIM_NS 10000000000 /* for an LWP that does not run because of other programs */
 
 struct mni_table mni_table;
 
@@ -118,12 +120,15 @@ static int take_batch(unsigned n, struct mni_thread **chain, uint32_t *count) {
 /*
  * Collects what the other cpus have free; false: nothing.  Of one whose worker is inside the runtime nothing
  * can be taken: it is outside soon, or gives them by itself, if it has no thread to run and only looks for one;
- * or in some milliseconds, on a busy machine tens of them, if its LWP does not run just now.  Better to wait than to fail.
+ * or when its LWP runs again, if it does not just now: some milliseconds, on a busy machine hundreds.  Better
+ * to wait than to fail, but not for an LWP that somebody has stopped.
  */
 static bool reclaim(const struct mni_cpu *self) {
-    bool found = false, any = true;
+    bool found = false, any;
+    uint64_t give_up = clock_now_ns() + RECLAIM_NS;
+    struct timespec nap = {.tv_nsec = NAP_NS};
     a32_add_full(&mni_table.wanted, 1);
-    for (int round = 0; any && !found && round < LOOKS + NAPS; round++) {
+    for (int round = 0;; round++) {
         any = false;
         for (unsigned i = 0; i < mni_rt->ncpus; i++) {
             struct mni_cpu *c = mni_rt->cpus[i];
@@ -136,11 +141,15 @@ static bool reclaim(const struct mni_cpu *self) {
         for (unsigned i = 0; i < mni_rt->ncpus; i++)
             any |= mni_rt->cpus[i] != self && mni_thread_any_free(mni_rt->cpus[i]);
         lock_drop(&table.lock);
-        struct timespec nap = {.tv_nsec = NAP_NS};
-        if (any && !found && round < LOOKS)
+        if (!any || found || clock_now_ns() > give_up)
+            break;
+        if (round < LOOKS) {
             cpu_relax();
-        else if (any && !found)
-            sys(SYS_nanosleep, &nap, NULL);
+            continue;
+        }
+        sys(SYS_nanosleep, &nap, NULL);
+        if (nap.tv_nsec < LONGEST_NAP_NS)
+            nap.tv_nsec += nap.tv_nsec / 8;
     }
     a32_add_full(&mni_table.wanted, (uint32_t)-1);
     return found;

@@ -244,7 +244,7 @@ bool mni_timer_remove(struct mni_timer *t) {
     if (t->prev) {
         unlink_timer(t);
         a64_store(&q->pending, q->pending - 1);
-        if (tick_of(t->deadline) << TICK_SHIFT == q->next)
+        if (tick_of(t->deadline) << TICK_SHIFT <= q->next) /* less: it was late when it was set */
             a32_store(&q->stale, 1); /* relaxed: as next */
         mni_lock_drop(&q->lock);
         return true;
