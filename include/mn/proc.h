@@ -258,11 +258,12 @@ int mn_demonitor(mn_ref ref, bool flush);
 
 /*
  * Sends a message of type MN_MSG_CALL and waits for the reply, which the caller releases by mn_msg_free.
- * reply may be NULL. A reply that comes after the deadline is dropped.  Processes and others may call; inside
- * a callback, the executor goes on with other processes meanwhile.
+ * reply may be NULL. A reply that comes after the deadline is dropped.  Processes and others may call (the
+ * message's `from` is then a pid that ends with the call); inside a callback, the executor goes on with other
+ * processes meanwhile.
  *   -ESRCH        no such process
  *   -ECONNRESET   it ended before it replied
- *   -ETIMEDOUT, -ECANCELED
+ *   -ETIMEDOUT, -ECANCELED (also in a callback of a process that is to end by a signal)
  *   -EDEADLK      the caller itself
  *   -EAGAIN       its mailbox is full, and does not block senders.  One that does blocks the caller up to the
  *                 deadline; where the oldest messages are dropped, calls are not counted, and not dropped

@@ -7,8 +7,8 @@
  * process replies, or the caller gives up, it sends DEMONITOR.  So nothing is left anywhere, however the call
  * ends.
  *
- * A thread that is no process, and a handler's callback, borrow a record for the call; a foreign LWP has a
- * process do it.
+ * A callback waits in its handler's own record, so that its callee sees who calls.  A thread that is no process borrows
+ * a record for the call; a foreign LWP has such a thread do it.
  */
 #include <errno.h>
 
@@ -83,7 +83,7 @@ static struct mni_msg *make(struct mni_cpu *c, struct mni_proc *p, enum mni_kind
     return m;
 }
 
-/* The call of a process that is a thread; *reply: out of the mailbox. */
+/* The call of a process, which has a `more`; *reply: out of the mailbox. */
 static inline __attribute__((always_inline)) int
 call(struct mni_cpu **cpu, struct mni_proc *p, enum mni_kind kind, mn_pid pid, uint64_t tag, const void *data,
      size_t size, struct mni_msg **reply, int64_t deadline) {
@@ -101,6 +101,7 @@ call(struct mni_cpu **cpu, struct mni_proc *p, enum mni_kind kind, mn_pid pid, u
     }
     more->call_ref = ref;
     more->call_peer = pid;
+    more->answered = false;
     more->mark_ref = ref;
     more->mark = p->tail;
     r = -ESRCH;
@@ -164,21 +165,24 @@ static inline __attribute__((always_inline)) int call_until(struct mni_cpu *c, e
         mni_proc_check(c, p);
     int r = 0;
     struct mni_msg *m = NULL;
-    if (own && mni_pid(own) == pid)
-        r = -EDEADLK;
-    else if (!mni_proc_is_thread(own))
+    if (!own)
         r = mni_caller_begin(c, &p);
+    else if (mni_pid(own) == pid)
+        r = -EDEADLK;
+    else if (mni_call_over(c, own))
+        r = -ECANCELED;
+    else if (!mni_more(c, own))
+        r = -ENOMEM;
     if (r == 0)
         r = call(&c, p, kind, pid, tag, data, size, &m, deadline);
     if (p != own) {
         t->own->proc = own;
         mni_proc_close(c, p, MN_REASON_NORMAL, NULL);
     }
-    /* A process that ends without releasing it has that done; a handler that there is no memory for does not. */
-    struct mni_more *more = m && reply && own ? mni_more(c, own) : NULL;
-    if (more) {
-        m->next = more->held;
-        more->held = m;
+    if (m && reply && own) {
+        /* A process that ends without releasing it has that done. */
+        m->next = own->more->held;
+        own->more->held = m;
     }
     if (m) {
         m->pub.type = MN_MSG_REPLY;

@@ -12,7 +12,8 @@
  *     outer                                  who may change it, and to what
  *     0               nothing there          anyone: to a signal.  The owner: to IDLE, to CLOSED
  *     a signal        the newest of a stack  anyone: to a newer one.  The owner takes all: to 0, or to CLOSED
- *     IDLE | wait     nothing there, and the owner sleeps (a thread: in that wait; a handler: is in no queue)
+ *     IDLE | wait     nothing there, and the owner sleeps (a thread, or a handler in a call: in that wait; any other
+ *                     handler: is in no queue)
  *                                            anyone: to a signal, and then has to wake it.  The owner, awake again: to 0
  *     CLOSED          the record is free, or its process closes it for good: nobody pushes
  *
@@ -71,6 +72,7 @@ struct mni_more {
     uint32_t index_mask;
     uint16_t classed;      /* the size class of this */
     bool timed;            /* it has a hook for timers */
+    bool answered;         /* the answer to that call is in the mailbox: there is no second */
     struct mn_bin *detail; /* goes along with reason */
     int64_t reason;        /* why it ends */
     struct mni_arena *arena;

@@ -114,16 +114,15 @@ static struct mn_bin *detail_of(const struct mni_msg *m) {
     return m->bits & MNI_MSG_BIN ? m->extra[0] : NULL;
 }
 
-/* What was deferred may call others: those calls are answered also while the process ends. */
+/*
+ * What the call waits for in which the process is, also while the process ends: what was deferred may call others.
+ * The first one counts: a callee may reply twice, or another reply for it as it ends.
+ */
 static bool ends_call(const struct mni_proc *p, const struct mni_msg *m) {
-    return p->more && p->more->call_ref && m->pub.ref == p->more->call_ref;
+    return p->more && p->more->call_ref && m->pub.ref == p->more->call_ref && !p->more->answered;
 }
 
-static void become_message(struct mni_proc *p, struct mni_msg *m, enum mn_msg_type type) {
-    if (p->flags & MNI_PROC_ENDING && !ends_call(p, m)) {
-        mni_msg_free(mni_cpu_self()->proc, m);
-        return;
-    }
+static void append_as(struct mni_proc *p, struct mni_msg *m, enum mn_msg_type type) {
     m->pub.type = (uint16_t)type;
     m->pub.reserved = 0;
     if (!(m->bits & MNI_MSG_BIN)) {
@@ -131,6 +130,13 @@ static void become_message(struct mni_proc *p, struct mni_msg *m, enum mn_msg_ty
         m->pub.size = 0;
     }
     mni_mailbox_append(p, m);
+}
+
+static void become_message(struct mni_proc *p, struct mni_msg *m, enum mn_msg_type type) {
+    if (p->flags & MNI_PROC_ENDING)
+        mni_msg_free(mni_cpu_self()->proc, m);
+    else
+        append_as(p, m, type);
 }
 
 static void exits(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
@@ -181,6 +187,7 @@ void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
         break;
     case MNI_K_REPLY:
         if (ends_call(p, m)) {
+            p->more->answered = true;
             mni_mailbox_append(p, m);
             return;
         }
@@ -254,8 +261,9 @@ void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
             forget(c, p, r);
         break;
     case MNI_K_DOWN:
-        if (p->more && m->pub.ref == p->more->call_ref) {
-            become_message(p, m, MN_MSG_DOWN);
+        if (ends_call(p, m)) {
+            p->more->answered = true;
+            append_as(p, m, MN_MSG_DOWN);
             return;
         }
         r = mni_rel_find(p, MNI_R_WATCH, m->pub.ref);

@@ -25,6 +25,8 @@ struct mni_more *mni_more(struct mni_cpu *c, struct mni_proc *p) {
         memset(more, 0, sizeof *more);
         more->classed = CLASS;
         more->mark = &p->head;
+        if (p->flags & MNI_PROC_DOOMED)
+            more->reason = (int64_t)p->parent; /* as mni_proc_doom has left it */
         p->more = more;
     }
     return more;

@@ -1,0 +1,225 @@
+/* Processes: what happens where two things meet that are each tested for themselves. */
+#include "proc_actor.h"
+
+static mn_pid self;
+
+static int64_t left_behind(void) {
+    int64_t n = mn_mailbox_length();
+    for (struct mn_msg *m; mn_receive_until(&m, 0) == 0; mn_msg_free(m))
+        printf("# type %d from %lx tag %ld\n", m->type, (unsigned long)m->from, (long)m->tag);
+    return n;
+}
+
+/* ---- more than one answer to a call */
+
+static int answers_twice(void *arg) {
+    (void)arg;
+    for (struct mn_msg *m; mn_receive(&m) == 0; mn_msg_free(m)) {
+        mn_reply(m, 1, NULL, 0);
+        mn_reply(m, 2, NULL, 0);
+    }
+    return 0;
+}
+
+static mn_pid asker;
+static mn_ref asked;
+static struct mn_event called, answered;
+
+static int another(void *arg) {
+    mn_pid callee = *(mn_pid *)arg;
+    mn_event_wait(&called);
+    mn_exit_signal(callee, 3001);
+    mn_reply_to(asker, asked, 3, NULL, 0);
+    while (mn_alive(callee))
+        mn_yield();
+    return 0;
+}
+
+/* With one worker, both are there before the caller, of low priority, looks. */
+static int leaves_answer_to_another(void *arg) {
+    struct mn_msg *m;
+    (void)arg;
+    if (mn_receive(&m) < 0)
+        return 0;
+    asker = m->from;
+    asked = m->ref;
+    mn_event_set(&called);
+    return mn_receive(&m);
+}
+
+static int calls_low(void *arg) {
+    mn_pid callee = *(mn_pid *)arg;
+    int r = mn_call(callee, 0, NULL, 0, NULL);
+    mn_event_wait(&answered);
+    return r == 0 || r == -ECONNRESET ? (int)-left_behind() : -EBADMSG;
+}
+
+static void two_answers(void) {
+    struct mn_msg *m;
+    mn_pid pid, caller;
+    int right = 0;
+    mn_spawn(&pid, answers_twice, NULL);
+    for (int i = 0; i < 100; i++) {
+        if (mn_call(pid, 0, NULL, 0, &m) == 0 && m->tag == 1)
+            right++;
+        mn_msg_free(m);
+    }
+    is(right, 100, "the first of two answers counts");
+    is(left_behind(), 0, "the second is not in the mailbox");
+    mn_exit_signal(pid, MN_REASON_KILL);
+    int wrong = 0;
+    for (int i = 0; i < 50; i++) {
+        mn_ref ref;
+        const struct mn_spawn_attr low = {.flags = MN_SPAWN_MONITOR, .monitor = &ref, .priority = MN_LOW};
+        mn_event_init(&called);
+        mn_event_init(&answered);
+        mn_spawn(&pid, leaves_answer_to_another, NULL);
+        mn_spawn_opt(&caller, &low, calls_low, &pid);
+        mn_pid third;
+        mn_spawn(&third, another, &pid);
+        await_end(third);
+        mn_event_set(&answered);
+        wrong += !comes(MN_MSG_DOWN, caller, 0);
+    }
+    is(wrong, 0, "an answer by another, and the end of the callee");
+}
+
+/* ---- why a handler ends, when that is known in the middle of its callback */
+
+enum { EXITS_ITSELF = 1, HEARS_LATE, HEARS_LATE_TIMED, CALLS, CALLS_BACK };
+
+static struct mn_event in_callback, goes_on;
+
+static int callback(void *state, struct mn_msg *m) {
+    (void)state;
+    if (m->tag == EXITS_ITSELF) {
+        mn_exit_signal(mn_pid_self(), 3002);
+        mn_alloc(10);
+    } else if (m->tag == HEARS_LATE || m->tag == HEARS_LATE_TIMED) {
+        mn_event_set(&in_callback);
+        mn_event_wait(&goes_on);
+        mn_mailbox_length(); /* takes in the signal */
+        if (m->tag == HEARS_LATE)
+            mn_put(1, &self);
+        else
+            mn_timeout_at(mn_after(1000000000));
+    } else if (m->tag == CALLS) {
+        mn_pid to;
+        memcpy(&to, m->data, sizeof to);
+        int r = mn_call(to, 1, NULL, 0, NULL);
+        mn_post(self, (uint64_t)(r + 10000), NULL, 0);
+    }
+    return MN_GO_ON;
+}
+
+static void ends_again(void *state, int64_t reason) {
+    (void)state, (void)reason;
+    mn_alloc(10);
+    mn_proc_exit(3003);
+}
+
+static const struct mn_handler plain = {.handle_message = callback};
+static const struct mn_handler stubborn = {.handle_message = callback, .terminate = ends_again};
+
+static mn_pid start_watched(const struct mn_handler *h) {
+    static mn_ref ref;
+    mn_pid pid = 0;
+    mn_spawn_handler(&pid, h, NULL, 0, &(struct mn_spawn_attr){.flags = MN_SPAWN_MONITOR, .monitor = &ref});
+    return pid;
+}
+
+static void reasons(void) {
+    mn_pid pid = start_watched(&plain);
+    mn_post(pid, EXITS_ITSELF, NULL, 0);
+    ok(comes(MN_MSG_DOWN, pid, 3002), "a callback sends itself an exit signal, then allocates");
+    for (uint64_t tag = HEARS_LATE; tag <= HEARS_LATE_TIMED; tag++) {
+        mn_event_init(&in_callback);
+        mn_event_init(&goes_on);
+        pid = start_watched(&plain);
+        mn_post(pid, tag, NULL, 0);
+        mn_event_wait(&in_callback);
+        mn_exit_signal(pid, 3004);
+        mn_event_set(&goes_on);
+        ok(comes(MN_MSG_DOWN, pid, 3004), "one comes during a callback, which %s then",
+           tag == HEARS_LATE ? "puts something into the dictionary" : "sets a timeout");
+    }
+    pid = start_watched(&stubborn);
+    mn_exit_signal(pid, 3005);
+    ok(comes(MN_MSG_DOWN, pid, 3005), "terminate allocates, and exits for another reason");
+}
+
+/* ---- a handler calls */
+
+static mn_pid seen;
+
+static int sees_caller(void *arg) {
+    struct mn_msg *m;
+    mn_ref ref;
+    (void)arg;
+    if (mn_receive(&m) < 0)
+        return 0;
+    seen = m->from;
+    mn_monitor(m->from, &ref);
+    mn_reply(m, 0, NULL, 0);
+    mn_post(self, mn_receive(&m) == 0 && m->type == MN_MSG_DOWN ? (uint64_t)mn_msg_reason(m) : 1, NULL, 0);
+    return 0;
+}
+
+static int never_answers(void *arg) {
+    struct mn_msg *m;
+    (void)arg;
+    if (mn_receive(&m) < 0)
+        return 0;
+    mn_event_set(&called);
+    return mn_receive(&m);
+}
+
+static void calls(void) {
+    mn_pid callee, pid = start_watched(&plain);
+    mn_spawn(&callee, sees_caller, NULL);
+    mn_post(pid, CALLS, &callee, sizeof callee);
+    ok(comes(MN_MSG, pid, 10000), "a callback calls");
+    ok(seen == pid, "the callee sees who calls");
+    mn_exit_signal(pid, 3006);
+    ok(comes(MN_MSG_DOWN, pid, 3006) && comes(MN_MSG, callee, 3006), "and can monitor it");
+
+    for (int trap = 0; trap < 2; trap++) {
+        mn_event_init(&called);
+        pid = start_watched(&plain);
+        mn_spawn(&callee, never_answers, NULL);
+        mn_post(pid, CALLS, &callee, sizeof callee);
+        mn_event_wait(&called);
+        mn_exit_signal(pid, trap ? 3007 : MN_REASON_KILL);
+        ok(comes(MN_MSG, pid, 10000 - ECANCELED) && comes(MN_MSG_DOWN, pid, trap ? 3007 : MN_REASON_KILLED),
+           "one that is to end does not wait for its callee");
+        mn_exit_signal(callee, MN_REASON_KILL);
+    }
+
+    mn_event_init(&called);
+    pid = start_watched(&plain);
+    mn_spawn(&callee, never_answers, NULL);
+    mn_post(pid, CALLS, &callee, sizeof callee);
+    mn_event_wait(&called);
+    mn_exit_signal(pid, MN_REASON_NORMAL);
+    mn_post(pid, 0, NULL, 0);
+    mn_exit_signal(callee, 3008);
+    ok(comes(MN_MSG, pid, 10000 - ECONNRESET), "what does not end it disturbs no call");
+    mn_exit_signal(pid, MN_REASON_KILL);
+    ok(comes(MN_MSG_DOWN, pid, MN_REASON_KILLED), "it lived on");
+}
+
+static int job(void *arg) {
+    (void)arg;
+    mn_attach();
+    self = mn_pid_self();
+    two_answers();
+    reasons();
+    calls();
+    ok(nothing_comes(), "nothing is left");
+    return 0;
+}
+
+int main(void) {
+    is(mn_run(job, NULL, NULL), 0, "mn_run");
+    return done();
+}
