@@ -15,8 +15,8 @@ import re
 import gdb
 from gdb.unwinder import Unwinder, register_unwinder
 
-SEGMENT = 4096  # descriptors; table.h
-BOUND, CANCEL, SHIELD = 4, 4, 8
+SEGMENT = 4096  # descriptors; thread.h
+BOUND, NAMED, CANCEL, SHIELD = 4, 1 << 8, 4, 8
 FREE, FRESH, READY, RUNNING, WAITING, DONE = range(6)
 
 # What lies at a parked context's stack pointer, by offset, and how far above it the stack goes on (arch/*/ctx_frame.h).
@@ -80,7 +80,7 @@ def threads():
     """All descriptors that are in use."""
     table = gdb.parse_and_eval("mni_table")
     for s in range(int(table["used"])):
-        segment = table["segments"][s]
+        segment = table["segments"][s]["thread"]
         for i in range(SEGMENT):
             t = segment[i]
             if int(t["generation"]) == 0:
@@ -173,8 +173,16 @@ def doing(rt, t):
     return text
 
 
+def name_of(t):
+    if not int(t["flags"]) & NAMED:
+        return None
+    index = int(t["index"])
+    segment = gdb.parse_and_eval("mni_table")["segments"][index // SEGMENT]
+    return string(segment["extra"][index % SEGMENT]["name"])
+
+
 def describe(rt, t):
-    name = string(t["name"])
+    name = name_of(t)
     return "thread %d%s %s: %s" % (
         number(t),
         ' "%s"' % name if name else "",

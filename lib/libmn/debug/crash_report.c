@@ -10,10 +10,9 @@
 #include <stdio.h>
 
 #include "backtrace.h"
-#include "stack/stack.h"
 #include "symbol.h"
 #include "sys.h"
-#include "thread/thread.h"
+#include "thread/table.h"
 
 enum { FRAMES = 32 };
 
@@ -26,13 +25,13 @@ bool mni_overflowed(const struct mni_thread *t, const void *address) {
     char *slot;
     unsigned class;
     mni_stack_owner(address, &slot, &class);
-    return slot && t->stack == slot && (size_t)((const char *)address - slot) < mni_stack_guard(class);
+    return slot && mni_thread_stack(t) == slot && (size_t)((const char *)address - slot) < mni_stack_guard(class);
 }
 
 __attribute__((noinline)) void mni_overflow_report(const struct mni_thread *t, const void *address) {
     char line[600], symbol[300];
     void *pcs[FRAMES];
-    const char *name = t->name;
+    const char *name = mni_thread_name(t);
     int n = snprintf(line, sizeof line,
                      "odonata: stack overflow: thread %#lx%s%s%s, entry function %s: its stack of %zu KiB is "
                      "full (%p)\n",

@@ -196,7 +196,7 @@ static void read_fields(struct mni_thread *t, struct shot *s) {
     s->flags = *(volatile uint16_t *)&t->flags;
     s->cpu = *(volatile uint16_t *)&t->cpu;
     s->fn = aptr_load(&t->fn);
-    s->name = aptr_load(&t->name);
+    s->name = mni_thread_name(t);
     s->what = aptr_load(&t->wait_what);
     s->on = aptr_load(&t->wait_on);
     s->since = (int64_t)a64_load((uint64_t *)(void *)&t->since);

@@ -60,7 +60,7 @@ static void describe(const struct mni_cpu *c, const struct mni_proc *p, struct m
         report->memory += more->index ? (more->index_mask + 1) * sizeof(struct mni_rel *) : 0;
     }
     if (mni_proc_is_thread(p))
-        report->reductions += (uint64_t)c->current->slices * MNI_BUDGET;
+        report->reductions += (uint64_t)mni_extra(c->current)->slices * MNI_BUDGET;
     report->memory += report->messages + report->allocated;
 }
 
@@ -196,7 +196,7 @@ static int look(mn_pid pid, struct mn_proc_report *report) {
         report->doing = state == MNI_RUNNING   ? MN_PROC_RUNS
                         : state == MNI_WAITING ? MN_PROC_WAITS
                                                : MN_PROC_READY;
-        report->reductions += (uint64_t)a32_load(&t->slices) * MNI_BUDGET;
+        report->reductions += (uint64_t)a32_load(&mni_extra(t)->slices) * MNI_BUDGET;
     } else if (p && a64_load(&p->outer) & MNI_OUTER_IDLE) {
         report->doing = MN_PROC_WAITS;
     }

@@ -44,7 +44,7 @@ static inline void mni_outer_wake(struct mni_cpu *c, struct mni_proc *p, uint64_
         return;
     }
     index--;
-    struct mni_thread *t = &mni_table.segments[index / MNI_SEGMENT][index % MNI_SEGMENT];
+    struct mni_thread *t = mni_thread_at(index);
     if (!mni_claim_wait(&t->park, (uint32_t)(idle >> MNI_IDLE_SEQ), 0))
         return;
     if (__builtin_expect(c != NULL, 1))

@@ -145,7 +145,7 @@ MNI_BOUNDARY static void *proc_main(void *arg) {
     if (__builtin_expect((a32_load(&t->park.claim) & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL, 0))
         mni_proc_check(c, p);
     struct mni_more *more = p->more;
-    a32_store(&t->slices, 0); /* relaxed: inspect.c looks at it */
+    a32_store(&mni_extra(t)->slices, 0); /* relaxed: inspect.c looks at it */
     mni_leave(c);
     int r = more->fn(more->arg);
     c = mni_enter();
@@ -270,11 +270,11 @@ static int adopt(struct mni_cpu *c, uint32_t flags, bool poked, struct mni_proc 
         discard(c, NULL, p);
         return -ENOMEM;
     }
-    a32_store(&t->slices, 0); /* as in proc_main */
+    a32_store(&mni_extra(t)->slices, 0); /* as in proc_main */
     a32_store(&p->flags, flags);
     a64_store(&p->parent, 0);
     a8_store(&p->priority, a8_load(&t->priority));
-    aptr_store(&p->name, t->name);
+    aptr_store(&p->name, mni_thread_name(t));
     if (poked)
         a64_store(&p->thread, mni_thread_handle(t));
     a64_store_release(&p->outer, 0); /* as in make() */

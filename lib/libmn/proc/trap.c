@@ -45,9 +45,9 @@
 #include "debug/walk_read.h"
 #include "proc/code.h"
 #include "proc/signal.h"
-#include "stack/stack.h"
 #include "thread/ctx.h"
 #include "thread/exit.h"
+#include "thread/table.h"
 
 enum {
     ROOM = 65536, /* for a process's end, if the stack is large */
@@ -200,7 +200,8 @@ static bool of_hardware(const siginfo_t *info) {
 /* The process of thread t, if that is what the stack pointer says, too: an overrun may have changed the
  * pointer to it. */
 static const struct mni_proc *process(const struct mni_thread *t, uintptr_t sp) {
-    bool own = t->stack && sp - (uintptr_t)t->stack < mni_stack_bytes(t->stack_class);
+    const char *stack = mni_thread_stack(t);
+    bool own = stack && sp - (uintptr_t)stack < mni_stack_bytes(t->stack_class);
     const struct mni_proc *p = own ? t->own->proc : NULL;
     /* Acquire: pairs with the release of add_segment. */
     for (uint32_t i = a32_load_acquire(&mni_procs.used); p && i-- > 0;) {
@@ -215,7 +216,7 @@ static void end(void *arg);
 
 bool mni_trap(struct mni_thread *t, bool inside, const siginfo_t *info, void *context) {
     ucontext_t *uc = context;
-    uintptr_t sp = mni_ctx_sp(uc), low = (uintptr_t)t->stack + mni_stack_guard(t->stack_class);
+    uintptr_t sp = mni_ctx_sp(uc), low = (uintptr_t)mni_thread_stack(t) + mni_stack_guard(t->stack_class);
     const struct mni_proc *p = process(t, sp);
     if (!p)
         return false;

@@ -239,9 +239,10 @@ static void say_string(struct text *t, const char *s) {
 static void say_waiting(struct text *t, const struct search *s, const struct waiting *w) {
     const struct mni_thread *th = w->thread;
     say(t, "thread %u", th->index + 1);
-    if (th->name) {
+    const char *name = mni_thread_name(th);
+    if (name) {
         say(t, " \"");
-        say_string(t, th->name);
+        say_string(t, name);
         say(t, "\"");
     }
     say(t, " waits: ");

@@ -270,7 +270,7 @@ __attribute__((no_sanitize("thread"), noinline)) static const char *read_fields(
                                                                                 struct mn_stall *s) {
     s->thread = (uint64_t)request.generation << 32 | (*(const volatile uint32_t *)&t->index + 1);
     s->fn = *(void *(*const volatile *)(void *))&t->fn;
-    return *(const char *const volatile *)&t->name;
+    return mni_thread_name(t);
 }
 
 void mni_stall_report(void) {

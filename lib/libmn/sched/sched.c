@@ -78,11 +78,16 @@ void mni_housekeep(struct mni_cpu *c) {
         mni_call_help(c);
 }
 
+static void slice_used(struct mni_thread *t) {
+    uint32_t *slices = &mni_extra(t)->slices;
+    a32_store(slices, *slices + 1); /* relaxed: proc/inspect.c looks at it */
+}
+
 struct mni_thread *mni_next_any(struct mni_cpu *c) {
     if (__builtin_expect(--c->tick <= 0 || aptr_load(&c->remote.inbox) || a32_load(&c->remote.want), 0))
         mni_housekeep(c);
     if (__builtin_expect(c->budget <= 0, 0) && c->current)
-        a32_store(&c->current->slices, c->current->slices + 1); /* relaxed: proc/inspect.c looks at it */
+        slice_used(c->current);
     return mni_runq_pick(c);
 }
 
@@ -136,7 +141,7 @@ void mni_resched(void) {
     c->budget = MNI_BUDGET;
     c->strand = 0;
     struct mni_thread *t = c->current;
-    a32_store(&t->slices, t->slices + 1); /* as above */
+    slice_used(t);
     if (__builtin_expect(t->flags & MNI_EXECUTOR, 0))
         mni_executor_blocks(c, t);
     c = yield(c, t);

@@ -23,7 +23,7 @@ void mni_housekeep(struct mni_cpu *c);
  * thread's errno. */
 static inline struct mni_cpu *mni_arrive(int err) {
     struct mni_cpu *c = mni_cpu_self();
-    mni_fiber_arrive(&c->current->fiber);
+    mni_fiber_arrive(&mni_extra(c->current)->fiber);
     *c->err = err;
     mni_exceptions_restore(c->current, c->exceptions);
     if (c->after)
@@ -80,20 +80,18 @@ static inline void mni_prepare(struct mni_cpu *c, struct mni_thread *to) {
     mni_count(c, switches, 1);
 }
 
-/* It has got its stack. */
-static inline void mni_stack_attached(struct mni_thread *t) {
-    mni_stack_own(t->stack, t->stack_class, t);
-    mni_fiber_begin(&t->fiber, t->stack, mni_stack_bytes(t->stack_class));
-    t->own = (struct mni_own *)mni_stack_top(t->stack, t->stack_class) - 1;
+/* It gets its stack. */
+static inline void mni_stack_attach(struct mni_thread *t, char *stack) {
+    mni_stack_own(stack, t->stack_class, t);
+    mni_fiber_begin(&mni_extra(t)->fiber, stack, mni_stack_bytes(t->stack_class));
+    t->own = (struct mni_own *)mni_stack_top(stack, t->stack_class) - 1;
 }
 
 /* Where a thread that never ran begins, on a stack that it gets now, unless its descriptor kept one. */
 void mni_thread_main(void);
 static inline void *mni_first_top(struct mni_cpu *c, struct mni_thread *t) {
-    if (__builtin_expect(!t->stack, 0)) {
-        t->stack = mni_stack_take(&c->stacks, t->stack_class);
-        mni_stack_attached(t);
-    }
+    if (__builtin_expect(!t->own, 0))
+        mni_stack_attach(t, mni_stack_take(&c->stacks, t->stack_class));
     *t->own = (struct mni_own){0};
     return t->own;
 }
@@ -115,16 +113,16 @@ mni_switch(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
     if (__builtin_expect(to != NULL, 1)) {
         mni_prepare(c, to);
         if (to->sp) {
-            mni_fiber_leave(&from->fiber, &to->fiber);
+            mni_fiber_leave(&mni_extra(from)->fiber, &mni_extra(to)->fiber);
             mni_ctx_switch_inline(&from->sp, to->sp);
         } else {
             void *top = mni_first_top(c, to);
-            mni_fiber_leave(&from->fiber, &to->fiber);
+            mni_fiber_leave(&mni_extra(from)->fiber, &mni_extra(to)->fiber);
             mni_ctx_start_inline(&from->sp, top, mni_thread_main);
         }
     } else {
         aptr_store(&c->current, NULL);
-        mni_fiber_leave(&from->fiber, &c->worker->fiber);
+        mni_fiber_leave(&mni_extra(from)->fiber, &c->worker->fiber);
         mni_ctx_switch_inline(&from->sp, c->worker->sp);
     }
     return mni_arrive(err);
@@ -134,7 +132,7 @@ mni_switch(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
 _Noreturn static inline __attribute__((always_inline)) void mni_jump(void *sp) {
     if (MNI_FIBERS) {
         struct mni_cpu *c = mni_cpu_self();
-        mni_fiber_leave(NULL, c->current ? &c->current->fiber : &c->worker->fiber);
+        mni_fiber_leave(NULL, c->current ? &mni_extra(c->current)->fiber : &c->worker->fiber);
     }
     mni_ctx_jump_inline(sp);
 }

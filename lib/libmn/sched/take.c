@@ -96,7 +96,7 @@ static struct mni_cpu *give_up(struct mni_worker *w) {
     mni_exceptions_save(t, w->exceptions);
     a8_store(&t->state, MNI_READY);
     w->lost = t;
-    mni_fiber_leave(&t->fiber, &w->fiber);
+    mni_fiber_leave(&mni_extra(t)->fiber, &w->fiber);
     mni_ctx_switch(&t->sp, w->sp);
     return mni_arrive(err);
 }

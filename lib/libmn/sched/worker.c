@@ -98,7 +98,7 @@ static bool run(struct mni_worker *w) {
         c->after = NULL;
         mni_prepare(c, t);
         void *sp = mni_context(c, t);
-        mni_fiber_leave(&w->fiber, &t->fiber);
+        mni_fiber_leave(&w->fiber, &mni_extra(t)->fiber);
         mni_ctx_switch_inline(&w->sp, sp);
         mni_fiber_arrive(&w->fiber);
         c = w->cpu;

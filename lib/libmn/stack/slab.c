@@ -52,6 +52,7 @@
 #include "lock.h"
 #include "memcheck.h"
 #include "panic.h"
+#include "runtime/map.h"
 #include "stack_watch.h"
 #include "sys.h"
 
@@ -99,30 +100,6 @@ struct mni_step *mni_slab_step(const void *address) {
     return NULL;
 }
 
-static char *map(size_t bytes) {
-    if (fault("mmap"))
-        return NULL;
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK,
-                   -1, 0);
-    return p == MAP_FAILED ? NULL : p;
-}
-
-/* Aligned so that a class's slots share as few pages of page table as can be. */
-static char *map_aligned(size_t bytes, size_t align) {
-    char *p = map(bytes);
-    if (!p || (uintptr_t)p % align == 0)
-        return p;
-    munmap(p, bytes);
-    p = map(bytes + align);
-    if (!p)
-        return NULL;
-    size_t before = -(uintptr_t)p % align;
-    if (before > 0)
-        munmap(p, before);
-    munmap(p + before + bytes, align - before);
-    return p + before;
-}
-
 /* Maps n slots more: 0 or -ENOMEM.  errno is kept, as everywhere below. */
 static int add_step(struct pool *pool, unsigned class, size_t n) {
     long page = sysconf(_SC_PAGESIZE);
@@ -131,10 +108,9 @@ static int add_step(struct pool *pool, unsigned class, size_t n) {
     if (nsteps == STEPS)
         return -ENOMEM;
     int saved = errno;
-    char *base =
-        map_aligned(bytes, mni_stack_bytes(class) > STEP_FIRST || n * mni_stack_bytes(class) < STEP_FIRST
-                               ? mni_stack_bytes(class)
-                               : STEP_FIRST);
+    /* Aligned so that a class's slots share as few pages of page table as can be. */
+    bool small = mni_stack_bytes(class) > STEP_FIRST || n * mni_stack_bytes(class) < STEP_FIRST;
+    char *base = mni_map_aligned(bytes, small ? mni_stack_bytes(class) : STEP_FIRST, MAP_STACK);
     if (base) {
         /* Advice: kernels without transparent huge pages refuse the first, and need not hear it. */
         madvise(base, bytes, MADV_NOHUGEPAGE);

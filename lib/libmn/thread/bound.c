@@ -40,6 +40,7 @@ static void ended(struct mni_thread *t, void *result) {
     if (t->flags & MNI_UNTIDY)
         mni_thread_cleanup(t, result);
     self = NULL;
+    t->own = NULL;
     t->park.foreign = MNI_GREEN; /* the descriptor's next thread may be one */
     a8_store(&t->state, MNI_DONE);
     mni_join_ended(NULL, t);

@@ -50,8 +50,8 @@ static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, 
     t->fn = fn;
     t->arg = arg;
     t->joiner = NULL;
-    t->name = a->name;
-    t->spawner = NULL;
+    if (a->name)
+        mni_thread_set_name(t, a->name);
 }
 
 static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
@@ -72,21 +72,21 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
     prepare(t, a, fn, arg, cpu, a->stack ? a->stack : mni_rt->config.stack, !out);
     if (out)
         *out = mni_thread_handle(t);
-    t->stack = a->flags & MN_BOUND ? NULL : mni_stack_take_shared(t->stack_class);
-    if (t->stack)
-        mni_stack_attached(t);
-    if (!t->stack && !(a->flags & MN_BOUND))
+    char *stack = a->flags & MN_BOUND ? NULL : mni_stack_take_shared(t->stack_class);
+    if (stack)
+        mni_stack_attach(t, stack);
+    if (!stack && !(a->flags & MN_BOUND))
         r = -ENOMEM;
     else if (a->scope)
         r = mni_scope_enter(a->scope, t);
-    if (r == 0 && a->flags & MN_BOUND && (r = mni_bound_start(t)) < 0 && t->scope)
+    if (r == 0 && a->flags & MN_BOUND && (r = mni_bound_start(t)) < 0 && a->scope)
         mni_scope_leave(t, NULL);
     if (r < 0) {
         mni_count_foreign_spawn(-1);
-        if (t->stack) {
-            mni_fiber_end(&t->fiber);
-            mni_stack_give_shared(t->stack_class, t->stack);
-            t->stack = NULL;
+        if (stack) {
+            mni_fiber_end(&mni_extra(t)->fiber);
+            mni_stack_give_shared(t->stack_class, stack);
+            t->own = NULL;
         }
         if (out)
             *out = 0;
@@ -102,7 +102,8 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
 static __attribute__((noinline)) struct mni_cpu *start_child(struct mni_cpu *c, struct mni_thread *t) {
     struct mni_thread *parent = c->current;
     a8_store(&parent->state, MNI_READY);
-    t->spawner = parent;
+    t->flags |= MNI_CHILD;
+    mni_extra(t)->spawner = parent;
     mni_runq_push_fair(c, parent);
     return mni_switch(c, parent, t, NULL);
 }
@@ -129,7 +130,7 @@ go_here(struct mni_cpu **cpu, mn_thread *out, const struct mn_attr *a, void *(*f
     prepare(t, a, fn, arg, a->flags & MN_CPU ? a->cpu : c->index, class, !out);
     if (__builtin_expect(a->scope != NULL, 0) && (r = mni_scope_enter(a->scope, t)) < 0) {
         mni_thread_give(c, t); /* with its stack, if it kept one */
-        if (!t->stack)
+        if (!t->own)
             mni_stack_unreserve(&c->stacks, class);
         return r;
     }
@@ -228,7 +229,7 @@ int mni_create_first(void *(*fn)(void *), void *arg) {
         return r;
     struct mni_thread *t = mni_thread_take_bare(c);
     prepare(t, &plain, fn, arg, 0, class, true);
-    t->name = "main";
+    mni_thread_set_name(t, "main");
     t->flags |= MNI_MAIN | MNI_UNTIDY;
     mni_count(c, spawns, 1);
     aptr_store(&c->hot, t); /* relaxed: thieves may look already */

@@ -179,6 +179,6 @@ MNI_BOUNDARY void mni_thread_cleanup(struct mni_thread *t, void *result) {
         mni_select_release(t->own->select);
         t->own->select = NULL;
     }
-    if (t->scope)
+    if (mni_extra(t)->scope)
         mni_scope_leave(t, result);
 }

@@ -63,7 +63,7 @@ _Unwind_Reason_Code mni_entry_personality(int version, _Unwind_Action actions, _
         void *fn = t ? (void *)t->fn : NULL;
         if (fn)
             dladdr(fn, &info);
-        const char *name = t && t->name ? t->name : NULL, *symbol = info.dli_sname;
+        const char *name = t ? mni_thread_name(t) : NULL, *symbol = info.dli_sname;
         notice("libmn: an exception leaves thread %u%s%s%s, which began in %p%s%s%s: the program ends",
                t ? t->index + 1 : 0, name ? " \"" : "", name ? name : "", name ? "\"" : "", fn,
                symbol ? " (" : "", symbol ? symbol : "", symbol ? ")" : "");

@@ -109,14 +109,14 @@ static inline __attribute__((always_inline)) void *thread_end(struct mni_thread 
             joiner = NULL;
             if (__builtin_expect(keeps_stack(c), 1))
                 c->after = NULL;
-            if (__builtin_expect(t->spawner || !joiner_next(c), 0)) {
+            if (__builtin_expect(t->flags & MNI_CHILD || !joiner_next(c), 0)) {
                 mni_ready_next(c, next); /* though its priority may change just now */
                 next = NULL;
             }
         }
     }
     if (!next)
-        next = mni_next_spawner(c, t->spawner);
+        next = mni_next_spawner(c, t->flags & MNI_CHILD ? mni_extra(t)->spawner : NULL);
     c->after_parker = joiner;
     c->after_thread = t;
     if (!next) {

@@ -81,8 +81,8 @@ int mni_scope_enter(struct mn_scope *s, struct mni_thread *t) {
     mni_lock_take(mni_lock_in(s));
     int r = s->state & CANCELLED ? -ECANCELED : 0;
     if (r == 0) {
-        list_append(&s->members, &t->scope_link);
-        t->scope = s;
+        list_append(&s->members, &mni_extra(t)->scope_link);
+        mni_extra(t)->scope = s;
         t->flags |= MNI_UNTIDY;
         s->alive++;
     }
@@ -101,7 +101,7 @@ MN_EXPORT int mn_scope_cancel(struct mn_scope *s) {
         struct list *link;
         while (n < BATCH && (link = list_pop(&s->members))) {
             list_append(&s->told, link);
-            batch[n++] = mni_thread_handle(list_entry(link, struct mni_thread, scope_link));
+            batch[n++] = mni_thread_handle(mni_extra_thread(list_entry(link, struct mni_extra, scope_link)));
         }
         mni_lock_drop(mni_lock_in(s));
         mni_call_end_here(c);
@@ -125,7 +125,7 @@ MN_EXPORT int mn_scope_fail(struct mn_scope *s, int error) {
 }
 
 void mni_scope_leave(struct mni_thread *t, void *result) {
-    struct mn_scope *s = t->scope;
+    struct mn_scope *s = mni_extra(t)->scope;
     int error = t->flags & MNI_INT_RESULT ? (int)(intptr_t)result : 0;
     struct mni_cpu *c;
     if (error < 0) {
@@ -140,8 +140,8 @@ void mni_scope_leave(struct mni_thread *t, void *result) {
     }
     c = mni_call_begin();
     mni_lock_take(mni_lock_in(s));
-    list_remove(&t->scope_link);
-    t->scope = NULL;
+    list_remove(&mni_extra(t)->scope_link);
+    mni_extra(t)->scope = NULL;
     struct mni_parker *waiter = NULL;
     if (--s->alive == 0 && s->waiter && mni_claim(s->waiter, 0))
         waiter = s->waiter;

@@ -24,7 +24,7 @@ MN_EXPORT int mn_cpu(void) {
 MN_EXPORT const char *mn_name(void) {
     struct mni_cpu *c = mni_enter();
     struct mni_thread *t = c ? c->current : mni_bound_self();
-    const char *r = t ? t->name : NULL;
+    const char *r = t ? mni_thread_name(t) : NULL;
     if (c)
         mni_leave(c);
     return r;
@@ -34,7 +34,7 @@ MN_EXPORT void mn_set_name(const char *name) {
     struct mni_cpu *c = mni_enter();
     struct mni_thread *t = c ? c->current : mni_bound_self();
     if (t)
-        t->name = name;
+        mni_thread_set_name(t, name);
     if (c)
         mni_leave(c);
 }

@@ -1,7 +1,7 @@
 /*
  * table: the descriptors of all threads.
  *
- * Segments of 4,096 descriptors (1 MB), mapped one after another as threads are started and found through one
+ * Segments of 4,096 descriptors (1 MiB), mapped one after another as threads are started and found through one
  * array.  They are unmapped when the runtime ends, so any handle that was ever given out can be looked up until
  * then.  Every cpu has a list of free descriptors; a common one, under a lock, takes and gives batches.
  *
@@ -19,6 +19,7 @@
 #include "cpu.h"
 #include "fault.h"
 #include "lock.h"
+#include "runtime/map.h"
 #include "runtime/fork.h"
 #include "runtime/run.h"
 #include "sched/enter.h"
@@ -46,7 +47,7 @@ int mni_table_start(uint64_t max_threads, unsigned ncpus) {
     uint64_t share = max_threads / (4 * ncpus);
     table.batch = share < 1 ? 1 : share < BATCH ? (uint32_t)share : BATCH;
     table.most = (uint32_t)((max_threads + SEGMENT - 1) / SEGMENT);
-    size_t bytes = table.most * sizeof(struct mni_thread *);
+    size_t bytes = table.most * sizeof(struct mni_thread_segment *);
     void *p = fault("mmap") ? MAP_FAILED
                             : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -63,8 +64,8 @@ int mni_table_start(uint64_t max_threads, unsigned ncpus) {
 
 void mni_table_end(void) {
     for (uint32_t i = 0; i < mni_table.used; i++)
-        munmap(mni_table.segments[i], SEGMENT * sizeof(struct mni_thread));
-    munmap(mni_table.segments, table.most * sizeof(struct mni_thread *));
+        munmap(mni_table.segments[i], sizeof(struct mni_thread_segment));
+    munmap(mni_table.segments, table.most * sizeof(struct mni_thread_segment *));
     mni_table.segments = NULL;
     a32_store(&mni_table.used, 0);
 }
@@ -72,12 +73,10 @@ void mni_table_end(void) {
 static int add_segment(void) {
     if (mni_table.used == table.most)
         return -EAGAIN;
-    void *p = fault("mmap") ? MAP_FAILED
-                            : mmap(NULL, SEGMENT * sizeof(struct mni_thread), PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
+    struct mni_thread_segment *s = mni_map_aligned(sizeof *s, MNI_SEGMENT_ALIGN, 0);
+    if (!s)
         return -ENOMEM;
-    mni_table.segments[mni_table.used] = p;
+    mni_table.segments[mni_table.used] = s;
     /* Release: pairs with the acquire of mni_thread_find and mni_table_each. */
     a32_store_release(&mni_table.used, mni_table.used + 1);
     return 0;
@@ -101,7 +100,7 @@ static int take_batch(unsigned n, struct mni_thread **chain, uint32_t *count) {
             }
             if (table.fresh == mni_table.used * SEGMENT && (r = add_segment()) < 0)
                 break;
-            t = &mni_table.segments[table.fresh / SEGMENT][table.fresh % SEGMENT];
+            t = mni_thread_at(table.fresh);
             t->index = table.fresh++;
             t->park.owner = t->index + 1;
             t->waiter.parker = &t->park;
@@ -216,7 +215,7 @@ void mni_table_each(bool (*visit)(struct mni_thread *t, void *arg), void *arg) {
     uint32_t used = a32_load_acquire(&mni_table.used);
     for (uint32_t s = 0; s < used; s++)
         for (uint32_t i = 0; i < SEGMENT; i++) {
-            struct mni_thread *t = &mni_table.segments[s][i];
+            struct mni_thread *t = &mni_table.segments[s]->thread[i];
             if (a32_load_acquire(&t->generation) == 0)
                 return; /* never used, nor those after it */
             if (a8_load(&t->state) != MNI_FREE && !visit(t, arg))

@@ -5,15 +5,21 @@
 #include "runtime/runtime.h"
 #include "sched/enter.h"
 
-enum { MNI_FREE_MOST = 4096, MNI_SEGMENT = 4096 };
+enum { MNI_FREE_MOST = 4096 };
 
 /* Where the descriptors are: segments, the first `used` of which are mapped. */
 struct mni_table {
-    struct mni_thread **segments; /* the array itself is mapped for max_threads */
+    struct mni_thread_segment **segments; /* the array itself is mapped for max_threads */
     uint32_t used;                /* atomic */
     uint32_t wanted;              /* so many callers look for free descriptors of other cpus; atomic */
 };
 extern struct mni_table mni_table __attribute__((visibility("hidden")));
+
+/* The descriptor with that index; it is there. */
+static inline struct mni_thread *mni_thread_at(uint32_t index) {
+    struct mni_thread *first = mni_table.segments[index / MNI_SEGMENT]->thread;
+    return first + index % MNI_SEGMENT;
+}
 
 /* The descriptor of a handle; NULL: no such thread.  May be called by anyone; what is read from it may be
  * stale. */
@@ -22,7 +28,7 @@ static inline struct mni_thread *mni_thread_find(mn_thread handle) {
     /* Acquire: pairs with the release of add_segment.  (An index of 0 - 1 is out of range.) */
     if (__builtin_expect(index / MNI_SEGMENT >= a32_load_acquire(&mni_table.used) || handle >> 32 == 0, 0))
         return NULL; /* generation 0 is that of descriptors that were never used */
-    struct mni_thread *t = &mni_table.segments[index / MNI_SEGMENT][index % MNI_SEGMENT];
+    struct mni_thread *t = mni_thread_at(index);
     /* Acquire: pairs with the release of mni_thread_retire. */
     return a32_load_acquire(&t->generation) == (uint32_t)(handle >> 32) ? t : NULL;
 }
@@ -60,7 +66,7 @@ static inline void mni_thread_retire(struct mni_thread *t) {
  */
 static inline void mni_thread_give(struct mni_cpu *c, struct mni_thread *t) {
     mni_thread_retire(t);
-    if (__builtin_expect(t->stack != NULL, 1)) {
+    if (__builtin_expect(t->own != NULL, 1)) {
         t->next = c->kept;
         c->kept = t;
         a32_store(&c->kept_count, c->kept_count + 1); /* relaxed: a hint for others */
@@ -95,11 +101,16 @@ static inline bool mni_thread_any_free(const struct mni_cpu *c) {
     return a32_load(&c->kept_count) || a32_load(&c->free_count);
 }
 
+/* Its stack's slot, which are aligned; NULL: it has none of the slab's. */
+static inline char *mni_thread_stack(const struct mni_thread *t) {
+    return t->flags & MNI_BOUND ? NULL : (char *)((uintptr_t)t->own & -mni_stack_bytes(t->stack_class));
+}
+
 /* The stack that a free descriptor kept goes back. */
 static inline void mni_thread_drop_stack(struct mni_cpu *c, struct mni_thread *t) {
-    mni_fiber_end(&t->fiber);
-    mni_stack_give(&c->stacks, t->stack_class, t->stack);
-    t->stack = NULL;
+    mni_fiber_end(&mni_extra(t)->fiber);
+    mni_stack_give(&c->stacks, t->stack_class, mni_thread_stack(t));
+    t->own = NULL;
 }
 
 /* Calls visit for every thread that is not free, until it returns false.  Threads start and end meanwhile. */

@@ -41,6 +41,8 @@ enum mni_state {
 enum {
     MNI_PINNED = MN_PINNED,
     MNI_BOUND = MN_BOUND,
+    MNI_NAMED = 1 << 8,
+    MNI_CHILD = 1 << 9,    /* it was started child first */
     MNI_MAIN = 1 << 10,    /* the first thread of mn_run: UNTIDY, too */
     MNI_UNTIDY = 1 << 11,  /* mni_thread_cleanup has something to do */
     MNI_EXECUTOR = 1 << 13, /* runs handlers, and is in a callback of one (proc/exec.c) */
@@ -69,12 +71,13 @@ struct mni_own {
 };
 
 /*
- * Whole cache lines.  With 248 bytes, which parked threads' 4,480 bytes would want, neighbours share a line: who waits writes
- * into the one in which a waker of the next looks for its parker, and 16 senders and receivers on two CPUs took 80 to 98 ns
- * a message in place of 23.
+ * Three whole cache lines, in the order of how much is done with a thread: run and wake it; let it wait; start
+ * and end it, or wait with a deadline.  What shares a line with a neighbour costs both: with 248 bytes, who waited
+ * wrote into the line in which a waker of the next looked for its parker, and 16 senders and receivers on two CPUs
+ * took 80 to 98 ns a message in place of 23.
  */
 struct mni_thread {
-    /* ---- switching, waking, queueing */
+    /* ---- running, waking, queueing */
     _Alignas(64) struct mni_parker park;  /* who waits: claimed by the one that wakes it (wait.h) */
     void *sp;                /* its saved stack pointer while it does not run; NULL: it never ran */
     struct mni_thread *next; /* in a run queue, an inbox, a free list */
@@ -86,30 +89,60 @@ struct mni_thread {
     uint8_t ended; /* enum mni_ended; written under the lock, relaxed: read without it as a hint */
     struct mni_olock lock;
     uint32_t permit; /* mn_park and mn_unpark: see park.c */
-    void *(*fn)(void *);
-
-    /* ---- blocking */
-    struct mni_waiter waiter;  /* its place in the queue of the one object that it waits for */
-    struct mni_parker *joiner; /* who waits for its end */
-    void *arg;                 /* then the result */
-    char *stack;               /* its slot, NULL while none is attached (stack.h) */
-
-    /* ---- waiting with a deadline; the rest of its life */
-    struct mni_timer timer;
-    struct mni_thread *spawner; /* child first: who is to go on when it ends; compared, not followed */
     uint32_t index; /* of this descriptor */
     uint32_t generation;
+    struct mni_own *own; /* NULL: it has no stack */
+
+    /* ---- waiting */
     const char *wait_what; /* "mutex", "channel", or what mn_park was given */
     const void *wait_on;
     int64_t since; /* when it began to wait; a recent time of its CPU */
+    struct mni_waiter waiter; /* its place in the queue of the one object that it waits for */
 
-    struct mni_fiber fiber; /* what tools call this thread */
-    uint32_t slices;        /* that a process has used up since it became one; relaxed: others look */
-    struct mni_own *own;    /* good while it has a stack */
-    const char *name;
-    struct mn_scope *scope; /* that it belongs to */
-    struct list scope_link; /* in it */
+    /* ---- beginning, end, deadlines */
+    void *(*fn)(void *);
+    void *arg;                 /* then the result */
+    struct mni_parker *joiner; /* who waits for its end */
+    struct mni_timer timer;
 };
+
+/* What few threads have.  A free descriptor belongs to no scope. */
+struct mni_extra {
+    const char *name;           /* with MNI_NAMED */
+    struct mni_thread *spawner; /* with MNI_CHILD: who is to go on when it ends; compared, not followed */
+    struct mn_scope *scope;     /* that it belongs to */
+    struct list scope_link;     /* in it */
+    struct mni_fiber fiber;     /* what tools call this thread */
+    uint32_t slices;            /* that a process has used up since it became one; relaxed: others look */
+};
+
+/* Descriptors lie in segments, which are aligned: so each finds its other part, and its other part it. */
+enum { MNI_SEGMENT = 4096 };
+struct mni_thread_segment {
+    struct mni_thread thread[MNI_SEGMENT];
+    struct mni_extra extra[MNI_SEGMENT];
+};
+#define MNI_SEGMENT_ALIGN ((uintptr_t)1 << (sizeof(struct mni_thread_segment) > (1 << 20) ? 21 : 20))
+
+static inline struct mni_extra *mni_extra(const struct mni_thread *t) {
+    struct mni_thread_segment *s = (struct mni_thread_segment *)((uintptr_t)t & -MNI_SEGMENT_ALIGN);
+    return &s->extra[t->index % MNI_SEGMENT];
+}
+
+static inline struct mni_thread *mni_extra_thread(const struct mni_extra *e) {
+    struct mni_thread_segment *s = (struct mni_thread_segment *)((uintptr_t)e & -MNI_SEGMENT_ALIGN);
+    return &s->thread[e - s->extra];
+}
+
+/* Its name, or NULL.  Relaxed: dumps look, too. */
+static inline const char *mni_thread_name(const struct mni_thread *t) {
+    return *(const volatile uint16_t *)&t->flags & MNI_NAMED ? aptr_load(&mni_extra(t)->name) : NULL;
+}
+
+static inline void mni_thread_set_name(struct mni_thread *t, const char *name) {
+    aptr_store(&mni_extra(t)->name, name); /* relaxed: as above */
+    t->flags |= MNI_NAMED;
+}
 
 static inline mn_thread mni_thread_handle(const struct mni_thread *t) {
     return (uint64_t)a32_load(&t->generation) << 32 | (t->index + 1);

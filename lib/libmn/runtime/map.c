@@ -1,0 +1,30 @@
+/* map: memory of a given alignment, straight from the system. */
+#include "map.h"
+
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "fault.h"
+
+static char *map(size_t bytes, int flags) {
+    if (fault("mmap"))
+        return NULL;
+    flags |= MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void *mni_map_aligned(size_t bytes, size_t align, int flags) {
+    char *p = map(bytes, flags);
+    if (!p || (uintptr_t)p % align == 0)
+        return p;
+    munmap(p, bytes);
+    p = map(bytes + align, flags);
+    if (!p)
+        return NULL;
+    size_t before = -(uintptr_t)p % align;
+    if (before > 0)
+        munmap(p, before);
+    munmap(p + before + bytes, align - before);
+    return p + before;
+}
