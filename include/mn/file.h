@@ -56,8 +56,8 @@ ssize_t mn_pwritev_until(int fd, const struct iovec *v, int n, off_t offset, int
  * descriptor stands.
  *
  * mn_sendfile: from a file to anything, until all has been moved, or the end of the file.  An error or the
- * deadline is returned if nothing was moved.  A socket in blocking mode is written to by other means, with a
- * copy: its flags are its owner's.
+ * deadline is returned if nothing was moved.  A socket in blocking mode, or a device, is written to by other
+ * means, with a copy: its flags are its owner's.
  * mn_copy_file_range: from a file to a file, in the same way.
  * mn_splice: one of both is a pipe; what is there now, at least a byte; 0: the end.  With SPLICE_F_NONBLOCK it
  * returns -EAGAIN rather than wait for the descriptors.  A socket or device in blocking mode, once it is ready,

@@ -14,7 +14,9 @@
  * Two kinds of descriptors.  Those made by functions of this header, or given to mn_adopt, are ours: they do
  * not block (O_NONBLOCK) and are closed on exec; waiting for them is cheapest; they must be closed by mn_close,
  * not by close().  All others can be used as well, blocking or not: their flags are not changed, and they may
- * be closed as the program likes (but only mn_close wakes threads that wait for them).
+ * be closed as the program likes (but only mn_close wakes threads that wait for them).  A call on one that
+ * blocks may be held up past its deadline where poll(2) promised too much: a terminal that has room for a part
+ * of what is written, a pipe or a listener that another process reads or accepts from, too.
  *
  * Several threads may use one descriptor at a time, in each direction.  What two of them write may mingle where
  * the system call takes a part only.

@@ -197,6 +197,42 @@ static void test_variant(void) {
     }
 }
 
+/* A terminal: neither a socket, nor one that knows RWF_NOWAIT. */
+static int terminal(int *screen) {
+    int keys = posix_openpt(O_RDWR | O_NOCTTY);
+    const char *name = keys >= 0 && grantpt(keys) == 0 && unlockpt(keys) == 0 ? ptsname(keys) : NULL;
+    return name && (*screen = open(name, O_RDWR | O_NOCTTY)) >= 0 ? keys : -1;
+}
+
+enum { LINES = 100000 };
+
+static void *writes_lines(void *arg) {
+    char *lines = malloc(LINES);
+    memset(lines, '\n', LINES);
+    intptr_t r = mn_write_all(*(int *)arg, lines, LINES);
+    free(lines);
+    return (void *)r;
+}
+
+/* What poll(2) says of a terminal promises room for one byte: so a call may block after all. */
+static void held_up(int screen, int keys) {
+    const char *k = kind_name[kind];
+    struct runner r[2];
+    static char shown[4096];
+    for (int i = 0; i < 2; i++)
+        start(&r[i], writes_lines, &screen);
+    int64_t before = now();
+    for (int i = 0; i < 20; i++)
+        nap_ms(1);
+    ok(now() - before < 10000000000l, "%s: others go on while a terminal shows nothing", k);
+    long most = 4l * LINES, n = 0; /* each line as two characters, by each */
+    for (ssize_t got; n < most && (got = mn_read_until(keys, shown, sizeof shown, after_ms(20000))) > 0;)
+        n += got;
+    is(n, most, "%s: then it shows all", k);
+    for (int i = 0; i < 2; i++)
+        is((intptr_t)finish(&r[i]), LINES, "%s: all was written", k);
+}
+
 static void others(void) {
     const char *k = kind_name[kind];
     char buffer[64];
@@ -228,6 +264,15 @@ static void others(void) {
     is(mn_close(-1), -EBADF, "%s: cannot be closed", k);
     is(mn_close(12345), -EBADF, "%s: nor one that is not open", k);
     is(mn_readv(0, NULL, -1), -EINVAL, "%s: a negative count", k);
+    int screen, keys = terminal(&screen);
+    if (keys >= 0) {
+        struct iovec pieces[3] = {{buffer, 0}, {(char[]){"ab"}, 2}, {buffer, 0}};
+        is(mn_writev(screen, pieces, 3), 2, "%s: a terminal, the first piece empty", k);
+        is(mn_read(keys, buffer, 4), 2, "%s: which shows it", k);
+        held_up(screen, keys);
+        close(screen);
+        close(keys);
+    }
 
     /* One that is ours, its duplicate, and a number that is used again. */
     int p[2];

@@ -181,7 +181,28 @@ static void test_with(void) {
     unmake();
 }
 
+/* A file is always ready, for what is not asked; poll(2) then waits for the others. */
+static void beside_files(void) {
+    const char *k = kind_name[kind];
+    int file = open("/proc/self/stat", O_RDONLY), null = open("/dev/null", O_WRONLY);
+    ours = true;
+    make();
+    struct pollfd p[3] = {{file, 0, 0}, {null, POLLPRI, 0}, {a[0], POLLIN, 0}};
+    is(mn_poll_until(p, 3, after_ms(3)), -ETIMEDOUT, "%s: files of which nothing is asked", k);
+    mn_write(a[1], "x", 1);
+    is(mn_poll(p, 3), 1, "%s: do not hide the others", k);
+    is(p[2].revents, POLLIN, "%s: which are ready", k);
+    fd_set e;
+    FD_ZERO(&e);
+    FD_SET(file, &e);
+    is(mn_select_fds_until(file + 1, NULL, NULL, &e, after_ms(2)), -ETIMEDOUT, "%s: nor has a file an exception", k);
+    close(null);
+    close(file);
+    unmake();
+}
+
 static void test(void) {
+    beside_files();
     for (int i = 0; i < 2; i++) {
         ours = i == 0;
         test_with();

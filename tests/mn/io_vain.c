@@ -177,6 +177,10 @@ static void looked(void) {
         abort();
     finish(&r);
     is(c.got, 3, "%s: %s: and sees what comes", k, what);
+    c.deadline = after_ms(5);
+    start(&r, receive, &c);
+    finish(&r);
+    is(c.got, -ETIMEDOUT, "%s: %s: a deadline is kept", k, what);
     close(p[0]);
     close(p[1]);
 }
@@ -197,12 +201,12 @@ static void test(void) {
     more_errors(other);
     two(s, other);
     reused(s);
-    if (kind != FOREIGN) { /* with a runtime */
+    if (kind != FOREIGN) /* with a runtime */
         closed(s);
 #ifdef SO_PEEK_OFF
-        looked();
+    looked();
+    looked();
 #endif
-    }
     close(other);
     mn_close(s);
 }

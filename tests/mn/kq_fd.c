@@ -314,6 +314,19 @@ static void back_again(void) {
     ok(none(kq), "%s: nothing is left", k);
 }
 
+/* The number becomes that of a file, which no set takes. */
+static void replaced(void) {
+    int p[2], null = open("/dev/null", O_RDONLY);
+    if (pipe(p) < 0 || null < 0)
+        abort();
+    add_note(p[0], EVFILT_READ, 0);
+    dup2(null, p[0]);
+    is(change(kq, (uintptr_t)p[0], EVFILT_READ, EV_DELETE, 0, 0), -ENOENT, "%s: what became a file has no note", k);
+    close(null);
+    close(p[0]);
+    close(p[1]);
+}
+
 static int one[2], two[2], rounds;
 
 static void *echoes(void *arg) {
@@ -365,6 +378,7 @@ static void test(void) {
     reuse(EV_DISPATCH);
     reuse(EV_ONESHOT);
     back_again();
+    replaced();
     ping_pong();
     close(kq);
 }

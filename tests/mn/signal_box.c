@@ -77,6 +77,17 @@ static void test(void) {
         mn_close(box);
     }
     is(mn_signal_wait(box, &info), -EBADF, "%s: it is none any more", k);
+    int other[2];
+    char byte = 0;
+    if (pipe(other) < 0)
+        abort();
+    is(mn_signal_wait_until(other[0], &info, after_ms(2)), -EINVAL, "%s: a pipe is none", k);
+    if (write(other[1], "x", 1) != 1)
+        abort();
+    is(mn_signal_wait(other[0], &info), -EINVAL, "%s: nor one with something in it", k);
+    ok(read(other[0], &byte, 1) == 1 && byte == 'x', "%s: which stays there", k);
+    close(other[0]);
+    close(other[1]);
 }
 
 static int cancelled(void *arg) {

@@ -98,6 +98,8 @@ MN_EXPORT int mn_connect_until(int fd, const struct sockaddr *address, socklen_t
     struct mni_fd *f = mni_call_cancelled(c) ? (r = -ECANCELED, NULL) : mni_fd_get(fd, &r);
     if (f)
         r = connect_inside(&a, f, deadline);
+    if (!c)
+        mni_fd_plain_done();
     mni_call_end_moved(c);
     return r;
 }

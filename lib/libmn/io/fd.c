@@ -61,6 +61,7 @@
 #include "sched/sched.h"
 #include "sys.h"
 #include "thread/bound.h"
+#include "umtx.h"
 #include "wait/call.h"
 
 enum {
@@ -383,7 +384,7 @@ static __attribute__((noinline)) int leave(struct mni_fd *f, unsigned direction,
 static __attribute__((noinline)) int open_set(int fd, unsigned direction, int64_t deadline, bool again) {
     int r = mni_poller_open();
     if (r > 0) {
-        r = again ? mni_fd_plain_change(fd, 1u << direction, deadline)
+        r = again ? mni_fd_plain_change(fd, deadline)
                   : mni_fd_plain_wait(fd, 1u << direction, deadline);
         if (r == 0)
             r = 1;
@@ -416,6 +417,47 @@ int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generatio
     return __builtin_expect(r < 0, 0) ? leave(f, direction, r) : r;
 }
 
+enum { TURN_HELD = 1, TURN_WANTED = 2, TURN_BITS = 2 };
+
+bool mni_fd_turn(struct mni_fd *f, unsigned direction, int64_t deadline) {
+    const unsigned shift = TURN_BITS * direction;
+    const int64_t until = deadline > 0 ? deadline : 0;
+    const struct timespec ts = {until / 1000000000, until % 1000000000};
+    for (int r = 0; r != -ETIMEDOUT;) {
+        uint32_t old = a32_load(&f->turn);
+        const bool held = old >> shift & TURN_HELD;
+        uint32_t new = old | (uint32_t)(held ? TURN_WANTED : TURN_HELD) << shift;
+        /* Full: an acquire; and pairs with that of mni_fd_turn_over: it sees WANTED, or we the end of the turn. */
+        if (!a32_cas_full(&f->turn, old, new))
+            continue;
+        if (!held)
+            return true;
+        if (mni_worker_self() || a32_load_acquire(&mni_poller_epoch)) /* acquire: as in mni_poller_open */
+            return false;
+        r = umtx_wait(&f->turn, new, deadline == MN_FOREVER ? NULL : &ts, CLOCK_MONOTONIC, UMTX_PRIVATE);
+    }
+    return false;
+}
+
+void mni_fd_turn_over(struct mni_fd *f, unsigned direction) {
+    uint32_t old;
+    do
+        old = a32_load(&f->turn);
+    while (!a32_cas_full(&f->turn, old, old & ~(3u << TURN_BITS * direction))); /* full: see above */
+    if (!(old >> TURN_BITS * direction & TURN_WANTED))
+        return;
+    umtx_wake(&f->turn, INT32_MAX, UMTX_PRIVATE);
+    /* Who found the turn taken has queued, or will see that something has happened since. */
+    struct mni_queue out = {0};
+    struct mni_cpu *c = mni_call_begin();
+    mni_lock_take(&f->lock);
+    add_event(f, direction);
+    claim_all(&f->queue[direction], 0, &out);
+    mni_lock_drop(&f->lock);
+    wake(c, &out);
+    mni_call_end_here(c);
+}
+
 int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint32_t seen[2],
                       struct mni_waiter w[2], unsigned what) {
     int r = 0;
@@ -428,8 +470,8 @@ int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint3
         r = 1;
     else if (a32_load_acquire(&mni_poller_epoch) == 0)
         r = 1;
-    else
-        r = prepare(f, fd, what, false);
+    else if ((r = prepare(f, fd, what, false)) == -EPERM)
+        r = 0; /* a file: nothing will become of it but its being closed */
     if (r == 0) {
         const unsigned parts[2] = {what & ~(unsigned)MNI_READY_WRITE, what & MNI_READY_WRITE};
         for (unsigned d = MNI_READ; d <= MNI_WRITE; d++)
@@ -523,7 +565,7 @@ void mni_fd_wake_all(void) {
 static void forget(struct mni_fd *f) {
     if (!f->generation && !f->flags)
         return;
-    f->lock.word = f->turn.word = 0;
+    f->lock.word = f->turn = 0;
     f->queue[MNI_READ] = f->queue[MNI_WRITE] = (struct mni_queue){0};
     f->epoch = 0;
     f->flags &= ~(uint32_t)MNI_FD_ARMED;

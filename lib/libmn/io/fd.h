@@ -36,7 +36,7 @@ struct mni_fd {
     uint32_t flags;            /* changed under the lock */
     uint32_t epoch;            /* the set in which it is for all changes; 0: in none, or for one event */
     struct mni_queue queue[2]; /* who waits; guarded by the lock */
-    struct mni_olock turn;     /* held over a look and a call that does not block after it (io.c) */
+    uint32_t turn;             /* who has it may look, and call if that will not block (mni_fd_turn); atomic */
     /* 1 << direction: somebody may be in that queue; set under the lock, read without. */
     uint32_t queued;
 };
@@ -86,6 +86,15 @@ static inline void mni_fd_pass_on(struct mni_fd *f, unsigned direction) {
 }
 
 /*
+ * Outside the runtime, since what poll(2) says may not be so any more: the call may block, if another process
+ * was faster, or the device has less room than was said.  One at a time has the turn of a direction; false:
+ * somebody has it, and the caller is to wait, as after -EAGAIN.  It is woken when the turn is over.  Without a
+ * runtime it waits for that here.
+ */
+bool mni_fd_turn(struct mni_fd *f, unsigned direction, int64_t deadline);
+void mni_fd_turn_over(struct mni_fd *f, unsigned direction);
+
+/*
  * One who waits for several things (many.h) has two waiters for each descriptor, whose data is the address of
  * its mni_many.  0: the waiters are queued, for MNI_READY_* or, if that is 0, for errors; 1: it has changed
  * since its words were read; or a negative errno.  Both inside the runtime.
@@ -96,8 +105,10 @@ void mni_fd_end_many(struct mni_fd *f, struct mni_waiter w[2]);
 
 /* By poll(2): blocks the LWP until it is ready for one of `what` (MNI_POLL_*): 0, or a negative errno. */
 int mni_fd_plain_wait(int fd, unsigned what, int64_t deadline);
-/* The same; an error that is there already is not waited for.  -EMFILE and the like, too. */
-int mni_fd_plain_change(int fd, unsigned what, int64_t deadline);
+/* Until something changes after the last time that the same call came here; the first time it returns at once: the
+ * caller is to try.  -EMFILE and the like, too.  Ended by `done`, which is harmless otherwise. */
+int mni_fd_plain_change(int fd, int64_t deadline);
+void mni_fd_plain_done(void);
 /* Whether it is at this moment: 1, 0, or a negative errno. */
 int mni_fd_look(int fd, unsigned what);
 

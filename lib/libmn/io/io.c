@@ -11,9 +11,10 @@
  *   sockets   MSG_DONTWAIT.  They are tried first; ENOTSOCK decides, and is remembered as a hint of what to try first.
  *   files     as offload/file_rw.c has it.  What a descriptor is has to be asked each time (0.1 us).
  *   others    preadv2 and pwritev2 with RWF_NOWAIT, where the kernel has that for the kind of file.
- *   the rest  poll(2) and, if that says that the call will not block, the call, both under the entry's turn lock so that no
- *             other thread comes between; PIPE_BUF bytes of a write at most, as that much room is what poll promises.  Another
- *             process that reads from the same pipe may come between all the same: then the call blocks.
+ *   the rest  poll(2) and, if that says that the call will not block, the call, both in the entry's turn, so that no other
+ *             thread comes between; PIPE_BUF bytes of a write at most, as that much room is what poll promises of a pipe.
+ *             Another process that reads from the same pipe may come between all the same, and a terminal has room for fewer:
+ *             then the call blocks, and the worker loses its cpu.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -63,6 +64,8 @@ static long in_turn(struct mni_io *io, long nr, const struct iovec *v, size_t n)
     struct pollfd p = {.fd = io->fd, .events = io->direction == MNI_READ ? POLLIN : POLLOUT};
     struct iovec some;
     if (io->direction == MNI_WRITE && (n > 1 || v->iov_len > PIPE_BUF)) {
+        while (!v->iov_len) /* there are bytes, or nobody would come here */
+            v++;
         some = *v;
         if (some.iov_len > PIPE_BUF)
             some.iov_len = PIPE_BUF;
@@ -70,16 +73,15 @@ static long in_turn(struct mni_io *io, long nr, const struct iovec *v, size_t n)
         n = 1;
     }
     struct mni_fd *f = mni_fd_find(io->fd);
-    struct mni_cpu *c = mni_call_begin();
-    mni_lock_take(&f->turn);
+    if (!mni_fd_turn(f, io->direction, io->deadline))
+        return -EAGAIN;
     struct timespec none = {0, 0};
     long r = sys(SYS_ppoll, &p, 1, &none, NULL, 0);
     if (r > 0)
         r = sys(nr, io->fd, v, n);
     else if (r == 0)
         r = -EAGAIN;
-    mni_lock_drop(&f->turn);
-    mni_call_end_here(c);
+    mni_fd_turn_over(f, io->direction);
     return r;
 }
 

@@ -61,8 +61,8 @@ mni_io_inline(struct mni_io *io, long (*call)(struct mni_io *io, uint32_t flags)
     const uint32_t generation = a32_load_acquire(&f->generation);
     long got;
     /* At least once, even if the deadline has passed: nobody may have looked for events for who only tries. */
-    bool tried = false;
-    for (bool woken = false;; woken = true) {
+    bool tried = false, woken = false;
+    for (;; woken = true) {
         /* Acquire: pairs with an event's. */
         uint32_t seen = a32_load_acquire(&f->word[d]), flags = a32_load(&f->flags);
         if ((flags & fit) != fit || seen & MNI_FD_READY || woken || io->at_once) {
@@ -94,6 +94,8 @@ mni_io_inline(struct mni_io *io, long (*call)(struct mni_io *io, uint32_t flags)
     }
     if (green)
         mni_leave_slice(mni_cpu_self());
+    else if (woken)
+        mni_fd_plain_done();
     return got;
 }
 long mni_io(struct mni_io *io);

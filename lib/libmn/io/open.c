@@ -165,12 +165,13 @@ static long call_accept(struct mni_io *io, uint32_t flags) {
     } else {
         /* It may be a blocking one: only when somebody is there, and nobody else accepts meanwhile. */
         struct mni_fd *f = mni_fd_find(io->fd);
-        struct mni_cpu *c = mni_call_begin();
-        mni_lock_take(&f->turn);
-        r = mni_fd_look(io->fd, 1u << MNI_READ);
-        r = r > 0 ? sys(nr, io->fd, io->address, io->length, how) : r == 0 ? -EAGAIN : r;
-        mni_lock_drop(&f->turn);
-        mni_call_end_here(c);
+        if (mni_fd_turn(f, MNI_READ, io->deadline)) {
+            r = mni_fd_look(io->fd, 1u << MNI_READ);
+            r = r > 0 ? sys(nr, io->fd, io->address, io->length, how) : r == 0 ? -EAGAIN : r;
+            mni_fd_turn_over(f, MNI_READ);
+        } else {
+            r = -EAGAIN;
+        }
     }
     *(int *)(uintptr_t)io->data = (int)r;
     return r == -ECONNABORTED ? -EINTR : r; /* that one has gone: the next */

@@ -62,17 +62,26 @@ int mni_fd_plain_wait(int fd, unsigned what, int64_t deadline) {
     return r < 0 ? r : r == 0 ? -ETIMEDOUT : p.revents & POLLNVAL ? -EBADF : 0;
 }
 
-int mni_fd_plain_change(int fd, unsigned what, int64_t deadline) {
-    int changes = mni_pollset_changes(fd);
-    if (changes < 0)
-        return changes;
-    /* What came between the caller's call and now is no change any more; it is the state asked for. */
-    struct pollfd p = entry(fd, what);
-    int r = poll_lwp(&p, 1, 0);
-    if (r >= 0)
-        r = p.revents & p.events ? 0 : mni_fd_plain_wait(changes, MNI_POLL_READ, deadline);
-    sys(SYS_close, changes);
+/* Of the call that this LWP makes; -1: none. */
+static __thread int changes __attribute__((tls_model("initial-exec"))) = -1;
+
+int mni_fd_plain_change(int fd, int64_t deadline) {
+    if (changes < 0) {
+        int set = mni_pollset_changes(fd);
+        if (set >= 0)
+            changes = set;
+        return set < 0 ? set : 0; /* what came before the set was made is no change to it: the call is to look */
+    }
+    int r = mni_fd_plain_wait(changes, MNI_POLL_READ, deadline);
+    if (r == 0)
+        mni_pollset_changed(changes);
     return r;
+}
+
+void mni_fd_plain_done(void) {
+    if (changes >= 0)
+        sys(SYS_close, changes);
+    changes = -1;
 }
 
 int mni_fd_look(int fd, unsigned what) {

@@ -43,6 +43,8 @@ void mni_pollset_remove(struct mni_pollset *s, int fd);
 /* Without a set: a descriptor, the caller's to close, that becomes readable at each change of this one from now
  * on.  -EMFILE, and the errors of mni_pollset_add.  Contexts: any LWP. */
 int mni_pollset_changes(int fd);
+/* It was readable: it waits for the next change. */
+void mni_pollset_changed(int set);
 
 /*
  * Waits until there are events or the deadline has passed (0: only looks), and returns how many: at most n.  A

@@ -8,6 +8,7 @@
  *   socket, O_NONBLOCK            the same
  *   socket, blocking: sendfile    the file is read and sent with MSG_DONTWAIT: sending so much that it has to wait is what
  *                                 such a socket is used for, and each slow peer would keep an LWP
+ *   device: sendfile              the same by mn_write, which waits for room where the device can be polled
  *   otherwise blocking            once it is ready, by an LWP of the pool for blocking calls
  *   file that is read             at once if it is in the page cache; otherwise by an LWP of the pool for files, which then
  *                                 waits for nothing but the disk
@@ -130,11 +131,13 @@ static long send_piece(struct move *m, size_t left, int64_t deadline) {
     return direct(m);
 }
 
-/* To a socket in blocking mode. */
-static long send_copy(struct move *m, char *buffer, size_t left, int64_t deadline) {
+/* To a socket in blocking mode, or a device. */
+static long send_copy(struct move *m, char *buffer, int to, size_t left, int64_t deadline) {
     ssize_t n = mn_pread_until(m->in, buffer, least(left, COPY), *m->in_offset, deadline);
     if (n > 0) {
-        n = mn_send_until(m->out, buffer, (size_t)n, (size_t)n < left ? MSG_MORE : 0, deadline);
+        n = to == END_SOCKET
+                ? mn_send_until(m->out, buffer, (size_t)n, (size_t)n < left ? MSG_MORE : 0, deadline)
+                : mn_write_all_until(m->out, buffer, (size_t)n, deadline);
         if (n > 0)
             *m->in_offset += n;
     }
@@ -147,10 +150,10 @@ static ssize_t send_all(struct move *m, char *buffer, int to, size_t size, int64
     long r = 0;
     while (done < size) {
         if (buffer) {
-            r = send_copy(m, buffer, size - done, deadline);
-        } else if (to == END_FILE || to == END_OTHER) {
+            r = send_copy(m, buffer, to, size - done, deadline);
+        } else if (to == END_FILE) {
             m->size = least(size - done, LONG_PIECE);
-            r = offloaded(to == END_FILE ? MNI_POOL_FILE : MNI_POOL_USER, m, deadline);
+            r = offloaded(MNI_POOL_FILE, m, deadline);
         } else {
             r = cancelled();
             if (r == 0)
@@ -180,7 +183,7 @@ MN_EXPORT ssize_t mn_sendfile_until(int out, int in, off_t *offset, size_t size,
     struct move m = {
         .splice = to == END_PIPE, .in = in, .out = out, .in_offset = &at, .flags = SPLICE_F_NONBLOCK};
     char *buffer MNI_FREED = NULL;
-    if (to == END_SOCKET && blocks(out) && !(buffer = fault("malloc") ? NULL : malloc(COPY)))
+    if ((to == END_OTHER || (to == END_SOCKET && blocks(out))) && !(buffer = fault("malloc") ? NULL : malloc(COPY)))
         return -ENOMEM;
     ssize_t r = send_all(&m, buffer, to, size, deadline);
     if (offset)

@@ -320,7 +320,7 @@ static void detach(struct mni_kq *kq, struct mni_note *n) {
 static int gone(const struct mni_kq *kq, const struct mni_note *n) {
     if (n->fd.kind != FILE_) {
         int r = kq_control(set_of(kq, n), EPOLL_CTL_MOD, (int)n->ev.ident, EPOLLET, 0);
-        return r == -EBADF || r == -ENOENT ? r : 0;
+        return r == -EBADF ? r : r == -ENOENT || r == -EPERM ? -ENOENT : 0; /* EPERM: now it is a file's, or the like */
     }
     bool other;
     file_left(n, &other);

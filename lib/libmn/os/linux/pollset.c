@@ -93,6 +93,11 @@ int mni_pollset_changes(int fd) {
     return r < 0 ? r : set;
 }
 
+void mni_pollset_changed(int set) {
+    struct epoll_event e;
+    sys(SYS_epoll_pwait, set, &e, 1, 0, NULL, 0);
+}
+
 int mni_pollset_add(struct mni_pollset *s, int fd, uint64_t key) {
     struct epoll_event e = {.events = all_changes, .data.u64 = key};
     if (fault("epoll_ctl"))

@@ -9,9 +9,11 @@
 #include "config.h"
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <mn/signal.h>
 #include <mn/time.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 
@@ -61,7 +63,16 @@ static void translate(const struct signalfd_siginfo *from, siginfo_t *to) {
     }
 }
 
+/* The kernel would not mind what is read from; without /proc it cannot be told. */
+static bool is_box(int fd) {
+    char path[32], to[32] = "";
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return sys(SYS_readlinkat, AT_FDCWD, path, to, sizeof to - 1) < 0 || strcmp(to, "anon_inode:[signalfd]") == 0;
+}
+
 static int wait_inside(int box, struct signalfd_siginfo *info, int64_t deadline) {
+    if (!is_box(box))
+        return -EINVAL;
     for (;;) {
         /* Another may have taken what was there. */
         long n = fault("signal_read") ? -EAGAIN : sys(SYS_read, box, info, sizeof *info);
