@@ -15,7 +15,7 @@ import re
 import gdb
 from gdb.unwinder import Unwinder, register_unwinder
 
-SEGMENT = 4096  # descriptors; thread.h
+SEGMENT = 32768  # descriptors; thread.h
 BOUND, NAMED, CANCEL, SHIELD = 4, 1 << 8, 4, 8
 FREE, FRESH, READY, RUNNING, WAITING, DONE = range(6)
 

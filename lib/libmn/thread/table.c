@@ -1,9 +1,11 @@
 /*
  * table: the descriptors of all threads.
  *
- * Segments of 4,096 descriptors (1 MiB), mapped one after another as threads are started and found through one
- * array.  They are unmapped when the runtime ends, so any handle that was ever given out can be looked up until
- * then.  Every cpu has a list of free descriptors; a common one, under a lock, takes and gives batches.
+ * Segments of 32,768 descriptors (7.5 MiB, page by page as they are used), mapped one after another as threads are
+ * started and found through one array.  They are unmapped when the runtime ends, so any handle that was ever given
+ * out can be looked up until then.  Where there are many, a cold one would be a miss of the TLB, too: from 65,536 on
+ * they lie in huge pages.  Every cpu has a list of free descriptors; a common one, under a lock, takes and gives
+ * batches.
  *
  * max_threads bounds the descriptors.  What lies free on one cpu is not to be missing on another: where there
  * are no more, the other cpus' lists are taken (mni_take_free), and batches are small when the limit is.
@@ -26,7 +28,7 @@
 #include "sched/take.h"
 #include "sys.h"
 
-enum { SEGMENT = MNI_SEGMENT, BATCH = 64, LOOKS = 100, NAP_NS = 20000, LONGEST_NAP_NS = 1000000 };
+enum { SEGMENT = MNI_SEGMENT, SMALL_PAGES = 2, BATCH = 64, LOOKS = 100, NAP_NS = 20000, LONGEST_NAP_NS = 1000000 };
 #define RECLAIM_NS 10000000000 /* for an LWP that does not run because of other programs */
 
 struct mni_table mni_table;
@@ -76,6 +78,9 @@ static int add_segment(void) {
     struct mni_thread_segment *s = mni_map_aligned(sizeof *s, MNI_SEGMENT_ALIGN, 0);
     if (!s)
         return -ENOMEM;
+    /* Advice: kernels without transparent huge pages refuse it, and need not hear it. */
+    if (mni_table.used >= SMALL_PAGES)
+        madvise(s, sizeof s->thread, MADV_HUGEPAGE);
     mni_table.segments[mni_table.used] = s;
     /* Release: pairs with the acquire of mni_thread_find and mni_table_each. */
     a32_store_release(&mni_table.used, mni_table.used + 1);

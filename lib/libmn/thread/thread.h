@@ -116,13 +116,14 @@ struct mni_extra {
     uint32_t slices;            /* that a process has used up since it became one; relaxed: others look */
 };
 
-/* Descriptors lie in segments, which are aligned: so each finds its other part, and its other part it. */
-enum { MNI_SEGMENT = 4096 };
+/* Descriptors lie in segments, which are aligned: so each finds its other part, and its other part it.  As many as make
+ * whole huge pages (3 of 2 MiB). */
+enum { MNI_SEGMENT = 32768 };
 struct mni_thread_segment {
     struct mni_thread thread[MNI_SEGMENT];
     struct mni_extra extra[MNI_SEGMENT];
 };
-#define MNI_SEGMENT_ALIGN ((uintptr_t)1 << (sizeof(struct mni_thread_segment) > (1 << 20) ? 21 : 20))
+#define MNI_SEGMENT_ALIGN ((uintptr_t)1 << (sizeof(struct mni_thread_segment) > (1 << 23) ? 24 : 23))
 
 static inline struct mni_extra *mni_extra(const struct mni_thread *t) {
     struct mni_thread_segment *s = (struct mni_thread_segment *)((uintptr_t)t & -MNI_SEGMENT_ALIGN);
