@@ -1,5 +1,6 @@
 /* Timers that send messages; timeouts of handlers; looking at processes. */
 #include "proc_actor.h"
+#include "procfs.h"
 
 #include <pthread.h>
 
@@ -156,6 +157,44 @@ static void handlers(void) {
     is(mn_timeout_at(1), -EPERM, "mn_timeout_at in a thread");
 }
 
+/* ---- many of them */
+
+/* Ten under way at any time: what those leave that have expired must not pile up. */
+static void one_after_another(void) {
+    enum { N = 100000, AT_ONCE = 10 };
+    long before = 0;
+    int came = 0;
+    for (int i = 0; i < N; i++) {
+        mn_start_timer(self, mn_after(1000), 1, NULL);
+        struct mn_msg *m = i < AT_ONCE ? NULL : next_msg();
+        came += m && m->type == MN_MSG_TIMEOUT;
+        mn_msg_free(m);
+        if (i == N / 10)
+            before = count_rss_kib();
+    }
+    for (int i = 0; i < AT_ONCE; i++)
+        came += comes(MN_MSG_TIMEOUT, self, 1);
+    is(came, N, "a process sets timers for itself, one after another");
+    const char *tools = getenv("ODONATA_SANITIZERS");
+    long more = count_rss_kib() - before;
+    ok((tools && *tools) || more < 2000, "they leave nothing behind: %ld KiB", more);
+}
+
+/* Each is found without a look at the others. */
+static void many_at_once(void) {
+    enum { N = 100000 };
+    mn_ref *timer = malloc(N * sizeof *timer);
+    int left = 0, none = 0;
+    for (int i = 0; i < N; i++)
+        mn_start_timer(self, mn_after(3600000000000 + i), 1, &timer[i]);
+    for (int i = 0; i < N; i++)
+        left += mn_read_timer(timer[i]) > 0 && mn_cancel_timer(timer[i]) > 0;
+    for (int i = 0; i < N; i++)
+        none += mn_cancel_timer(timer[i]) == -ENOENT && mn_read_timer(timer[i]) == -ENOENT;
+    ok(left == N && none == N, "%d timers at once, cancelled in the order in which they were set", N);
+    free(timer);
+}
+
 /* ---- looking */
 
 static void looking(void) {
@@ -186,6 +225,8 @@ static int job(void *arg) {
     self = mn_pid_self();
     timers();
     handlers();
+    one_after_another();
+    many_at_once();
     looking();
     pthread_t lwp;
     void *result = NULL;

@@ -77,7 +77,8 @@ struct mni_more {
     int64_t reason;        /* why it ends */
     struct mni_arena *arena;
     struct mni_dict *dict;
-    struct mni_ptimer *timers; /* that it has set for itself */
+    struct mni_ptimer *timers; /* that it has set for itself: notes of so many, */
+    uint32_t notes, notes_most; /* and how many it may have before some are dropped */
     mn_ref timeout;        /* of mn_timeout_at; 0: none */
 };
 

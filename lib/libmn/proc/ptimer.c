@@ -7,22 +7,25 @@
  * wheel, which waits for an expiry that is under way; the expiry that finds it gone from the table leaves it
  * alone.
  *
- * What a process has set for itself is linked to it, and cancelled when it ends.  Another's timer for it stays
- * until its deadline, but nobody sees it any more.  The list is the process's
- * own; a timer that has expired leaves its entry behind until the next one is set or the process ends, so
- * entries are small and of their own.
+ * What a process has set for itself is noted in a list of its own, and cancelled when it ends.  Another's timer for it
+ * stays until its deadline, but nobody sees it any more.  A timer that has expired, perhaps on another cpu, leaves
+ * its note behind, and so does one that is cancelled, unless it is the newest: to look for each would be a walk
+ * through all.  Notes are small, and the list is swept when it has twice the notes that were left by the last
+ * sweep.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "clock.h"
 #include "export.h"
+#include "fault.h"
 #include "lock.h"
 #include "proc/signal.h"
 #include "runtime/keep.h"
 #include "sched/idle.h"
 #include "wait/call.h"
 
-enum { SHARDS = 64, CHAINS = 64 };
+enum { SHARDS = 64, FEW = 16 };
 
 struct ptimer {
     struct mni_timer timer;
@@ -34,7 +37,7 @@ struct ptimer {
 enum { CLASS = 1 };
 _Static_assert(sizeof(struct ptimer) <= 128, "class of timers");
 
-/* The processes' own lists. */
+/* A note. */
 struct mni_ptimer {
     struct mni_ptimer *next;
     mn_ref ref;
@@ -42,26 +45,62 @@ struct mni_ptimer {
 
 static struct shard {
     _Alignas(64) struct lock lock;
-    struct ptimer *chain[CHAINS];
+    struct ptimer **chains; /* mask + 1 */
+    size_t mask, count;
+    struct ptimer *few[FEW]; /* the first chains */
 } shards[SHARDS];
 
 /* References are counts of a cpu, above its number. */
-static struct ptimer **chain_of(mn_ref ref, struct shard **shard) {
-    uint64_t hash = ref * 0x9e3779b97f4a7c15u;
-    *shard = &shards[hash >> 58];
-    return &(*shard)->chain[hash >> 52 & (CHAINS - 1)];
+static uint64_t hash_of(mn_ref ref) {
+    return ref * 0x9e3779b97f4a7c15u;
+}
+
+static struct shard *shard_of(mn_ref ref) {
+    return &shards[hash_of(ref) >> 58];
+}
+
+/* By the lock's holder, as what follows. */
+static struct ptimer **chain_of(struct shard *s, mn_ref ref) {
+    return &s->chains[hash_of(ref) >> 26 & s->mask];
+}
+
+/* The one with this reference, or the end of its chain. */
+static struct ptimer **find(struct shard *s, mn_ref ref) {
+    struct ptimer **at = chain_of(s, ref);
+    while (*at && (*at)->ref != ref)
+        at = &(*at)->chain;
+    return at;
+}
+
+/* Without memory the chains get longer. */
+static void grow(struct shard *s) {
+    size_t n = 2 * (s->mask + 1);
+    struct ptimer **old = s->chains, **chains = fault("malloc") ? NULL : calloc(n, sizeof *chains);
+    if (!chains)
+        return;
+    size_t before = s->mask;
+    s->chains = chains;
+    s->mask = n - 1;
+    for (size_t i = 0; i <= before; i++)
+        for (struct ptimer *t = old[i], *next; t; t = next) {
+            struct ptimer **at = chain_of(s, t->ref);
+            next = t->chain;
+            t->chain = *at;
+            *at = t;
+        }
+    if (old != s->few)
+        free(old);
 }
 
 /* Out of the table: whoever gets it has it; NULL: somebody else does. */
 static struct ptimer *claim(mn_ref ref) {
-    struct shard *s;
-    struct ptimer **at = chain_of(ref, &s);
+    struct shard *s = shard_of(ref);
     lock_take(&s->lock);
-    while (*at && (*at)->ref != ref)
-        at = &(*at)->chain;
-    struct ptimer *t = *at;
-    if (t)
+    struct ptimer **at = find(s, ref), *t = *at;
+    if (t) {
         *at = t->chain;
+        s->count--;
+    }
     lock_drop(&s->lock);
     return t;
 }
@@ -75,9 +114,11 @@ static void expire(struct mni_cpu *c, struct mni_timer *timer) {
 }
 
 static void insert(struct ptimer *t) {
-    struct shard *s;
-    struct ptimer **at = chain_of(t->ref, &s);
+    struct shard *s = shard_of(t->ref);
     lock_take(&s->lock);
+    if (s->count++ > 2 * s->mask)
+        grow(s);
+    struct ptimer **at = chain_of(s, t->ref);
     t->chain = *at;
     *at = t;
     lock_drop(&s->lock);
@@ -102,13 +143,11 @@ static int64_t cancel(struct mni_cpu *c, mn_ref ref) {
 }
 
 static bool pending(mn_ref ref) {
-    struct shard *s;
-    struct ptimer **at = chain_of(ref, &s), *t;
+    struct shard *s = shard_of(ref);
     lock_take(&s->lock);
-    for (t = *at; t && t->ref != ref; t = t->chain)
-        continue;
+    bool found = *find(s, ref);
     lock_drop(&s->lock);
-    return t != NULL;
+    return found;
 }
 
 /* ---- of a process */
@@ -123,7 +162,21 @@ static void cancel_own(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *h
     mni_block_give(c->proc, 0, hook);
 }
 
-/* Notes a timer that the caller sets for itself; a few that have expired are forgotten on the way. */
+static void sweep(struct mni_cpu *c, struct mni_more *more) {
+    more->notes = 0;
+    for (struct mni_ptimer **at = &more->timers, *o; (o = *at);) {
+        if (pending(o->ref)) {
+            more->notes++;
+            at = &o->next;
+        } else {
+            *at = o->next;
+            mni_block_give(c->proc, 0, o);
+        }
+    }
+    more->notes_most = 2 * more->notes + 2;
+}
+
+/* Notes a timer that the caller sets for itself. */
 static bool note(struct mni_cpu *c, struct mni_proc *p, mn_ref ref) {
     struct mni_more *more = mni_more(c, p);
     struct mni_ptimer *own = more ? mni_block_take(c->proc, 0) : NULL;
@@ -139,32 +192,22 @@ static bool note(struct mni_cpu *c, struct mni_proc *p, mn_ref ref) {
         mni_proc_at_end(p, hook);
         more->timed = true;
     }
+    if (more->notes >= more->notes_most)
+        sweep(c, more);
     own->ref = ref;
     own->next = more->timers;
     more->timers = own;
-    struct mni_ptimer **at = &own->next;
-    for (int i = 0; i < 2 && *at; i++) {
-        struct mni_ptimer *o = *at;
-        if (pending(o->ref)) {
-            at = &o->next;
-        } else {
-            *at = o->next;
-            mni_block_give(c->proc, 0, o);
-        }
-    }
+    more->notes++;
     return true;
 }
 
+/* It was cancelled. */
 static void forget(struct mni_cpu *c, struct mni_proc *p, mn_ref ref) {
-    if (!p || !p->more)
-        return;
-    struct mni_ptimer **at = &p->more->timers;
-    while (*at && (*at)->ref != ref)
-        at = &(*at)->next;
-    struct mni_ptimer *o = *at;
-    if (o) {
-        *at = o->next;
-        mni_block_give(c->proc, 0, o);
+    struct mni_ptimer *newest = p && p->more ? p->more->timers : NULL;
+    if (newest && newest->ref == ref) {
+        p->more->timers = newest->next;
+        p->more->notes--;
+        mni_block_give(c->proc, 0, newest);
     }
 }
 
@@ -232,15 +275,12 @@ MN_EXPORT int64_t mn_cancel_timer(mn_ref timer) {
 }
 
 MN_EXPORT int64_t mn_read_timer(mn_ref timer) {
+    MNI_KEEP_OR(-ENOENT);
     struct mni_cpu *c = mni_call_begin();
-    struct shard *s;
-    struct ptimer **at = chain_of(timer, &s), *t;
-    int64_t left = -ENOENT;
+    struct shard *s = shard_of(timer);
     lock_take(&s->lock);
-    for (t = *at; t && t->ref != timer; t = t->chain)
-        continue;
-    if (t)
-        left = time_left(t);
+    const struct ptimer *t = *find(s, timer);
+    int64_t left = t ? time_left(t) : -ENOENT;
     lock_drop(&s->lock);
     mni_call_end_here(c);
     return left;
@@ -280,17 +320,21 @@ MN_EXPORT int mn_timeout_at(int64_t deadline) {
 /* ---- the runtime ends: the wheels are gone, or are going */
 
 void mni_ptimers_end(void) {
-    for (unsigned i = 0; i < SHARDS; i++)
-        for (unsigned k = 0; k < CHAINS; k++)
-            for (struct ptimer *t = shards[i].chain[k]; t; t = t->chain)
+    for (unsigned i = 0; i < SHARDS; i++) {
+        struct shard *s = &shards[i];
+        for (size_t k = 0; s->count && k <= s->mask; k++)
+            for (struct ptimer *t = s->chains[k]; t; t = t->chain)
                 mni_msg_free(NULL, t->m);
+        if (s->chains != s->few)
+            free(s->chains);
+    }
     mni_ptimers_reset();
 }
 
+/* Also in a fork's child, which leaves its parent's where they are. */
 void mni_ptimers_reset(void) {
     for (unsigned i = 0; i < SHARDS; i++) {
-        shards[i].lock = LOCK_INIT(RANK_OBJECT);
-        for (unsigned k = 0; k < CHAINS; k++)
-            shards[i].chain[k] = NULL;
+        struct shard *s = &shards[i];
+        *s = (struct shard){.lock = LOCK_INIT(RANK_OBJECT), .chains = s->few, .mask = FEW - 1};
     }
 }
