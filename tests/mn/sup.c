@@ -394,6 +394,44 @@ static void orphan(void) {
     ok(true, "it ends with its starter");
 }
 
+/* A caller that is cancelled while the children start goes on; what has been started does not. */
+static struct mn_event starting, never;
+
+static int starts_for_ever(mn_pid *pid, void *arg) {
+    (void)pid, (void)arg;
+    mn_event_set(&starting);
+    mn_event_wait(&never);
+    return -EIO;
+}
+
+static atomic_int start_result;
+
+static int starts_in_vain(void *arg) {
+    struct mn_child children[] = {WORKER("a", 'a'), {.id = "x", .start = starts_for_ever}};
+    (void)arg;
+    start_result = mn_sup_start(NULL, &(struct mn_sup){.children = children, .nchildren = 2});
+    for (int i = 0; i < 5000 && !is_seen("aA") && !is_seen("A"); i++)
+        mn_sleep(MS);
+    mn_sleep(MS); /* an exit signal of the supervisor's would be here now */
+    return 0;
+}
+
+static void cancelled(void) {
+    mn_ref ref;
+    mn_pid pid;
+    struct mn_msg *m;
+    forget();
+    mn_spawn_opt(&pid, &(struct mn_spawn_attr){.flags = MN_SPAWN_MONITOR, .monitor = &ref}, starts_in_vain, NULL);
+    mn_event_wait(&starting);
+    wait_starts('a', 1);
+    mn_cancel(mn_proc_thread(pid));
+    is(mn_receive_match(&m, &(struct mn_match){.fields = MN_MATCH_REF, .ref = ref}), 0, "the caller ends");
+    is(start_result, -ECANCELED, "its call was cancelled");
+    is(mn_msg_reason(m), MN_REASON_NORMAL, "it did not end by the supervisor");
+    ok(is_seen("aA"), "the child that was started has ended: %s", seen());
+    mn_msg_free(m);
+}
+
 /* The runtime ends while a supervisor stops one child on request. */
 static struct mn_event told;
 
@@ -447,6 +485,7 @@ static int all(void *arg) {
     dynamic();
     tree();
     orphan();
+    cancelled();
     return 0;
 }
 

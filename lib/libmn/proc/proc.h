@@ -172,6 +172,13 @@ static inline struct mni_proc *mni_proc_find(mn_pid pid) {
     return __builtin_expect(p && mni_proc_is(p, pid), 1) ? p : NULL;
 }
 
+/* False from before anyone is told of its end. */
+static inline bool mni_proc_lives(mn_pid pid) {
+    const struct mni_proc *p = mni_proc_find(pid);
+    /* Relaxed: who was told has seen the push of that, which comes after the swap of mni_proc_close. */
+    return p && a64_load(&p->outer) != MNI_OUTER_CLOSED;
+}
+
 /* The caller's process, inside the runtime; NULL: it is none. */
 static inline struct mni_proc *mni_proc_self(const struct mni_cpu *c) {
     return c->current->own->proc;

@@ -311,7 +311,7 @@ MN_EXPORT mn_pid mn_pid_self(void) {
 MN_EXPORT bool mn_alive(mn_pid pid) {
     MNI_KEEP_OR(false);
     struct mni_cpu *c = mni_call_begin();
-    bool alive = mni_proc_find(pid);
+    bool alive = mni_proc_lives(pid);
     mni_call_end_here(c);
     return alive;
 }

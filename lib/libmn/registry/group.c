@@ -130,7 +130,7 @@ MN_EXPORT int mn_group_join(const char *group, mn_pid pid) {
         return -EINVAL;
     MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c = mni_call_begin();
-    int r = mni_proc_find(pid) ? add(c, MNI_MEMBER, group, pid, NULL) : -ESRCH;
+    int r = mni_proc_lives(pid) ? add(c, MNI_MEMBER, group, pid, NULL) : -ESRCH;
     mni_call_end_here(c);
     return r;
 }

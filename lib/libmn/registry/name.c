@@ -26,7 +26,7 @@ static void take_out(struct mni_entry *e) {
 /* An entry of a process that has ended makes room, and is put into *gone. */
 static int add(struct mni_entry *e, struct mni_entry **gone) {
     struct mni_entry *other = find(e->name);
-    if (other && mni_proc_find(other->pid))
+    if (other && mni_proc_lives(other->pid))
         return -EEXIST;
     if (other) {
         take_out(other);
@@ -43,7 +43,7 @@ static int add(struct mni_entry *e, struct mni_entry **gone) {
 
 static int name_it(struct mni_cpu *c, const char *name, mn_pid pid) {
     struct mni_msg *monitor;
-    if (!mni_proc_find(pid))
+    if (!mni_proc_lives(pid))
         return -ESRCH;
     struct mni_entry *gone = NULL, *e = mni_entry_make(c, MNI_NAME, pid, name, &monitor);
     if (!e)
@@ -80,7 +80,7 @@ MN_EXPORT int mn_unregister(const char *name) {
     if (e)
         take_out(e);
     mni_lock_drop(&mni_registry.lock);
-    bool was = e && mni_proc_find(e->pid);
+    bool was = e && mni_proc_lives(e->pid);
     if (was)
         mni_entry_unwatch(c, e->pid, e->ref);
     free(e);
@@ -97,7 +97,7 @@ MN_EXPORT mn_pid mn_whereis(const char *name) {
     struct mni_entry *e = find(name);
     mn_pid pid = e ? e->pid : 0;
     mni_lock_drop(&mni_registry.lock);
-    if (pid && !mni_proc_find(pid))
+    if (pid && !mni_proc_lives(pid))
         pid = 0;
     mni_call_end_here(c);
     return pid;
@@ -113,7 +113,7 @@ static int64_t list(mn_pid pid, struct mn_name_info *names, size_t n) {
     for (size_t i = 0; t->chains && i <= t->mask; i++)
         for (struct mni_node *node = t->chains[i]; node; node = node->next) {
             const struct mni_entry *e = list_entry(node, struct mni_entry, by_name);
-            if ((pid && e->pid != pid) || !mni_proc_find(e->pid))
+            if ((pid && e->pid != pid) || !mni_proc_lives(e->pid))
                 continue;
             if ((uint64_t)count < n) {
                 names[count].pid = e->pid;

@@ -163,6 +163,7 @@ MN_EXPORT int mn_sup_start(mn_pid *pid, const struct mn_sup *spec) {
     }
     r = mn_event_wait(&s->started);
     if (r < 0) {
+        mn_proc_unlink(made); /* the caller is to go on, if it can */
         mn_exit_signal(made, MN_REASON_KILL);
         return r;
     }
