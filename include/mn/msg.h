@@ -79,7 +79,10 @@ int mn_post_until(mn_pid to, uint64_t tag, const void *data, size_t size, int64_
  * libmn.  mn_post_bin: the message holds the binary.
  */
 int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *data));
+int mn_post_ref_until(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *data),
+                      int64_t deadline);
 int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin);
+int mn_post_bin_until(mn_pid to, uint64_t tag, struct mn_bin *bin, int64_t deadline);
 
 /*
  * A small form for signal handlers: a message with a tag and eight bytes, its sender 0.  At most 256 of these

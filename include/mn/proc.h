@@ -287,9 +287,11 @@ static inline int mn_cast(mn_pid pid, uint64_t tag, const void *data, size_t siz
 /*
  * Sends a call and goes on: the reply comes as a message of type MN_MSG_REPLY, or MN_MSG_DOWN, with this
  * reference (one of the two, once).  mn_demonitor(ref, true) gives it up: no late reply comes.  A full mailbox
- * may block it.  Errors as mn_monitor; -EAGAIN, -ECANCELED, -EDEADLK for that.  Contexts: green.
+ * may block it, up to the deadline.  Errors as mn_monitor; -EMSGSIZE; -EAGAIN, -ETIMEDOUT, -ECANCELED, -EDEADLK
+ * for a full mailbox.  Contexts: green.
  */
 int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size, mn_ref *ref);
+int mn_request_until(mn_pid pid, uint64_t tag, const void *data, size_t size, mn_ref *ref, int64_t deadline);
 
 /* ---- aliases */
 

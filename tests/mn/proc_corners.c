@@ -208,6 +208,47 @@ static void calls(void) {
     ok(comes(MN_MSG_DOWN, pid, MN_REASON_KILLED), "it lived on");
 }
 
+/* ---- a full mailbox blocks whoever sends, and each up to a deadline */
+
+static int released;
+
+static void release(void *data) {
+    (void)data;
+    released++;
+}
+
+static void full(void) {
+    const struct mn_spawn_attr opt = {.mailbox = 2};
+    mn_pid pid;
+    mn_ref ref;
+    struct mn_bin *bin;
+    mn_bin_make(&bin, "many", 5);
+    mn_event_init(&in_callback);
+    mn_event_init(&goes_on);
+    mn_spawn_handler(&pid, &plain, NULL, 0, &opt);
+    mn_post(pid, HEARS_LATE, NULL, 0);
+    mn_event_wait(&in_callback);
+    for (int i = 0; i < 2; i++)
+        is(mn_post_until(pid, 0, NULL, 0, mn_after(1000000)), 0, "there is room");
+    is(mn_post_until(pid, 0, NULL, 0, mn_after(1000000)), -ETIMEDOUT, "mn_post_until");
+    is(mn_post_ref_until(pid, 0, &released, 1, release, mn_after(1000000)), -ETIMEDOUT, "mn_post_ref_until");
+    is(released, 0, "the block is still ours");
+    is(mn_post_bin_until(pid, 0, bin, mn_after(1000000)), -ETIMEDOUT, "mn_post_bin_until");
+    is(mn_request_until(pid, 0, NULL, 0, &ref, mn_after(1000000)), -ETIMEDOUT, "mn_request_until");
+    is(mn_call_until(pid, 0, NULL, 0, NULL, mn_after(1000000)), -ETIMEDOUT, "mn_call_until");
+    is(mn_post_alias_until(pid, 1, 0, NULL, 0, mn_after(1000000)), -ETIMEDOUT, "mn_post_alias_until");
+    is(mn_reply_to(pid, 1, 0, NULL, 0), 0, "an answer always gets through");
+    mn_event_set(&goes_on);
+    is(mn_post_ref_until(pid, 0, &released, 1, release, mn_after(50000000000)), 0, "there is room again");
+    is(mn_post_bin_until(pid, 0, bin, mn_after(50000000000)), 0, "for each");
+    is(mn_request_until(pid, 0, NULL, 0, &ref, mn_after(50000000000)), 0, "of them");
+    mn_demonitor(ref, true);
+    mn_exit_signal(pid, MN_REASON_KILL);
+    await_end(pid);
+    is(released, 1, "the block was released");
+    mn_bin_drop(bin);
+}
+
 static int job(void *arg) {
     (void)arg;
     mn_attach();
@@ -215,6 +256,7 @@ static int job(void *arg) {
     two_answers();
     reasons();
     calls();
+    full();
     ok(nothing_comes(), "nothing is left");
     return 0;
 }

@@ -214,7 +214,8 @@ MN_EXPORT int mn_call(mn_pid pid, uint64_t tag, const void *data, size_t size, s
     return mn_call_until(pid, tag, data, size, reply, MN_FOREVER);
 }
 
-MN_EXPORT int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size, mn_ref *ref) {
+MN_EXPORT int mn_request_until(mn_pid pid, uint64_t tag, const void *data, size_t size, mn_ref *ref,
+                               int64_t deadline) {
     if (size > UINT32_MAX)
         return -EMSGSIZE;
     struct mni_cpu *c;
@@ -222,7 +223,7 @@ MN_EXPORT int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size
     if (!p)
         return -EPERM;
     uint16_t bits;
-    int r = find_room(&c, MNI_K_MSG, pid, MN_FOREVER, &bits);
+    int r = find_room(&c, MNI_K_MSG, pid, deadline, &bits);
     if (r < 0) {
         mni_leave_slice(c);
         return r;
@@ -258,6 +259,10 @@ MN_EXPORT int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size
     }
     mni_leave_slice(c);
     return r;
+}
+
+MN_EXPORT int mn_request(mn_pid pid, uint64_t tag, const void *data, size_t size, mn_ref *ref) {
+    return mn_request_until(pid, tag, data, size, ref, MN_FOREVER);
 }
 
 MN_EXPORT int mn_reply_to(mn_pid from, mn_ref ref, uint64_t tag, const void *data, size_t size) {

@@ -122,14 +122,15 @@ static void release_of_killed(struct mni_cpu *c, void *data, void (*release)(voi
     mni_proc_check(c, self); /* unwinds */
 }
 
-MN_EXPORT int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *)) {
+MN_EXPORT int mn_post_ref_until(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *),
+                                int64_t deadline) {
     if (size > UINT32_MAX)
         return -EMSGSIZE;
     MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c;
     struct mni_proc *p;
     uint16_t bits;
-    int r = post_begin(&c, to, &p, &bits, MN_FOREVER);
+    int r = post_begin(&c, to, &p, &bits, deadline);
     if (r <= 0) {
         if (r == -ECANCELED)
             release_of_killed(c, data, release);
@@ -148,14 +149,18 @@ MN_EXPORT int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void
     return finish(c, p, to, m, bits);
 }
 
-MN_EXPORT int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin) {
+MN_EXPORT int mn_post_ref(mn_pid to, uint64_t tag, void *data, size_t size, void (*release)(void *)) {
+    return mn_post_ref_until(to, tag, data, size, release, MN_FOREVER);
+}
+
+MN_EXPORT int mn_post_bin_until(mn_pid to, uint64_t tag, struct mn_bin *bin, int64_t deadline) {
     if (bin->size > UINT32_MAX)
         return -EMSGSIZE;
     MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c;
     struct mni_proc *p;
     uint16_t bits;
-    int r = post_begin(&c, to, &p, &bits, MN_FOREVER);
+    int r = post_begin(&c, to, &p, &bits, deadline);
     if (r <= 0) {
         post_end(c);
         return r;
@@ -164,6 +169,10 @@ MN_EXPORT int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin) {
     if (m)
         mni_msg_detail(m, bin);
     return finish(c, p, to, m, bits);
+}
+
+MN_EXPORT int mn_post_bin(mn_pid to, uint64_t tag, struct mn_bin *bin) {
+    return mn_post_bin_until(to, tag, bin, MN_FOREVER);
 }
 
 /*
