@@ -2,7 +2,8 @@
  * mn/local.h: thread-local values.
  *
  * A key names one value in every thread, NULL until the thread sets it.  Keys belong to the process: they are
- * there before the runtime starts and after it has ended.  Foreign LWPs have values, too, of their own.
+ * there before the runtime starts and after it has ended.  Foreign LWPs have values, too, of their own.  The
+ * callbacks of handlers (mn/proc.h) run in threads that they share: a handler's own values are those of mn_put.
  */
 #ifndef MN_LOCAL_H
 #define MN_LOCAL_H

@@ -208,7 +208,45 @@ static void calls(void) {
     ok(comes(MN_MSG_DOWN, pid, MN_REASON_KILLED), "it lived on");
 }
 
-/* ---- a full mailbox blocks whoever sends, and each up to a deadline */
+/* ---- what a callback does to its thread is not the next one's, which has the same */
+
+enum { SHIELDS = 1, CANCELS, IS_SHIELDED, IS_CANCELLED, SLEEPS };
+
+static int does(void *state, struct mn_msg *m) {
+    int r = 0;
+    (void)state;
+    switch (m->tag) {
+    case SHIELDS: mn_shield(true); break;
+    case CANCELS: mn_cancel(mn_self()); break;
+    case IS_SHIELDED: r = mn_shield(false); break;
+    case IS_CANCELLED: r = mn_cancelled(); break;
+    case SLEEPS: r = mn_sleep(1000); break;
+    }
+    return mn_reply(m, (uint64_t)(r + 10000), NULL, 0);
+}
+
+static int64_t has(mn_pid pid, uint64_t tag) {
+    struct mn_msg *m;
+    if (mn_call(pid, tag, NULL, 0, &m) < 0)
+        return -1;
+    int64_t r = (int64_t)m->tag - 10000;
+    mn_msg_free(m);
+    return r;
+}
+
+static void threads(void) {
+    static const struct mn_handler h = {.handle_message = does};
+    mn_pid one, two;
+    mn_spawn_handler(&one, &h, NULL, 0, NULL);
+    mn_spawn_handler(&two, &h, NULL, 0, NULL);
+    has(one, SHIELDS);
+    is(has(two, IS_SHIELDED), 0, "a callback shields its thread, and another is not shielded");
+    has(one, CANCELS);
+    is(has(two, IS_CANCELLED), 0, "one cancels its thread, and another is not cancelled");
+    is(has(two, SLEEPS), 0, "nor is its call");
+    mn_exit_signal(one, MN_REASON_KILL);
+    mn_exit_signal(two, MN_REASON_KILL);
+}
 
 static int released;
 
@@ -216,6 +254,58 @@ static void release(void *data) {
     (void)data;
     released++;
 }
+
+/* ---- much of what a process has */
+
+static void keeps_many(void) {
+    enum { N = 21000 };
+    struct mn_msg **kept = calloc(N, sizeof *kept);
+    struct mn_proc_report report;
+    struct mn_bin *bin;
+    char text[200] = {0};
+    int wrong = 0;
+    uint64_t before, most;
+    mn_bin_make(&bin, "shared", 7);
+    mn_proc_inspect(self, &report, sizeof report);
+    before = report.messages;
+    for (int i = 0; i < N; i++)
+        if (i % 3 == 0)
+            mn_post(self, (uint64_t)i, text, (size_t)i % sizeof text);
+        else if (i % 3 == 1)
+            mn_post_ref(self, (uint64_t)i, text, 1, release);
+        else
+            mn_post_bin(self, (uint64_t)i, bin);
+    for (int i = 0; i < N; i++)
+        wrong += mn_receive(&kept[i]) < 0;
+    mn_proc_inspect(self, &report, sizeof report);
+    most = report.messages;
+    for (int i = 0; i < N / 2; i++) /* in order */
+        mn_msg_free(kept[i]);
+    is(released, N / 6, "%d messages are kept, and half of them released", N);
+    mn_proc_inspect(self, &report, sizeof report);
+    ok(report.messages > before && report.messages < most, "which can be seen: %lu, %lu, %lu bytes",
+       (unsigned long)before, (unsigned long)most, (unsigned long)report.messages);
+    for (int i = N / 2; i < N; i++) {
+        int k = i % 2 ? i : N / 2 + N - 2 - i; /* from both ends */
+        wrong += kept[k]->tag != (uint64_t)k;
+        mn_msg_free(kept[k]);
+    }
+    is(wrong, 0, "then the others");
+    mn_proc_inspect(self, &report, sizeof report);
+    ok(report.messages == before && released == N / 3, "all of them");
+    mn_bin_drop(bin);
+    free(kept);
+
+    for (uintptr_t i = 1; i <= N; i++)
+        wrong += mn_put(i << 20, (void *)i) != 0;
+    for (uintptr_t i = 1; i <= N; i++)
+        wrong += mn_get(i << 20) != (void *)i;
+    for (uintptr_t i = 1; i <= N; i++)
+        wrong += mn_put(i << 20, NULL) != 0 || mn_get(i << 20);
+    is(wrong, 0, "%d values in the dictionary", N);
+}
+
+/* ---- a full mailbox blocks whoever sends, and each up to a deadline */
 
 static void full(void) {
     const struct mn_spawn_attr opt = {.mailbox = 2};
@@ -256,6 +346,10 @@ static int job(void *arg) {
     two_answers();
     reasons();
     calls();
+    threads();
+    released = 0;
+    keeps_many();
+    released = 0;
     full();
     ok(nothing_comes(), "nothing is left");
     return 0;

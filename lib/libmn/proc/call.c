@@ -181,8 +181,7 @@ static inline __attribute__((always_inline)) int call_until(struct mni_cpu *c, e
     }
     if (m && reply && own) {
         /* A process that ends without releasing it has that done. */
-        m->next = own->more->held;
-        own->more->held = m;
+        mni_msg_hold(own->more, m);
     }
     if (m) {
         m->pub.type = MN_MSG_REPLY;

@@ -295,10 +295,28 @@ static void share(struct mni_cpu *c, struct mni_proc_cpu *pc) {
 
 /* ---- a turn */
 
+/*
+ * What a callback has done to its thread by mn_shield, or has had done by mn_cancel, is not the next one's.  When the
+ * runtime ends, executors are cancelled, too, and stay so.
+ */
+static void clear(struct mni_thread *t) {
+    const uint32_t bits = a32_load(&mni_rt->ending) ? MNI_SHIELD : MNI_SHIELD | MNI_CANCEL | MNI_POKED;
+    uint32_t claim;
+    do
+        claim = a32_load(&t->park.claim);
+    while (!mni_cas32(&t->park.claim, claim, claim & ~bits)); /* full, as in mni_cancel, with which it competes */
+}
+
+static inline void called_back(struct mni_thread *t) {
+    t->flags &= (uint16_t)~MNI_EXECUTOR;
+    mni_locks_end(t);
+    if (__builtin_expect(a32_load(&t->park.claim) & (MNI_SHIELD | MNI_CANCEL), 0)) /* relaxed: mostly its own doing */
+        clear(t);
+}
+
 /* Calls back, outside the runtime.  The executor may be off duty afterwards.  NULL: in a fork's child. */
 #define CALL_BACK(c, t, expression)                                                                          \
-    ((t)->flags |= MNI_EXECUTOR, mni_leave(c), (expression), (c) = mni_enter(),                             \
-     (c) ? (void)((t)->flags &= (uint16_t)~MNI_EXECUTOR, mni_locks_end(t)) : (void)0)
+    ((t)->flags |= MNI_EXECUTOR, mni_leave(c), (expression), (c) = mni_enter(), (c) ? called_back(t) : (void)0)
 
 MNI_BOUNDARY static struct mni_cpu *finish(struct mni_cpu *c, struct mni_thread *t, struct mni_proc *p, int r) {
     const struct mn_handler *h = p->handler;

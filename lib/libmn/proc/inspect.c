@@ -24,7 +24,8 @@ enum { REPORT = 0, RELATED = 1 /* + enum mn_relation */ };
 
 static void add_messages(struct mn_proc_report *report, const struct mni_msg *m) {
     for (; m; m = m->next)
-        report->messages += m->class < MNI_MSG_CLASSES ? (uint64_t)64 << m->class : sizeof *m + m->pub.size;
+        if (m->kind != MNI_K_EMPTY)
+            report->messages += m->class < MNI_MSG_CLASSES ? (uint64_t)64 << m->class : sizeof *m + m->pub.size;
 }
 
 static uint32_t *count_of(struct mn_proc_report *report, const struct mni_rel *r) {

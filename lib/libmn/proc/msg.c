@@ -176,7 +176,7 @@ struct mni_msg *mni_msg_make_big(struct mni_proc_cpu *pc, size_t size) {
     return m;
 }
 
-void mni_msg_free_slow(struct mni_proc_cpu *pc, struct mni_msg *m) {
+void mni_msg_drop(struct mni_proc_cpu *pc, struct mni_msg *m) {
     if (m->bits & MNI_MSG_NAMED) {
         struct mni_named *n = m->extra[0];
         mn_bin_drop(n->bin);
@@ -187,6 +187,11 @@ void mni_msg_free_slow(struct mni_proc_cpu *pc, struct mni_msg *m) {
     }
     if (m->bits & MNI_MSG_REF && m->extra[0])
         ((void (*)(void *))(void (*)(void))(uintptr_t)m->extra[0])((void *)(uintptr_t)m->pub.data);
+    m->bits = 0;
+}
+
+void mni_msg_free_slow(struct mni_proc_cpu *pc, struct mni_msg *m) {
+    mni_msg_drop(pc, m);
     if (m->class == MNI_CLASS_FIXED)
         /* Release: pairs with the acquire of mn_post_from_signal. */
         a64_store_release((uint64_t *)(void *)&m->extra[1], 0);

@@ -47,6 +47,7 @@ enum mni_kind {
     MNI_K_SHUTDOWN,   /* the runtime ends */
     MNI_K_INSPECT,    /* from wants to know something (tag) of the process; ref: the call */
     MNI_K_PRIORITY,   /* a handler's, from now on: tag */
+    MNI_K_EMPTY,      /* was released, and is in a list yet (recv.c) */
     /* Kept halves. */
     MNI_R_LINK,       /* peer */
     MNI_R_WATCH,      /* the owner monitors peer: ref */
@@ -63,6 +64,7 @@ enum {
     MNI_MSG_NAMED = 32,    /* extra is a struct mni_named, which has the binary, if there is one */
     MNI_REL_NAMED = 64,    /* a monitor by name: tag is the binary that holds it */
     MNI_REL_ONCE = 128,    /* an alias that goes with its first message */
+    MNI_MSG_HELD = 256,    /* in the list of those that its process has taken and not released */
 };
 
 struct mni_msg {
@@ -228,6 +230,8 @@ static inline struct mni_msg *mni_msg_make(struct mni_proc_cpu *pc, enum mni_kin
 }
 
 void mni_msg_free_slow(struct mni_proc_cpu *pc, struct mni_msg *m);
+/* What it holds is released; it stays. */
+void mni_msg_drop(struct mni_proc_cpu *pc, struct mni_msg *m);
 
 static inline void mni_msg_free(struct mni_proc_cpu *pc, struct mni_msg *m) {
     if (__builtin_expect(

@@ -39,11 +39,13 @@ struct entry {
     void *value;
 };
 
-enum { CHAINS = 16 };
+enum { FEW = 16 };
 
 struct mni_dict {
     struct mni_hook hook;
-    struct entry *chain[CHAINS];
+    struct entry **chains; /* mask + 1 */
+    size_t mask, count;
+    struct entry *few[FEW]; /* the first chains */
 };
 
 struct fds {
@@ -210,20 +212,45 @@ MN_EXPORT int mn_disown_fd(int fd) {
 
 static void free_dict(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook) {
     struct mni_dict *d = (struct mni_dict *)(void *)hook;
-    for (unsigned i = 0; i < CHAINS; i++)
-        for (struct entry *e = d->chain[i], *next; e; e = next) {
+    for (size_t i = 0; i <= d->mask; i++)
+        for (struct entry *e = d->chains[i], *next; e; e = next) {
             next = e->next;
             mni_block_give(c->proc, 0, e);
         }
     p->more->dict = NULL;
+    if (d->chains != d->few)
+        free(d->chains);
     free(d);
 }
 
-static struct entry **find(struct mni_dict *d, uint64_t key) {
-    struct entry **at = &d->chain[(key * 0x9e3779b97f4a7c15u) >> 60];
+static struct entry **chain_of(const struct mni_dict *d, uint64_t key) {
+    return &d->chains[(key * 0x9e3779b97f4a7c15u) >> 32 & d->mask];
+}
+
+static struct entry **find(const struct mni_dict *d, uint64_t key) {
+    struct entry **at = chain_of(d, key);
     while (*at && (*at)->key != key)
         at = &(*at)->next;
     return at;
+}
+
+/* Without memory the chains get longer. */
+static void grow(struct mni_dict *d) {
+    size_t n = 2 * (d->mask + 1), before = d->mask;
+    struct entry **old = d->chains, **chains = fault("malloc") ? NULL : calloc(n, sizeof *chains);
+    if (!chains)
+        return;
+    d->chains = chains;
+    d->mask = n - 1;
+    for (size_t i = 0; i <= before; i++)
+        for (struct entry *e = old[i], *next; e; e = next) {
+            struct entry **at = chain_of(d, e->key);
+            next = e->next;
+            e->next = *at;
+            *at = e;
+        }
+    if (old != d->few)
+        free(old);
 }
 
 MN_EXPORT int mn_put(uint64_t key, void *value) {
@@ -236,6 +263,8 @@ MN_EXPORT int mn_put(uint64_t key, void *value) {
         struct mni_dict *d = fault("malloc") ? NULL : calloc(1, sizeof *d);
         if (d) {
             d->hook.fn = free_dict;
+            d->chains = d->few;
+            d->mask = FEW - 1;
             more->dict = d;
             mni_proc_at_end(p, &d->hook);
         }
@@ -245,6 +274,7 @@ MN_EXPORT int mn_put(uint64_t key, void *value) {
         struct entry **at = find(more->dict, key), *e = *at;
         if (e && !value) {
             *at = e->next;
+            more->dict->count--;
             mni_block_give(c->proc, 0, e);
         } else if (e) {
             e->value = value;
@@ -253,6 +283,8 @@ MN_EXPORT int mn_put(uint64_t key, void *value) {
             if (e) {
                 *e = (struct entry){NULL, key, value};
                 *at = e;
+                if (++more->dict->count > 2 * more->dict->mask)
+                    grow(more->dict);
             } else {
                 r = -ENOMEM;
             }

@@ -65,7 +65,8 @@ struct mni_more {
     mn_ref mark_ref;
     mn_ref call_ref;       /* the call that it waits in; 0: none */
     mn_pid call_peer;
-    struct mni_msg *held;  /* received, and not released yet */
+    struct mni_msg *held;  /* received, and not released yet; */
+    size_t empty, empty_most; /* so many bytes of them are released, and may be before they are removed (recv.c) */
     struct mni_hook *hooks;
     struct mni_defer *defers; /* a handler's; a thread has its own */
     struct mni_rel **index; /* of rels, once there are many; index_mask + 1 chains */
@@ -213,6 +214,13 @@ uint64_t mni_procs_alive(const struct mni_runtime *rt);
 /* Handlers that have started, or ended, wherever; how many there are. */
 void mni_handlers_count(struct mni_cpu *c, bool started);
 uint64_t mni_handlers_alive(const struct mni_runtime *rt);
+
+/* A message that the process has taken. */
+static inline void mni_msg_hold(struct mni_more *more, struct mni_msg *m) {
+    m->bits |= MNI_MSG_HELD;
+    m->next = more->held;
+    more->held = m;
+}
 
 /* What a process needs beyond its record; NULL: no memory. */
 struct mni_more *mni_more(struct mni_cpu *c, struct mni_proc *p);

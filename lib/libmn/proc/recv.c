@@ -36,8 +36,7 @@ static inline __attribute__((always_inline)) int receive(struct mn_msg **msg, co
     int r = -EPERM;
     if (__builtin_expect(!(p->flags & MNI_PROC_HANDLER), 1) &&
         (r = mni_recv(&c, p, &m, match, deadline)) == 0) {
-        m->next = p->more->held;
-        p->more->held = m;
+        mni_msg_hold(p->more, m);
         *msg = &m->pub;
     }
     mni_leave_slice(c);
@@ -68,6 +67,49 @@ MN_EXPORT int mn_receive_match(struct mn_msg **msg, const struct mn_match *match
     return mn_receive_match_until(msg, match, MN_FOREVER);
 }
 
+/*
+ * Messages that a process has taken and not released are in a list, the newest first.  Mostly there are few, and the one
+ * that is released is among the newest.  One that is further away would be a long walk for who has taken thousands and
+ * releases them in order: it is emptied, and stays until those that do have as many bytes as the others had when it was
+ * last looked for them, in one walk.
+ */
+enum { NEAR = 8, EMPTY_MOST = 4096 };
+
+static size_t bytes_of(const struct mni_msg *m) {
+    return m->class < MNI_MSG_CLASSES ? (size_t)64 << m->class : sizeof *m + m->pub.size;
+}
+
+static void remove_empty(struct mni_cpu *c, struct mni_more *more) {
+    size_t left = 0;
+    for (struct mni_msg **at = &more->held, *m; (m = *at);) {
+        if (m->kind == MNI_K_EMPTY) {
+            *at = m->next;
+            mni_msg_free(c->proc, m);
+        } else {
+            left += bytes_of(m);
+            at = &m->next;
+        }
+    }
+    more->empty = 0;
+    more->empty_most = left;
+}
+
+static void release(struct mni_cpu *c, struct mni_more *more, struct mni_msg *m) {
+    struct mni_msg **at = &more->held;
+    for (unsigned i = 0; i < NEAR && *at && *at != m; i++)
+        at = &(*at)->next;
+    if (*at == m) {
+        *at = m->next;
+        mni_msg_free(c->proc, m);
+        return;
+    }
+    more->empty += bytes_of(m);
+    mni_msg_drop(c->proc, m);
+    m->kind = MNI_K_EMPTY;
+    if (more->empty > more->empty_most + EMPTY_MOST || m->class == MNI_CLASS_FIXED /* there are few of these */)
+        remove_empty(c, more);
+}
+
 MN_EXPORT void mn_msg_free(struct mn_msg *msg) {
     if (!msg)
         return;
@@ -76,14 +118,10 @@ MN_EXPORT void mn_msg_free(struct mn_msg *msg) {
     struct mni_proc *p = c ? mni_proc_self(c) : NULL;
     if (p && p->flags & MNI_PROC_HANDLER && p->now == m)
         p->now = NULL;
-    if (p && p->more) {
-        struct mni_msg **at = &p->more->held;
-        while (*at && *at != m)
-            at = &(*at)->next;
-        if (*at)
-            *at = m->next;
-    }
-    mni_msg_free(mni_part(c), m);
+    if (p && p->more && m->bits & MNI_MSG_HELD)
+        release(c, p->more, m);
+    else
+        mni_msg_free(mni_part(c), m);
     if (c)
         mni_leave(c);
 }
@@ -100,8 +138,7 @@ MN_EXPORT int mn_msg_keep(struct mn_msg *msg) {
         r = more ? 0 : -ENOMEM;
         if (more) {
             p->now = NULL;
-            m->next = more->held;
-            more->held = m;
+            mni_msg_hold(more, m);
         }
     }
     mni_leave(c);
