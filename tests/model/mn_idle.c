@@ -3,8 +3,10 @@
  *
  * A worker looks for work, and sleeps.  A busy one makes a thread ready, which others see late (TSO: its stores
  * have a buffer), calls for help if it sees a sleeper, answers once who asks, and then computes for ever,
- * outside.  Somebody else pushes a thread into the sleeper's inbox.  The worker has to get both.  Calls for
- * help are not left out here: when that is done, and how it is made up for, is a matter of time.
+ * outside.  Somebody else pushes a thread into the sleeper's inbox.  The worker has to get both.  A sleep may be
+ * a short one, after which it looks again: without the barrier, and nobody calls for help a worker that says that
+ * its sleep is short.  Other calls for help are not left out here: when that is done, and how it is made up for, is
+ * a matter of time.
  */
 #include <stdbool.h>
 
@@ -18,9 +20,11 @@ enum pc {
     S_BARRIER,
     S_INBOX,
     S_RING,
+    S_SOON,
     S_WAIT,
     S_ASLEEP,
     S_AWAKE,
+    S_ROUSED,
     S_UNCOUNT,
     S_FIND,
     S_ASK,
@@ -34,6 +38,7 @@ enum pc {
     B_INBOX,
     P_PUSH,
     R_IDLE,
+    R_SOON,
     R_SWAP,
     R_COUNT,
     R_TURN,
@@ -48,6 +53,8 @@ enum {
     TURN_LATE,    /* the futex's value is read after them */
     NO_RING_UP,   /* an answer that comes late wakes nobody */
     BLIND,        /* a wish is taken back without looking whether it was answered */
+    STAYS_SOON,   /* that a sleep is short is still there in the next one */
+    SHORT_FOR_GOOD, /* who slept without the barrier sleeps on */
 };
 
 struct process {
@@ -55,29 +62,33 @@ struct process {
 };
 struct state {
     uint8_t idle, idlers, turn, asleep, inbox, ring, seen_ring, want, got;
+    uint8_t is_short, soon; /* this sleep; what the others see of that */
     struct process p[ALL];
 };
 
 static int broken;
 
-static uint8_t last_look(void) {
-    return broken == NO_BARRIER ? S_INBOX : broken == LOOK_FIRST ? S_WAIT : S_BARRIER;
+static uint8_t last_look(const struct state *s) {
+    return broken == LOOK_FIRST ? S_SOON : broken == NO_BARRIER || s->is_short ? S_INBOX : S_BARRIER;
 }
 
-static enum outcome worker(struct state *s) {
+static enum outcome worker(struct state *s, int choice) {
     struct process *p = &s->p[WORKER];
+    if (choice && p->pc != S_TURN)
+        return STEP_BLOCKED;
     switch (p->pc) {
     case S_TURN:
+        s->is_short = (uint8_t)choice;
         p->turn = s->turn;
         p->pc = broken == LOOK_FIRST ? S_INBOX : broken == IDLE_FIRST ? S_IDLE : S_COUNT;
         break;
     case S_IDLE:
         s->idle = 1;
-        p->pc = broken == IDLE_FIRST ? S_COUNT : last_look();
+        p->pc = broken == IDLE_FIRST ? S_COUNT : last_look(s);
         break;
     case S_COUNT:
         s->idlers++;
-        p->pc = broken == IDLE_FIRST ? last_look() : S_IDLE;
+        p->pc = broken == IDLE_FIRST ? last_look(s) : S_IDLE;
         break;
     case S_BARRIER:
         s->seen_ring = s->ring;
@@ -87,17 +98,26 @@ static enum outcome worker(struct state *s) {
         p->pc = s->inbox ? S_AWAKE : S_RING;
         break;
     case S_RING:
-        p->pc = s->seen_ring ? S_AWAKE : broken == LOOK_FIRST ? S_COUNT : S_WAIT;
+        p->pc = s->seen_ring ? S_AWAKE : broken == LOOK_FIRST ? S_COUNT : S_SOON;
         if (broken == TURN_LATE)
             p->turn = s->turn;
+        break;
+    case S_SOON:
+        s->soon = s->is_short;
+        p->pc = S_WAIT;
         break;
     case S_WAIT:
         s->asleep = s->turn == p->turn;
         p->pc = S_ASLEEP;
         break;
     case S_ASLEEP:
-        if (s->asleep)
+        if (s->asleep && (!s->is_short || broken == SHORT_FOR_GOOD))
             return STEP_BLOCKED;
+        s->asleep = 0;
+        p->pc = S_ROUSED;
+        break;
+    case S_ROUSED:
+        s->soon = broken == STAYS_SOON && s->soon;
         p->pc = S_AWAKE;
         break;
     case S_AWAKE:
@@ -168,7 +188,10 @@ static enum outcome other(struct state *s, int i) {
         p->pc = R_IDLE;
         break;
     case R_IDLE:
-        p->pc = s->idle ? R_SWAP : (uint8_t)next;
+        p->pc = !s->idle ? (uint8_t)next : next == B_SWITCH ? R_SOON : R_SWAP;
+        break;
+    case R_SOON:
+        p->pc = s->soon ? (uint8_t)next : R_SWAP;
         break;
     case R_SWAP:
         p->pc = s->idle ? R_COUNT : (uint8_t)next;
@@ -204,9 +227,9 @@ static enum outcome step(void *state, int i, int choice) {
     }
     if (s->p[i].pc == END)
         return STEP_FINISHED;
-    if (choice)
-        return STEP_BLOCKED;
-    return i == WORKER ? worker(s) : other(s, i);
+    if (i == WORKER)
+        return worker(s, choice);
+    return choice ? STEP_BLOCKED : other(s, i);
 }
 
 static const char *check(const void *state) {
@@ -243,5 +266,7 @@ int main(void) {
     run(TURN_LATE, "the futex's value is read late");
     run(NO_RING_UP, "a late answer wakes nobody");
     run(BLIND, "a wish is taken back that was answered");
+    run(STAYS_SOON, "a short sleep is still announced in a long one");
+    run(SHORT_FOR_GOOD, "who slept without the barrier sleeps on");
     return done();
 }
