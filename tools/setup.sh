@@ -56,6 +56,28 @@ setup_bootstrap() {
     fi
 }
 
+# libtool and configure are large scripts, and dash reads them in two thirds of the time that bash takes.
+if [ -z "${CONFIG_SHELL:-}" ] && [ -x /bin/dash ]; then
+    CONFIG_SHELL=/bin/dash
+    export CONFIG_SHELL
+fi
+
+# What a configure found is taken over by those after it: $setup_answers names a directory to keep it in, for one run.
+# One file a compiler, but for the variables that are compared with the ones given: those differ on purpose.  (It is named
+# by a site file, and not by an option: that would be repeated when make runs configure again, long after.)
+setup_answers=
+setup_site() { # [option ...]
+    case " $* " in
+        *" CC="*) setup_cache=$setup_answers/other ;;
+        *) setup_cache=$setup_answers/cc ;;
+    esac
+    if [ -e "$setup_cache" ]; then
+        sed -i '/^ac_cv_env_/d' "$setup_cache"
+    fi
+    echo "cache_file='$setup_cache'" >"$setup_answers/site"
+    echo "$setup_answers/site"
+}
+
 # setup_configure DIR [option ...]: a build directory below $top, configured once.
 setup_configure() {
     mkdir -p "$top/$1"
@@ -63,7 +85,14 @@ setup_configure() {
     shift
     if [ ! -e "$top/$setup_dir/config.status" ] || [ ! -e "$top/$setup_dir/Makefile" ] ||
         [ "$(cat "$top/$setup_dir/configured" 2>/dev/null)" != "$*" ]; then
-        (cd "$top/$setup_dir" && ../configure -q --enable-maintainer-mode "$@" >configure.log 2>&1) || {
+        (
+            cd "$top/$setup_dir" || exit 1
+            if [ "$setup_answers" ] && [ -z "${CONFIG_SITE:-}" ]; then
+                CONFIG_SITE=$(setup_site "$@")
+                export CONFIG_SITE
+            fi
+            "${CONFIG_SHELL:-/bin/sh}" ../configure -q --enable-maintainer-mode "$@" >configure.log 2>&1
+        ) || {
             tail -n 30 "$top/$setup_dir/configure.log" >&2
             return 1
         }

@@ -1,4 +1,5 @@
 #!/bin/sh
+# alone
 # ./compare and its programs: the report has what it promises, and nothing that is wrong gets a figure.
 . "$(dirname "$0")/lib.sh"
 SRC=$(cd "$HERE/../.." && pwd -P)
