@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <mn/net.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 
@@ -413,6 +414,78 @@ static int sends_file(void *arg) {
     return (int)mn_sendfile(pair[1], file, &at, 8 << 20);
 }
 
+/* Descriptors that come with a message. */
+static int receives(void *arg) {
+    char byte;
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
+    struct iovec v = {&byte, 1};
+    struct mn_event event = MN_EVENT_INIT;
+    for (;;) {
+        struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        if (mn_recvmsg(*(int *)arg, &m, MSG_CMSG_CLOEXEC) < 0)
+            return 0;
+        int *got = (int *)(void *)CMSG_DATA(CMSG_FIRSTHDR(&m));
+        mn_close(got[0]);
+        mn_close(got[1]);
+        for (int i = 0; i < 1000; i++) /* the slice is over, and the next call that may block ends it */
+            mn_event_set(&event);
+    }
+}
+
+static void sends_fds(int fd) {
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
+    struct iovec v = {"x", 1};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(c), (int[]){0, 0}, 2 * sizeof(int));
+    if (mn_sendmsg(fd, &m, 0) != 1)
+        abort();
+}
+
+/* Its slice ends at the end of a call that has brought some: killed then, it does not come back from it. */
+static void killed_receiving(void) {
+    int before = 0;
+    for (int i = 0; i < 20; i++) {
+        int s[2];
+        mn_pid pid;
+        if (mn_socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0)
+            abort();
+        for (int n = 0; n < 100; n++)
+            sends_fds(s[1]);
+        if (i == 1) /* what the runtime needs for itself is there by now */
+            before = descriptors_open();
+        mn_spawn(&pid, receives, &s[0]);
+        mn_yield();
+        mn_exit_signal(pid, MN_REASON_KILL);
+        await_end(pid);
+        mn_close(s[0]);
+        mn_close(s[1]);
+    }
+    is(descriptors_open() + 2, before, "descriptors that came with a message");
+}
+
+static int dials(void *arg) {
+    return mn_dial_unix(arg);
+}
+
+static void killed_dialling(void) {
+    int before = descriptors_open(), listener = mn_listen_unix("@mn-proc-ends", 1), dialled[2];
+    for (int i = 0; i < 2; i++)
+        dialled[i] = mn_dial_unix("@mn-proc-ends");
+    for (int i = 0; i < 5; i++) {
+        mn_pid pid;
+        mn_spawn(&pid, dials, "@mn-proc-ends");
+        until_waits(pid, "connect");
+        mn_exit_signal(pid, MN_REASON_KILL);
+        await_end(pid);
+    }
+    mn_close(dialled[0]);
+    mn_close(dialled[1]);
+    mn_close(listener);
+    is(descriptors_open(), before, "descriptors of who is killed while it dials");
+}
+
 /* Starts fn and kills it, again and again: how many bytes were left each time. */
 static int64_t left_by(int (*fn)(void *), const char *waits) {
     enum { TIMES = 50 };
@@ -442,6 +515,8 @@ static void killed_in_between(void) {
     is(descriptors_open(), before, "descriptors that a process that is to end makes its own");
     left_by(opens, NULL);
     is(descriptors_open(), before, "descriptors that a process did not get any more");
+    killed_receiving();
+    killed_dialling();
     file = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (file < 0 || ftruncate(file, 8 << 20) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
         skip("no file without a name here");

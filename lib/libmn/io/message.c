@@ -4,6 +4,7 @@
 #endif
 #include <errno.h>
 #include <mn/io.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "export.h"
@@ -20,7 +21,26 @@ enum { ODD = MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC };
 enum { BESIDE = MSG_OOB | MSG_ERRQUEUE };
 
 static long call_recvmsg(struct mni_io *io, uint32_t flags) {
-    return sys(SYS_recvmsg, io->fd, io->data, io->flags | no_wait(flags));
+    long r = sys(SYS_recvmsg, io->fd, io->data, io->flags | no_wait(flags));
+    if (r >= 0)
+        *(const struct msghdr **)io->address = io->data;
+    return r;
+}
+
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
+#endif
+
+/* The caller was killed, and does not come back from the end of the call: what has come for it goes. */
+static void not_returned(struct msghdr **received) {
+    struct msghdr *m = *received;
+    for (struct cmsghdr *c = m ? CMSG_FIRSTHDR(m) : NULL; c; c = CMSG_NXTHDR(m, c))
+        if (c->cmsg_level == SOL_SOCKET && (c->cmsg_type == SCM_RIGHTS || c->cmsg_type == SCM_PIDFD))
+            for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+                int fd;
+                memcpy(&fd, (const char *)c + at, sizeof fd);
+                mni_fd_not_returned(&fd);
+            }
 }
 
 static long call_sendmsg(struct mni_io *io, uint32_t flags) {
@@ -125,17 +145,21 @@ static size_t bytes(const struct msghdr *m) {
 }
 
 MN_EXPORT ssize_t mn_recvmsg_until(int fd, struct msghdr *message, int flags, int64_t deadline) {
+    struct msghdr *received __attribute__((cleanup(not_returned))) = NULL;
     struct mni_io io = {.fd = fd,
                         .direction = MNI_READ,
                         .deadline = deadline,
                         .call = call_recvmsg,
                         .data = message,
+                        .address = &received,
                         .flags = flags & ~MSG_WAITALL,
                         .also = MNI_FD_SOCKET,
                         .at_once = flags & BESIDE};
     /* A message with something beside the data ends there. */
     io.want = flags & ODD || message->msg_control ? 0 : bytes(message);
-    return mni_io(&io);
+    long r = mni_io(&io);
+    received = NULL;
+    return r;
 }
 
 MN_EXPORT ssize_t mn_recvmsg(int fd, struct msghdr *message, int flags) {

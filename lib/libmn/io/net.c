@@ -21,6 +21,7 @@
 
 #include "export.h"
 #include "fault.h"
+#include "freed.h"
 #include "sys.h"
 
 enum { SHARE_LEAST_NS = 250000000, BACKLOG = 4096 };
@@ -89,21 +90,24 @@ MN_EXPORT int mn_listen_udp(const char *host, const char *service) {
 /* ---- dialling */
 
 static int dial_at(const struct addrinfo *a, int64_t deadline) {
-    int fd = mn_socket(a->ai_family, a->ai_socktype, a->ai_protocol);
+    int fd MNI_CLOSED = mn_socket(a->ai_family, a->ai_socktype, a->ai_protocol);
     if (fd < 0)
         return fd;
     int r = mn_connect_until(fd, a->ai_addr, a->ai_addrlen, deadline);
-    if (r == 0) {
-        if (a->ai_socktype == SOCK_STREAM)
-            set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-        return fd;
-    }
-    mn_close(fd);
-    return r;
+    if (r < 0)
+        return r;
+    if (a->ai_socktype == SOCK_STREAM)
+        set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    return mni_kept(&fd);
+}
+
+static void drop_list(struct addrinfo **list) {
+    if (*list)
+        freeaddrinfo(*list);
 }
 
 static int dial(const char *host, const char *service, int type, int64_t deadline) {
-    struct addrinfo *list;
+    struct addrinfo *list __attribute__((cleanup(drop_list))) = NULL;
     if (!service || !*service)
         return -EINVAL;
     int r = look_up(host, service, type, 0, &list, deadline), first = 0, left = 0;
@@ -124,7 +128,6 @@ static int dial(const char *host, const char *service, int type, int64_t deadlin
         if (r >= 0 || r == -ECANCELED || (r == -ETIMEDOUT && mn_now() >= deadline))
             break;
     }
-    freeaddrinfo(list);
     return first;
 }
 

@@ -21,6 +21,7 @@
 
 #include "export.h"
 #include "fault.h"
+#include "freed.h"
 #include "sys.h"
 
 enum { BACKLOG = 4096, AT_CWD = -100 };
@@ -72,14 +73,11 @@ MN_EXPORT int mn_listen_unix(const char *path, int backlog) {
 MN_EXPORT int mn_dial_unix_until(const char *path, int64_t deadline) {
     struct sockaddr_un a;
     int length = address_of(path, &a);
-    int fd = length < 0 ? length : mn_socket(AF_UNIX, SOCK_STREAM, 0);
+    int fd MNI_CLOSED = length < 0 ? length : mn_socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0)
         return fd;
     int r = mn_connect_until(fd, (const struct sockaddr *)&a, (socklen_t)length, deadline);
-    if (r == 0)
-        return fd;
-    mn_close(fd);
-    return r;
+    return r < 0 ? r : mni_kept(&fd);
 }
 
 MN_EXPORT int mn_dial_unix(const char *path) {
