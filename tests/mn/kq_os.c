@@ -137,11 +137,84 @@ static void vnode(void) {
     rmdir(dir);
 }
 
+/* A directory ends without an event of its own. */
+static void directories(void) {
+    char dir[] = "/tmp/kq_os.XXXXXX", name[4][40];
+    int d[4];
+    if (!mkdtemp(dir))
+        abort();
+    for (int i = 0; i < 4; i++) {
+        snprintf(name[i], sizeof name[i], "%s/%d", dir, i);
+        if (mkdir(name[i], 0700) < 0 || (d[i] = open(name[i], O_RDONLY | O_DIRECTORY)) < 0)
+            abort();
+    }
+    int up = open(dir, O_RDONLY | O_DIRECTORY);
+    change(kq, (uintptr_t)up, EVFILT_VNODE, EV_ADD | EV_CLEAR, NOTE_ATTRIB, 0);
+    for (int i = 0; i < 3; i++)
+        change(kq, (uintptr_t)d[i], EVFILT_VNODE, EV_ADD | EV_CLEAR, NOTE_DELETE, 0);
+    rmdir(name[0]);
+    ok(next(kq) == 1 && got.ident == (uintptr_t)d[0] && got.fflags == NOTE_DELETE, "%s: a directory is removed", k);
+    ok(none(kq), "%s: and no other", k);
+    change(kq, (uintptr_t)up, EVFILT_VNODE, EV_DELETE, 0, 0);
+    if (rename(name[3], name[1]) < 0)
+        abort();
+    ok(next(kq) == 1 && got.ident == (uintptr_t)d[1] && got.fflags == NOTE_DELETE, "%s: one is replaced", k);
+    char away[50];
+    snprintf(away, sizeof away, "%s/away", name[1]);
+    if (rename(name[2], away) < 0)
+        abort();
+    ok(none(kq), "%s: one is moved elsewhere", k);
+    rmdir(away);
+    ok(next(kq) == 1 && got.ident == (uintptr_t)d[2] && got.fflags == NOTE_DELETE, "%s: and removed there", k);
+    change(kq, (uintptr_t)d[3], EVFILT_VNODE, EV_ADD | EV_CLEAR, NOTE_DELETE | NOTE_RENAME, 0);
+    change(kq, (uintptr_t)d[3], EVFILT_VNODE, EV_ADD | EV_CLEAR, NOTE_RENAME, 0);
+    rmdir(name[1]);
+    ok(none(kq), "%s: nobody asked", k);
+    for (int i = 0; i < 4; i++)
+        close(d[i]);
+    close(up);
+    rmdir(dir);
+}
+
+/* More events than the kernel keeps for who does not look. */
+static void too_many(void) {
+    char name[3][30] = {"/tmp/kq_os.XXXXXX", "/tmp/kq_os.XXXXXX", "/tmp/kq_os.XXXXXX"};
+    long most = 0;
+    int f[3];
+    FILE *limit = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
+    if (!limit || fscanf(limit, "%ld", &most) != 1 || most > 100000)
+        most = 0;
+    if (limit)
+        fclose(limit);
+    if (!most)
+        return;
+    for (int i = 0; i < 3; i++) {
+        f[i] = mkstemp(name[i]);
+        change(kq, (uintptr_t)f[i], EVFILT_VNODE, EV_ADD | EV_CLEAR, i < 2 ? NOTE_WRITE : NOTE_WRITE | NOTE_DELETE, 0);
+    }
+    for (long i = 0; i < most + 10; i++)
+        if (pwrite(f[i % 2], "x", 1, 0) != 1)
+            abort();
+    unlink(name[2]);
+    struct kevent e[4];
+    struct timespec zero = {0, 0};
+    int n = mn_kevent(kq, NULL, 0, e, 4, &zero), deleted = 0;
+    for (int i = 0; i < n; i++)
+        deleted |= e[i].ident == (uintptr_t)f[2] && e[i].fflags & NOTE_DELETE;
+    ok(n == 3 && deleted, "%s: an event that was not told is found out", k);
+    for (int i = 0; i < 3; i++) {
+        close(f[i]);
+        unlink(name[i]);
+    }
+}
+
 static void test(void) {
     k = kind_name[kind];
     kq = mn_kqueue();
     proc();
     vnode();
+    directories();
+    too_many();
     close(kq);
 }
 

@@ -92,6 +92,11 @@ struct mni_note {
             int64_t size;
             int watch;
             uint32_t came;
+            /* Of a directory whose end is to be told: the one that it is in; watch -1: not known. */
+            struct {
+                uint64_t device, inode;
+                int watch;
+            } up;
         } vnode;
         struct {
             struct list link; /* in kq->signals */
