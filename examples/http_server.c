@@ -16,18 +16,15 @@ static int root; /* the directory */
 
 struct connection {
     int fd;
-    size_t used; /* bytes of in: requests that have come */
-    bool close;  /* after this answer */
-    bool head;   /* the request is HEAD: no body */
+    size_t used;      /* bytes of in: requests that have come */
+    bool close, head; /* after this answer; the request is HEAD: no body */
     char in[8192], out[16384], path[1024];
 };
 
 static const char *type_of(const char *path) {
-    static const char *const types[][2] = {{".html", "text/html; charset=utf-8"},
-                                           {".txt", "text/plain; charset=utf-8"},
-                                           {".css", "text/css"},
-                                           {".js", "text/javascript"},
-                                           {".png", "image/png"}};
+    static const char *const types[][2] = {
+        {".html", "text/html; charset=utf-8"}, {".txt", "text/plain; charset=utf-8"}, {".css", "text/css"},
+        {".js", "text/javascript"},            {".png", "image/png"}};
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < sizeof types / sizeof *types; i++)
         if (!strcasecmp(dot, types[i][0]))
@@ -36,12 +33,11 @@ static const char *type_of(const char *path) {
 }
 
 /* The head of an answer, in out: its length.  more: further lines. */
-static size_t head(struct connection *c, const char *status, const char *type, long long length,
-                   const char *more) {
-    return (size_t)snprintf(
-        c->out, sizeof c->out,
-        "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %lld\r\nConnection: %s\r\n%s\r\n", status, type,
-        length, c->close ? "close" : "keep-alive", more);
+static size_t head(struct connection *c, const char *status, const char *type, size_t size, const char *more) {
+    static const char form[] =
+        "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: %s\r\n%s\r\n";
+    const char *then = c->close ? "close" : "keep-alive";
+    return (size_t)snprintf(c->out, sizeof c->out, form, status, type, size, then, more);
 }
 
 static bool send_out(const struct connection *c, size_t n) {
@@ -49,7 +45,7 @@ static bool send_out(const struct connection *c, size_t n) {
 }
 
 static bool refuse(struct connection *c, const char *status, const char *more) {
-    size_t body = strlen(status) + 1, n = head(c, status, "text/plain", (long long)body, more);
+    size_t body = strlen(status) + 1, n = head(c, status, "text/plain", body, more);
     if (!c->head)
         n += (size_t)snprintf(c->out + n, sizeof c->out - n, "%s\n", status);
     return send_out(c, n);
@@ -69,10 +65,8 @@ static int range(const char *s, off_t size, off_t *first, off_t *last) {
 static bool send_body(struct connection *c, size_t n, int file, off_t first, size_t length) {
     if (c->head)
         return send_out(c, n);
-    if (length <= sizeof c->out - n) {
-        ssize_t r = mn_pread(file, c->out + n, length, first);
-        return r == (ssize_t)length && send_out(c, n + length);
-    }
+    if (length <= sizeof c->out - n)
+        return mn_pread(file, c->out + n, length, first) == (ssize_t)length && send_out(c, n + length);
     return mn_send_until(c->fd, c->out, n, MSG_MORE, SECONDS(30)) == (ssize_t)n &&
            mn_sendfile_until(c->fd, file, &first, length, SECONDS(600)) == (ssize_t)length;
 }
@@ -91,12 +85,11 @@ static bool send_file(struct connection *c, int file, const struct stat *st, con
     else
         first = 0, last = st->st_size - 1;
     size_t length = (size_t)(last - first + 1);
-    size_t n = head(c, r ? "206 Partial Content" : "200 OK", type_of(c->path), (long long)length, more);
+    size_t n = head(c, r ? "206 Partial Content" : "200 OK", type_of(c->path), length, more);
     return send_body(c, n, file, first, length);
 }
 
-/* The target of a request as a path below the root: decoded, without the query, and without a way out.
- * False: it has one. */
+/* The target of a request as a path below the root: decoded, without the query.  False: it has a way out. */
 static bool decode(const char *target, char *path, size_t room) {
     size_t n = 0;
     if (*target != '/')
@@ -131,18 +124,15 @@ static const char *field(const char *lines, const char *name) {
 }
 
 static bool answer(struct connection *c, char *request) {
-    char *line_end = strstr(request, "\r\n"), *target = strchr(request, ' '), *version;
-    if (!target || target > line_end || !(version = strchr(target + 1, ' ')) ||
-        strncmp(version, " HTTP/1.", 8)) {
-        c->close = true;
+    char *line_end = strstr(request, "\r\n"), *target = strchr(request, ' ');
+    char *version = target && target < line_end ? strstr(target + 1, " HTTP/1.") : NULL;
+    c->close = true;
+    if (!version || version > line_end)
         return refuse(c, "400 Bad Request", "");
-    }
     *target++ = *version++ = '\0';
     const char *connection = field(line_end, "Connection"), *body = field(line_end, "Content-Length");
     bool old = !strncmp(version, "HTTP/1.0", 8);
-    c->close = connection
-                   ? !strncasecmp(connection, "close", 5) || (old && strncasecmp(connection, "keep-alive", 10))
-                   : old;
+    c->close = connection ? !strncasecmp(connection, old ? "keep-alive" : "close", old ? 10 : 5) != old : old;
     c->head = !strcmp(request, "HEAD");
     if ((body && *body != '0') || field(line_end, "Transfer-Encoding"))
         c->close = true; /* what follows is not a request */
@@ -183,13 +173,11 @@ static void *serve_connection(void *arg) {
         end[2] = '\0'; /* the last line keeps its end */
         if (!answer(&c, c.in))
             break;
-        end += 4;
-        c.used -= (size_t)(end - c.in);
-        memmove(c.in, end, c.used);
+        c.used -= (size_t)(end + 4 - c.in);
+        memmove(c.in, end + 4, c.used);
     } while (!c.close);
 out:
-    /* What still comes is read: closed with unread bytes, the connection would be reset, and the answer
-     * perhaps lost. */
+    /* What still comes is read: with unread bytes the connection is reset, and the answer perhaps lost. */
     shutdown(c.fd, SHUT_WR);
     while (mn_read_until(c.fd, c.in, sizeof c.in, SECONDS(1)) > 0)
         continue;
