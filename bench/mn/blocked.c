@@ -1,9 +1,9 @@
 /*
  * blocked: how much does a thread that is ready lose when others block in the kernel?
  *
- * --threads N threads call the libc's nanosleep for --block seconds, all at once, on one worker; another thread does nothing
- * but yield and look at the clock.  The figure is what that one lost, in milliseconds: the sum of all gaps of
- * more than 0.1 ms between two looks, less 0.1 ms each.
+ * --threads N threads call the libc's nanosleep for --block seconds, all at once, on one worker; another thread
+ * does nothing but yield and look at the clock.  The figure is what that one lost, in milliseconds: the sum of
+ * all gaps of more than 0.1 ms between two looks, less 0.1 ms each.
  *
  * Verified: that all have slept as long as they should, at the same time.
  */

@@ -4,8 +4,8 @@
  *
  * One worker.  --hogs N threads run endless loops without a call of the library; one thread sleeps until points
  * 1 ms apart,
- * --work US microseconds of CPU time each time.  The figure is the 99th percentile of its lateness, in microseconds,
- * after the hand-offs: the first 200 ms do not count.
+ * --work US microseconds of CPU time each time.  The figure is the 99th percentile of its lateness, in
+ * microseconds, after the hand-offs: the first 200 ms do not count.
  *
  * Verified: that the loops go on meanwhile, each of them, and that no point was left out.
  */

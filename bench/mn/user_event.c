@@ -4,10 +4,10 @@
  * Two threads, each with a kqueue that has a note of its own.  One triggers the other's note and waits for its
  * own; ns a wake-up, of which a round trip has two.  user_event_same lets the runtime put them where it likes.
  * --cross pins them to two CPUs, whose idle workers spin.
- * --sleep as well, but they do not spin: the other worker is asleep each time.  The figure is the median of the time from
- * before the trigger until the other thread has its event.  How long a CPU takes to leave its idle state
- * depends on the machine, so the same is measured with two kernel threads and a futex: user_event_sleep_ratio
- * is the one / the other.
+ * --sleep as well, but they do not spin: the other worker is asleep each time.  The figure is the median of the
+ * time from before the trigger until the other thread has its event.  How long a CPU takes to leave its idle
+ * state depends on the machine, so the same is measured with two kernel threads and a futex:
+ * user_event_sleep_ratio is the one / the other.
  *
  * Verified: each event is the one that was triggered, none is lost and none comes twice; where the threads ran.
  */

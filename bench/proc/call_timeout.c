@@ -1,8 +1,8 @@
 /*
  * call_timeout: what do calls leave behind that time out?
  *
- * --callers processes call one that answers too late, --count times in all.  KiB that the resident size has grown by since a
- * tenth of them.  Also: ns a call.
+ * --callers processes call one that answers too late, --count times in all.  KiB that the resident size has
+ * grown by since a tenth of them.  Also: ns a call.
  *
  * Verified: so many calls timed out; their late replies were sent, and came to nobody's mailbox.
  */

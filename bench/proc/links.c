@@ -1,8 +1,8 @@
 /*
  * link_cascade_1m: how long does an exit take to go through a million links?
  *
- * --count processes of callbacks, each linked to the one before; the first is sent an exit signal.  Seconds until all have
- * ended.
+ * --count processes of callbacks, each linked to the one before; the first is sent an exit signal.  Seconds
+ * until all have ended.
  *
  * Verified: each ended once, with that reason; none is alive.
  */

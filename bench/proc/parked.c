@@ -1,8 +1,8 @@
 /*
  * proc_parked_1m, proc_parked_10m: what does a process cost that waits for a message?
  *
- * --count processes of callbacks, with a word of state each, and --stacks stackful ones; each is sent a message, once all are
- * alive.
+ * --count processes of callbacks, with a word of state each, and --stacks stackful ones; each is sent a
+ * message, once all are alive.
  *   proc_parked_1m        bytes a process (resident size and page tables); _create, _wake: ns a process, from the first start or
  *                         message until all have started or answered
  *   proc_parked_10m       GB of all of 10,000,000 processes of callbacks and 1,000,000 stackful ones; likewise

@@ -58,8 +58,9 @@ static inline void a8_store(uint8_t *p, uint8_t v) {
     __atomic_store_n(p, v, __ATOMIC_RELAXED);
 }
 
-/* ThreadSanitizer knows no fences.  A read-modify-write of one word stands for each: it orders more than a fence would
- * (all fences with each other), so an order that only this word gives is a race that the tool misses. */
+/* ThreadSanitizer knows no fences.  A read-modify-write of one word stands for each: it orders more than a
+ * fence would (all fences with each other), so an order that only this word gives is a race that the tool
+ * misses. */
 __attribute__((weak, visibility("hidden"))) uint32_t od_fence_word;
 static inline void fence_full(void) {
     __atomic_fetch_add(&od_fence_word, 1, __ATOMIC_SEQ_CST);

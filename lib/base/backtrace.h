@@ -30,8 +30,8 @@ int backtrace_take(void **pcs, int max, int skip);
  */
 int backtrace_take_from(const void *ucontext, int interrupted, void **pcs, int max);
 
-/* Writes a line for each address to fd: its number, the address, the nearest symbol and the object it lies in.  With
- * n == 0, a line that says why there is none.  Takes the loader's lock. */
+/* Writes a line for each address to fd: its number, the address, the nearest symbol and the object it lies in.
+ * With n == 0, a line that says why there is none.  Takes the loader's lock. */
 void backtrace_print(int fd, void *const *pcs, int n);
 
 #endif

@@ -15,9 +15,9 @@
  *
  * Calls are counted over the whole process, a forked child goes on from its parent's counts.  In other builds
  * fault() is the constant false, and costs nothing.  The points in use: mmap, mprotect, madvise, clone, malloc,
- * affinity, hwloc; vector_refused, vector_part, map_count (guards of stacks); peek, peek_pipe, peek_copy (memory
- * that may not be there); futex and eintr, where a wait ends for no reason, or with EINTR; of descriptors see
- * tests/mn/fault_io.c and fault_kq.c.  The code at a point decides which error its failure is.
+ * affinity, hwloc; vector_refused, vector_part, map_count (guards of stacks); peek, peek_pipe, peek_copy
+ * (memory that may not be there); futex and eintr, where a wait ends for no reason, or with EINTR; of
+ * descriptors see tests/mn/fault_io.c and fault_kq.c.  The code at a point decides which error its failure is.
  */
 #ifndef OD_FAULT_H
 #define OD_FAULT_H
@@ -29,8 +29,8 @@
 /* Counts a call at this point; true: it is to fail.  Contexts: any thread; not a signal handler. */
 bool fault_hit(const char *point);
 
-/* Replaces the rules and starts all counts afresh; NULL: no rules.  False: not understood, nothing fails.  For tests,
- * while no other thread is at a point. */
+/* Replaces the rules and starts all counts afresh; NULL: no rules.  False: not understood, nothing fails.  For
+ * tests, while no other thread is at a point. */
 bool fault_set(const char *rules);
 
 #define fault(point) __builtin_expect(fault_hit(point), 0)

@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-/* Whether the feature may be used: false when ODONATA_DISABLE lists its name.  Reads the environment: not from a signal
- * handler.  A program that runs with another's privileges does not look at it. */
+/* Whether the feature may be used: false when ODONATA_DISABLE lists its name.  Reads the environment: not from
+ * a signal handler.  A program that runs with another's privileges does not look at it. */
 bool mni_feature(const char *name);
 
 #endif

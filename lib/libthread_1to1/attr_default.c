@@ -55,8 +55,8 @@ static size_t round_up(size_t n, size_t to) {
     return (n + to - 1) & ~(to - 1);
 }
 
-/* The libc's answer, or its rule where it has no such function.  By dlsym alone: this runs in a constructor that comes
- * before the libc's, where dlopen would start the libc's too early. */
+/* The libc's answer, or its rule where it has no such function.  By dlsym alone: this runs in a constructor
+ * that comes before the libc's, where dlopen would start the libc's too early. */
 static void first_fill(void) {
     __typeof__(pthread_getattr_default_np) *get = dlsym(RTLD_NEXT, "pthread_getattr_default_np");
     pthread_attr_t a;

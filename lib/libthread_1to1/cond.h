@@ -43,8 +43,8 @@ void cond_unlock(struct cond *c, int umtx_flags);
 
 /*
  * wait: the mutex is held on entry and on return.  0, -ETIMEDOUT, -ECANCELED: the caller is to act on a
- * cancellation; or what mutex_lock_waited says of the mutex.  signal wakes one that waits, broadcast all; destroy
- * returns when nobody will touch the object any more, or -EBUSY.
+ * cancellation; or what mutex_lock_waited says of the mutex.  signal wakes one that waits, broadcast all;
+ * destroy returns when nobody will touch the object any more, or -EBUSY.
  */
 static inline int cond_result(int waited, int locked) {
     return unlikely(locked < 0) && waited != -ECANCELED ? locked : waited;

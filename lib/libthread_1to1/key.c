@@ -162,8 +162,8 @@ static void more_give(struct key_value *m) {
 
 static uint32_t libc_key; /* the libc's key that ends foreign threads, plus one; 0: not made yet */
 
-/* The libc's own function.  By dlsym alone: this runs in a constructor that comes before the libc's, where dlopen would
- * start the libc's too early, and inside malloc. */
+/* The libc's own function.  By dlsym alone: this runs in a constructor that comes before the libc's, where
+ * dlopen would start the libc's too early, and inside malloc. */
 static void *libc_next(const char *name) {
     return dlsym(RTLD_NEXT, name);
 }

@@ -196,7 +196,8 @@ static bool on_list(const struct libc_list *head, const struct libc_list *what) 
     return false;
 }
 
-/* The words at robust_head: the kernel's struct robust_list_head, behind the libc's pointer to the last mutex. */
+/* The words at robust_head: the kernel's struct robust_list_head, behind the libc's pointer to the last
+ * mutex. */
 enum { ROBUST_LAST = -1, ROBUST_FIRST, ROBUST_OFFSET, ROBUST_PENDING };
 enum { ROBUST_WORD = -32 }; /* from a mutex's list node to its lock word */
 

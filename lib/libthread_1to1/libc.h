@@ -49,8 +49,8 @@ struct libc_abi {
 
 extern struct libc_abi libc_abi __attribute__((visibility("hidden")));
 
-/* Fills in what can be known without a thread: the offset of cancelhandling (0: unknown), and libc_real's functions.
- * From the constructor. */
+/* Fills in what can be known without a thread: the offset of cancelhandling (0: unknown), and libc_real's
+ * functions.  From the constructor. */
 void libc_init(void);
 
 /*

@@ -79,8 +79,9 @@ int lwp_own_clone(struct thr *thr) {
     *libc_field(lwp->tcb, void *(*)(void *), start_routine) = lwp_main;
     *libc_field(lwp->tcb, uint64_t, sigmask) = SIGMASK_ALL; /* start.c sets the thread's own */
     a32_store(lwp_tid_word(lwp), UINT32_MAX); /* relaxed: not gone; the kernel stores the id */
-    /* The epoch first: who changes this thread's state from outside taints it, begins an epoch, makes the change, and
-     * taints it again.  So an LWP that is cloned around the change has a breed or an epoch that is no more. */
+    /* The epoch first: who changes this thread's state from outside taints it, begins an epoch, makes the
+     * change, and taints it again.  So an LWP that is cloned around the change has a breed or an epoch that is
+     * no more. */
     lwp->epoch = lwp_epoch();
     fence_acquire();
     thr->breed = lwp->breed = a32_load(&thr_self()->breed); /* relaxed, with the fence */
@@ -115,7 +116,7 @@ void lwp_leave(struct lwp *lwp) {
         stack_put(lwp); /* which keeps all of it until the LWP is gone */
         return;
     }
-    /* On a user's stack there is no later moment: the memory may be anything as soon as the LWP is gone.  The libc does
-     * it as its last act, for threads that are detached: then joinid is the thread itself. */
+    /* On a user's stack there is no later moment: the memory may be anything as soon as the LWP is gone.  The
+     * libc does it as its last act, for threads that are detached: then joinid is the thread itself. */
     *libc_field(lwp->tcb, uintptr_t, joinid) = lwp->tcb;
 }

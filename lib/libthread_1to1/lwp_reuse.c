@@ -19,9 +19,9 @@
  *
  * Who owns an LWP: its thread until EXITED; then the reaper (joiner, or the thread itself if detached), who
  * puts it in the pool; whoever takes it out of the pool after that.  The LWP touches nothing but `work` and its
- * own TLS after EXITED; the descriptor is the owner's.  But it looks after a while whether it has been joined: a
- * thread that nobody joins, as sloppy programs leave them, must not keep an LWP.  It then ends like one that was
- * never fit for reuse; `parking`, under the pool's lock, tells the joiner.
+ * own TLS after EXITED; the descriptor is the owner's.  But it looks after a while whether it has been joined:
+ * a thread that nobody joins, as sloppy programs leave them, must not keep an LWP.  It then ends like one that
+ * was never fit for reuse; `parking`, under the pool's lock, tells the joiner.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -245,8 +245,8 @@ bool lwp_park(struct lwp *lwp, bool detached) {
         cpu_state_load(&lwp->cpu_state);
         return true;
     }
-    /* The libc's start function counts it down once more, and at zero calls exit().  Where the last thread is in
-     * exit() already, perhaps for long, that would be a second one beside it: end here then. */
+    /* The libc's start function counts it down once more, and at zero calls exit().  Where the last thread is
+     * in exit() already, perhaps for long, that would be a second one beside it: end here then. */
     bool exiting = !libc_count_up();
     if (work == WORK_LEAVE)
         lwp_leave(lwp);

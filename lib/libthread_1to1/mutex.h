@@ -152,8 +152,8 @@ int mutex_libc_consistent(struct mutex *m);
 /* Whether a condition wait may unlock the mutex: 0, or the negative errno that unlock would give. */
 int mutex_may_unlock(const struct mutex *m);
 
-/* Unlock and lock around a condition wait: the waiter stays one of the mutex's users.  Locking a robust mutex may
- * fail: -EOWNERDEAD, with the mutex held; -ENOTRECOVERABLE, without. */
+/* Unlock and lock around a condition wait: the waiter stays one of the mutex's users.  Locking a robust mutex
+ * may fail: -EOWNERDEAD, with the mutex held; -ENOTRECOVERABLE, without. */
 void mutex_unlock_waiting(struct mutex *m);
 int mutex_lock_waited(struct mutex *m, bool sleepers);
 

@@ -9,8 +9,9 @@
 
 #define SIGMASK_BIT(n) (UINT64_C(1) << ((n)-1))
 
-/* The libc's own two signals: 32 cancels, 33 changes user ids in every thread.  A program cannot block them.  We never
- * block 33 either: who changes ids holds the libc's list of threads until every thread on it has answered. */
+/* The libc's own two signals: 32 cancels, 33 changes user ids in every thread.  A program cannot block them.
+ * We never block 33 either: who changes ids holds the libc's list of threads until every thread on it has
+ * answered. */
 #define THR_SIGCANCEL 32
 #define THR_SIGSETXID 33
 #define SIGMASK_KEPT (SIGMASK_BIT(THR_SIGCANCEL) | SIGMASK_BIT(THR_SIGSETXID))

@@ -106,8 +106,8 @@ enum thr_taint {
     TAINT_CREDENTIAL = 16, /* prctl, capset, setfsuid, unshare, setns, raw syscall() */
 };
 
-/* Records that the kernel's state for this thread was changed: its LWP is not reused, and what it creates is of a new
- * breed.  Contexts: any thread, for any thread that is held by registry_get or is the caller. */
+/* Records that the kernel's state for this thread was changed: its LWP is not reused, and what it creates is of
+ * a new breed.  Contexts: any thread, for any thread that is held by registry_get or is the caller. */
 void thr_taint(struct thr *thr, uint32_t bits);
 
 /* Before such a change to another thread, which may be creating one at this moment; thr_taint follows it. */

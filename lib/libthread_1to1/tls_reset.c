@@ -29,8 +29,8 @@ static struct lock lock = {0, RANK_LIBC};
 static unsigned long long seen_adds, seen_subs; /* the loader's counters when `others` was computed */
 static bool others = true;                      /* some module beside the spared ones has TLS */
 
-/* An address in each of the spared modules.  Found beforehand: dl_iterate_phdr's callback must not take the loader's
- * other lock, which dlsym does. */
+/* An address in each of the spared modules.  Found beforehand: dl_iterate_phdr's callback must not take the
+ * loader's other lock, which dlsym does. */
 static uintptr_t spared_addresses[3];
 
 static void find_spared(void) {

@@ -1,6 +1,6 @@
 /*
- * Threads that have exited, and that nobody has joined: their LWPs go away all the same, and they can still be joined
- * or detached afterwards.
+ * Threads that have exited, and that nobody has joined: their LWPs go away all the same, and they can still be
+ * joined or detached afterwards.
  */
 #include "life.h"
 

@@ -20,8 +20,8 @@
 #include "clocks.h"
 #include "tap.h"
 
-/* Whether the threads are Odonata's (linked or preloaded), and not the libc's.  Not asked of pthread_create: a tool may
- * stand in front of it. */
+/* Whether the threads are Odonata's (linked or preloaded), and not the libc's.  Not asked of pthread_create: a
+ * tool may stand in front of it. */
 static inline int under_ours(void) {
     return dlsym(RTLD_DEFAULT, "thread_1to1_version") != NULL;
 }

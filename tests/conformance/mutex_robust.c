@@ -1,6 +1,6 @@
 /* timeout: 120 */
-/* Robust and priority-inheriting mutexes: of all types, private and shared, between threads, and between processes of
- * which one may be on the plain libc. */
+/* Robust and priority-inheriting mutexes: of all types, private and shared, between threads, and between
+ * processes of which one may be on the plain libc. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -187,7 +187,8 @@ static void wait_for(int step) {
         usleep(500);
 }
 
-/* Takes the mutex of a process that is about to be killed, gives it back, takes it once more, and is killed itself. */
+/* Takes the mutex of a process that is about to be killed, gives it back, takes it once more, and is killed
+ * itself. */
 static int peer(void) {
     reach(1);
     if (pthread_mutex_lock(&s->m) != EOWNERDEAD || pthread_mutex_consistent(&s->m) != 0)

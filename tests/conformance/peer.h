@@ -1,6 +1,6 @@
 /*
- * peer.h: a second process that shares memory with the test: a fork of it, or the same program on the plain libc, which
- * is called with the memory's descriptor as its second argument.
+ * peer.h: a second process that shares memory with the test: a fork of it, or the same program on the plain
+ * libc, which is called with the memory's descriptor as its second argument.
  */
 #ifndef PEER_H
 #define PEER_H

@@ -1,5 +1,6 @@
 /* models: mn-1 mn-2 */
-/* not under: tsan */ /* libunwind locks a mutex as an LWP ends, when the tool has forgotten that; and what dumps read is racy */
+/* not under: tsan */ /* libunwind locks a mutex as an LWP ends, when the tool has forgotten that; and what
+ * dumps read is racy */
 /* Dumps: each state is named, waits say for what, backtraces are right, and nothing that threads do
  * meanwhile hurts. */
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* How a program ends: exit() and exec from a green thread, main() returning beside threads; mn_run from one LWP after
- * another. */
+/* How a program ends: exit() and exec from a green thread, main() returning beside threads; mn_run from one LWP
+ * after another. */
 #include <mn.h>
 
 #include <pthread.h>

@@ -17,7 +17,8 @@
         } \
     } while (0)
 
-/* With the argument "g" (green) or "f".  It prints how many failures it heard of: these; *bad: it did not end well. */
+/* With the argument "g" (green) or "f".  It prints how many failures it heard of: these; *bad: it did not end
+ * well. */
 static inline int run_with_rule(const char *program, const char *rule, bool green, bool *bad) {
     char command[512], line[128] = "";
     snprintf(command, sizeof command, "exec '%s' %s", program, green ? "g" : "f");

@@ -181,8 +181,8 @@ static int life(void *arg) {
     return arg != NULL;
 }
 
-/* What is looked at where a note is to be reported: each answer may be missing, and no note is lost or is told of
- * what is not there. */
+/* What is looked at where a note is to be reported: each answer may be missing, and no note is lost or is told
+ * of what is not there. */
 static int readings(void *arg) {
     int kq, s[2], p[2], more;
     char name[] = "/tmp/fault_kq.XXXXXX", text[8];

@@ -1,4 +1,5 @@
-/* not under: asan, tsan */ /* the tools stop, or say so now and then, in a child of a fork that starts threads */
+/* not under: asan, tsan */ /* the tools stop, or say so now and then, in a child of a fork that starts
+ * threads */
 /* fork: the child has no runtime and says so; it can start one; its signal mask is the program's. */
 #include <mn.h>
 

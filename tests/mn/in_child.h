@@ -11,7 +11,8 @@
 
 static char text[65536]; /* what the last child wrote on standard error */
 
-/* Runs body in a child, which exits with what it returns: the wait status.  After so many seconds it is SIGALRM. */
+/* Runs body in a child, which exits with what it returns: the wait status.  After so many seconds it is
+ * SIGALRM. */
 static inline int run_child(int (*body)(void), unsigned seconds) {
     int fds[2], status;
     if (pipe(fds) != 0)

@@ -1,6 +1,6 @@
 /*
- * What an earlier runtime gave out, pids and references, names nothing in the next, nor what a fork's parent has given
- * out in the child.
+ * What an earlier runtime gave out, pids and references, names nothing in the next, nor what a fork's parent
+ * has given out in the child.
  */
 #include <errno.h>
 #include <mn.h>

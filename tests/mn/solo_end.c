@@ -1,7 +1,7 @@
 /* workers: 1 */
 /*
- * The end of solo mode: the first foreign LWPs that call wait, all of them, until the one worker has been outside the
- * runtime.  It is held there by a test of a message, which is called inside.
+ * The end of solo mode: the first foreign LWPs that call wait, all of them, until the one worker has been
+ * outside the runtime.  It is held there by a test of a message, which is called inside.
  */
 #include <mn.h>
 

@@ -1,7 +1,7 @@
 /*
- * The protocol of lib/libmn/chan/chan.c and select.c, every order of steps: each element that was sent is received
- * once, in order; nobody waits for ever for what is there; an element is copied only to or from a thread that
- * sleeps.
+ * The protocol of lib/libmn/chan/chan.c and select.c, every order of steps: each element that was sent is
+ * received once, in order; nobody waits for ever for what is there; an element is copied only to or from a
+ * thread that sleeps.
  *
  * A step is what happens under a channel's lock between two things that others can see: taking the lock,
  * claiming a waiter, waking one.  Deadlines are alternatives that may come at any moment of a wait.  One thread

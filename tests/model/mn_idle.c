@@ -3,10 +3,10 @@
  *
  * A worker looks for work, and sleeps.  A busy one makes a thread ready, which others see late (TSO: its stores
  * have a buffer), calls for help if it sees a sleeper, answers once who asks, and then computes for ever,
- * outside.  Somebody else pushes a thread into the sleeper's inbox.  The worker has to get both.  A sleep may be
- * a short one, after which it looks again: without the barrier, and nobody calls for help a worker that says that
- * its sleep is short.  Other calls for help are not left out here: when that is done, and how it is made up for, is
- * a matter of time.
+ * outside.  Somebody else pushes a thread into the sleeper's inbox.  The worker has to get both.  A sleep may
+ * be a short one, after which it looks again: without the barrier, and nobody calls for help a worker that says
+ * that its sleep is short.  Other calls for help are not left out here: when that is done, and how it is made
+ * up for, is a matter of time.
  */
 #include <stdbool.h>
 

@@ -1,5 +1,6 @@
 /*
- * The protocol of lib/libmn/wait/wait.h, park.c and defer.c (mn_cancel), every order of steps: claims and permits.
+ * The protocol of lib/libmn/wait/wait.h, park.c and defer.c (mn_cancel), every order of steps: claims and
+ * permits.
  *
  * A thread parks, then waits for an object, or parks twice.  Others unpark it, cancel it, let its deadlines
  * expire, and the object wakes it.  What the next stack does after each switch is a process of its own, since
@@ -336,9 +337,9 @@ static const char *check_end(const void *state) {
     return (s->claim & MASK) != IDLE ? "a claim is left" : s->queued ? "it is queued still" : NULL;
 }
 
-/* waits: p parks, o waits for the object; upper case: with a deadline; n ends, and another begins.  who: u, uu (the second after the first has been
- * answered), U (both at once), c cancels, C the thread
- * that began last, o the object wakes. */
+/* waits: p parks, o waits for the object; upper case: with a deadline; n ends, and another begins.  who: u, uu
+ * (the second after the first has been answered), U (both at once), c cancels, C the thread that began last, o
+ * the object wakes. */
 static void run(const char *waits, const char *who, int how, const char *name) {
     struct state s;
     memset(&s, 0, sizeof s);

@@ -1,6 +1,6 @@
 /*
- * The protocol of lib/libmn/sched/enter.h and take.c, every order of steps: entering the runtime, seizing a cpu,
- * handing it off.
+ * The protocol of lib/libmn/sched/enter.h and take.c, every order of steps: entering the runtime, seizing a
+ * cpu, handing it off.
  *
  * Two workers, one cpu, one thread that enters `rounds` times, wherever it is; a thief that seizes, and
  * somebody who hands the cpu off.  Each of them has a buffer of stores that others do not see yet (TSO), since

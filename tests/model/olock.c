@@ -1,7 +1,7 @@
 /*
- * The protocol of lib/libmn/sync/olock.c, every order of steps, with the store buffer that makes it need a barrier:
- * a drop's store of 0 is seen by others only after a step of its own (or a barrier, its own or the heavy one of
- * another). One holder at a time; nobody sleeps for ever.
+ * The protocol of lib/libmn/sync/olock.c, every order of steps, with the store buffer that makes it need a
+ * barrier: a drop's store of 0 is seen by others only after a step of its own (or a barrier, its own or the
+ * heavy one of another). One holder at a time; nobody sleeps for ever.
  */
 #include "explore.h"
 

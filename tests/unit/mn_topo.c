@@ -1,4 +1,5 @@
-/* lib/libmn/runtime/topo.c and quota.c: synthetic machines, made-up control groups, and what holds of any machine. */
+/* lib/libmn/runtime/topo.c and quota.c: synthetic machines, made-up control groups, and what holds of any
+ * machine. */
 #include "unit.h"
 
 #include <errno.h>

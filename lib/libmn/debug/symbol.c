@@ -1,5 +1,5 @@
-/* The name of a function, by what the dynamic loader knows: a static function, or one of a program that was linked without
- * -rdynamic, has none, and is named by its place in the object, as addr2line takes it. */
+/* The name of a function, by what the dynamic loader knows: a static function, or one of a program that was
+ * linked without -rdynamic, has none, and is named by its place in the object, as addr2line takes it. */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif

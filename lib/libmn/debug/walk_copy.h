@@ -36,8 +36,8 @@ int mni_copy_walk(struct mni_copy *c, void **pcs, int max);
 /* The same of a context that was interrupted, with the registers that it had then. */
 int mni_copy_walk_from(struct mni_copy *c, const ucontext_t *registers, void **pcs, int max);
 
-/* The function at pc, by the symbol table of the file that it was loaded from, which has static functions, too: its name,
- * and how far into it pc is.  false: the file has none.  Slow: reads /proc and the file. */
+/* The function at pc, by the symbol table of the file that it was loaded from, which has static functions, too:
+ * its name, and how far into it pc is.  false: the file has none.  Slow: reads /proc and the file. */
 bool mni_copy_name(struct mni_copy *c, const void *pc, char *name, size_t size, unsigned long *offset);
 
 #endif

@@ -38,12 +38,12 @@ void mni_topo_bind(const struct mni_topo *topo, unsigned worker);
  * process's. */
 void mni_topo_unbind(const struct mni_topo *topo, int tid, bool leaves);
 
-/* The part of it that needs no machine, for tests: places topo->workers on the CPUs of the set and orders them by the
- * distances in topo->hwloc (a hwloc_topology_t, or NULL: all are equally far).  0 or -ENOMEM. */
+/* The part of it that needs no machine, for tests: places topo->workers on the CPUs of the set and orders them
+ * by the distances in topo->hwloc (a hwloc_topology_t, or NULL: all are equally far).  0 or -ENOMEM. */
 int mni_topo_arrange(struct mni_topo *topo, const struct mni_cpuset *set);
 
-/* A copy of config with its zero fields taken from the environment: 0 or -EINVAL.  complaint: what is wrong with which;
- * of *out, only verbose is valid then. */
+/* A copy of config with its zero fields taken from the environment: 0 or -EINVAL.  complaint: what is wrong
+ * with which; of *out, only verbose is valid then. */
 int mni_config_read(struct mn_config *out, const struct mn_config *config, char complaint[128]);
 
 #endif

@@ -257,7 +257,8 @@ static enum found look(struct mni_cpu *c, struct mni_search *memory, int64_t now
         found = search(c, memory, spin > LOOK_ROUND_NS ? spin : LOOK_ROUND_NS);
         a32_add_full(&rt->searching, (uint32_t)-1);
     } else {
-        /* Enough look for work already: this one waits for its own inbox only, and costs nobody a cache line. */
+        /* Enough look for work already: this one waits for its own inbox only, and costs nobody a cache
+         * line. */
         a32_add_full(&rt->searching, (uint32_t)-1);
         if (spin > 0)
             found = linger(c, spin);
@@ -344,8 +345,9 @@ bool mni_idle(struct mni_worker *w) {
             mni_busy_again();
             break;
         }
-        /* The watcher's look around: as a search that does not spin long.  It remembers what it saw the last time: a hot slot
-         * behind a thread that runs for long would never be old enough otherwise (HOT_NS in take.c). */
+        /* The watcher's look around: as a search that does not spin long.  It remembers what it saw the last
+         * time: a hot slot behind a thread that runs for long would never be old enough otherwise (HOT_NS in
+         * take.c). */
         enum found found = search(c, &memory, LOOK_ROUND_NS);
         account(c, spin, 0, found == GIFT);
         if (found)

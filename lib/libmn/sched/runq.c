@@ -43,8 +43,8 @@ static void give_up_ring(struct mni_cpu *c) {
         munmap(c->ring, (c->mask + (size_t)1) * sizeof *c->ring);
 }
 
-/* Four times as large: an array, because a list of cold descriptors is walked at one miss after the other, and the entries
- * of an array can be fetched ahead. */
+/* Four times as large: an array, because a list of cold descriptors is walked at one miss after the other, and
+ * the entries of an array can be fetched ahead. */
 static bool grow(struct mni_cpu *c) {
     uint32_t entries = c->mask + 1;
     struct mni_thread **ring = entries < MNI_RING_MOST ? map(4 * entries) : NULL;

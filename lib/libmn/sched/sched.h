@@ -101,8 +101,8 @@ static inline void *mni_context(struct mni_cpu *c, struct mni_thread *t) {
     return __builtin_expect(t->sp != NULL, 1) ? t->sp : mni_ctx_make(mni_first_top(c, t), mni_thread_main);
 }
 
-/* Leaves `from` (the current thread) for the next one, or for the worker's loop (to == NULL).  Returns when `from` runs
- * again, on the cpu that it returns.  after: what the next stack does, or NULL. */
+/* Leaves `from` (the current thread) for the next one, or for the worker's loop (to == NULL).  Returns when
+ * `from` runs again, on the cpu that it returns.  after: what the next stack does, or NULL. */
 static inline __attribute__((always_inline)) struct mni_cpu *
 mni_switch(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
            void (*after)(struct mni_cpu *, struct mni_thread *)) {
@@ -168,8 +168,8 @@ static inline bool mni_begin_wait_untimed(struct mni_cpu *c, struct mni_thread *
     for (;;) {
         uint32_t claim = a32_load(&t->park.claim);
         bool cancelled = (claim & (MNI_CANCEL | MNI_SHIELD)) == MNI_CANCEL;
-        /* Full: pairs with the swap of mni_claim and the or of mn_cancel; the first sees all that the waiter wrote.  CLAIMED,
-         * by ourselves, since that is what the end of the wait expects (mni_block). */
+        /* Full: pairs with the swap of mni_claim and the or of mn_cancel; the first sees all that the waiter
+         * wrote.  CLAIMED, by ourselves, since that is what the end of the wait expects (mni_block). */
         if (!mni_cas32(&t->park.claim, claim, claim | (cancelled ? MNI_CLAIMED : MNI_WAITING_CLAIM)))
             continue;
         if (!cancelled)

@@ -41,8 +41,8 @@ void mni_signals_worker_start(void) {
 }
 
 void mni_signals_worker_end(void) {
-    /* What a green thread wrote into a pipe that nobody reads has told it so; the LWP of mn_run's caller is not to die of it
-     * when its mask is what it was again. */
+    /* What a green thread wrote into a pipe that nobody reads has told it so; the LWP of mn_run's caller is not
+     * to die of it when its mask is what it was again. */
     sigset_t pipe;
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);

@@ -9,9 +9,9 @@
  * that it runs does.
  *
  * What is left alone.  The hot slot, unless the victim has not switched for HOT_NS; and a queue that the thief
- * has not seen for long: its cpu is about to run those threads, and moving them costs both sides a microsecond, and
- * then a line's way for whatever they share with those that stay.  How long that is, each thief finds out.  If
- * what it stole kept it busy for less than PAYS times the wait, as it is when sixteen threads send a hundred
+ * has not seen for long: its cpu is about to run those threads, and moving them costs both sides a microsecond,
+ * and then a line's way for whatever they share with those that stay.  How long that is, each thief finds out.
+ * If what it stole kept it busy for less than PAYS times the wait, as it is when sixteen threads send a hundred
  * messages at a time to one, it waits twice as long from then on: it gets more at once, or nothing.  If that
  * lasted PAYS_WELL times the wait, half as long (mni_ran_dry).
  *

@@ -15,8 +15,8 @@ bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now);
 /* The cpu has nothing left and looks for work: was what it stole last worth it? */
 void mni_ran_dry(struct mni_cpu *c, int64_t now);
 
-/* The descriptors that lie free on another cpu go to the common list (table.c); false: its worker is inside the runtime, or
- * somebody else takes it.  Any caller. */
+/* The descriptors that lie free on another cpu go to the common list (table.c); false: its worker is inside the
+ * runtime, or somebody else takes it.  Any caller. */
 bool mni_take_free(struct mni_cpu *v);
 
 /*

@@ -12,8 +12,8 @@ enum {
     MNI_WATCH_MARKS = 2, /* note how deep each entry function went */
 };
 
-/* The runtime starts (reads MN_STACK_REPORT); it has ended, before the slots are unmapped: prints the report if it was
- * asked for by the environment. */
+/* The runtime starts (reads MN_STACK_REPORT); it has ended, before the slots are unmapped: prints the report if
+ * it was asked for by the environment. */
 void mni_stack_watch_start(void);
 void mni_stack_watch_end(void);
 

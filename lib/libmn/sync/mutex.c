@@ -28,7 +28,8 @@
  *
  * Unlock without an atomic operation.  An unlock reads flags and then frees the mutex by a plain store with
  * release.  (A
- * compare-and-swap costs 6 ns, half of the whole.)  So the owner of the time when a flag is set may miss it, once:
+ * compare-and-swap costs 6 ns, half of the whole.)  So the owner of the time when a flag is set may miss it,
+ * once:
  *
  *     owner:  read flags; store owner = 0          waiter:  set QUEUE; full barrier; read owner
  *

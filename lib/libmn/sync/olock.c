@@ -26,13 +26,13 @@
  * doc/design/mn-channels.md).  Only a holder that does not run holds the lock through two such rounds, 2.5 us
  * in all at first.
  *
- * How long a stay pays depends on the way of a line, 50 ns or 230 on the same virtual machine an hour later, since
- * each turn costs some.  An LWP that finds locks held again soon after its last look keeps away twice as long as
- * then, up to 4 us; who finds one held now and then, 1 us.
+ * How long a stay pays depends on the way of a line, 50 ns or 230 on the same virtual machine an hour later,
+ * since each turn costs some.  An LWP that finds locks held again soon after its last look keeps away twice as
+ * long as then, up to 4 us; who finds one held now and then, 1 us.
  *
- * Between its drop and its next operation the holder leaves a few nanoseconds, and the shorter they are the less often
- * a look meets them.  So who begins to look marks the word, and the holder, when it drops the lock, pauses once:
- * two CPUs at one channel need 22 to 26 ns a message so, 54 to 95 without.
+ * Between its drop and its next operation the holder leaves a few nanoseconds, and the shorter they are the
+ * less often a look meets them.  So who begins to look marks the word, and the holder, when it drops the lock,
+ * pauses once: two CPUs at one channel need 22 to 26 ns a message so, 54 to 95 without.
  *
  * The lock is not fair: whoever comes first after a drop has it.  It is held too briefly for that to starve
  * anyone in practice; objects that promise an order have a queue of their own.

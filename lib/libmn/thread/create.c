@@ -143,7 +143,8 @@ go_here(struct mni_cpu **cpu, mn_thread *out, const struct mn_attr *a, void *(*f
         *cpu = start_child(c, t);
     } else {
         mni_runq_push_hot(c, t);
-        /* Its spawner may not switch for long, and be inside the runtime most of the time, if it starts many. */
+        /* Its spawner may not switch for long, and be inside the runtime most of the time, if it starts
+         * many. */
         if (__builtin_expect(a32_load(&mni_rt->idlers) != 0, 0))
             mni_call_help(c);
         if (__builtin_expect(a32_load(&c->remote.want) != 0, 0)) /* relaxed: as in mni_next */

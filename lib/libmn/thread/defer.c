@@ -46,8 +46,8 @@ int mni_cancel(mn_thread thread, uint32_t poked) {
         next = claim & MNI_CANCEL && poked ? claim : (claim & ~(uint32_t)MNI_POKED) | MNI_CANCEL | poked;
     } while (!mni_cas32(&t->park.claim, claim, next));
     claim = next;
-    /* It waits and is not shielded: nobody else may have claimed it.  A later wait that is hit, of any thread that is
-     * cancelled, ends with the same. */
+    /* It waits and is not shielded: nobody else may have claimed it.  A later wait that is hit, of any thread
+     * that is cancelled, ends with the same. */
     while ((claim & (MNI_CLAIM_MASK | MNI_SHIELD | MNI_CANCEL)) == (MNI_WAITING_CLAIM | MNI_CANCEL)) {
         if (mni_cas32(&t->park.claim, claim, claim ^ (MNI_WAITING_CLAIM | MNI_CLAIMED))) {
             t->park.result = -ECANCELED;

@@ -19,8 +19,8 @@
 #include "sched/sched.h"
 #include "table.h"
 
-/* A descriptor that is freed at once, since its joiner waits or nobody joins it, keeps its stack for the next thread, as
- * long as there are few of these. */
+/* A descriptor that is freed at once, since its joiner waits or nobody joins it, keeps its stack for the next
+ * thread, as long as there are few of these. */
 enum { KEEP_MOST = 64 };
 
 static inline bool keeps_stack(const struct mni_cpu *c) {

@@ -58,8 +58,8 @@ MN_EXPORT int mn_key_create(mn_key *key, void (*destructor)(void *)) {
         uint32_t g = a32_load(&keys[i].generation);
         if (g & 1)
             continue;
-        /* The key is there before its destructor is, but nobody has it yet, so no value carries its generation.  Full; the
-         * release pairs with run_round. */
+        /* The key is there before its destructor is, but nobody has it yet, so no value carries its
+         * generation.  Full; the release pairs with run_round. */
         if (!a32_cas_full(&keys[i].generation, g, g + 1))
             continue;
         aptr_store_release(&keys[i].destructor, destructor);

@@ -1,11 +1,11 @@
 /*
  * table: the descriptors of all threads.
  *
- * Segments of 32,768 descriptors (7.5 MiB, page by page as they are used), mapped one after another as threads are
- * started and found through one array.  They are unmapped when the runtime ends, so any handle that was ever given
- * out can be looked up until then.  Where there are many, a cold one would be a miss of the TLB, too: from 65,536 on
- * they lie in huge pages.  Every cpu has a list of free descriptors; a common one, under a lock, takes and gives
- * batches.
+ * Segments of 32,768 descriptors (7.5 MiB, page by page as they are used), mapped one after another as threads
+ * are started and found through one array.  They are unmapped when the runtime ends, so any handle that was
+ * ever given out can be looked up until then.  Where there are many, a cold one would be a miss of the TLB,
+ * too: from 65,536 on they lie in huge pages.  Every cpu has a list of free descriptors; a common one, under a
+ * lock, takes and gives batches.
  *
  * max_threads bounds the descriptors.  What lies free on one cpu is not to be missing on another: where there
  * are no more, the other cpus' lists are taken (mni_take_free), and batches are small when the limit is.
@@ -28,7 +28,14 @@
 #include "sched/take.h"
 #include "sys.h"
 
-enum { SEGMENT = MNI_SEGMENT, SMALL_PAGES = 2, BATCH = 64, LOOKS = 100, NAP_NS = 20000, LONGEST_NAP_NS = 1000000 };
+enum {
+    SEGMENT = MNI_SEGMENT,
+    SMALL_PAGES = 2, /* segments that are not in huge pages */
+    BATCH = 64,
+    LOOKS = 100,     /* without naps between them */
+    NAP_NS = 20000,
+    LONGEST_NAP_NS = 1000000,
+};
 #define RECLAIM_NS 10000000000 /* for an LWP that does not run because of other programs */
 
 struct mni_table mni_table;
@@ -40,7 +47,8 @@ static struct {
     struct mni_thread *free;
     uint64_t max;
     uint32_t batch; /* how many a cpu takes at a time */
-    /* Generation of new descriptors: another for each runtime, so that handles of an earlier one name nobody. */
+    /* Generation of new descriptors: another for each runtime, so that handles of an earlier one name
+     * nobody. */
     uint32_t first;
 } table = {.lock = LOCK_INIT(RANK_REGISTRY)};
 

@@ -60,9 +60,9 @@ static inline void mni_thread_retire(struct mni_thread *t) {
 }
 
 /*
- * Free descriptors lie in two lists of a cpu, since most threads that end have their stack taken over by the next one
- * (exit.c says which): one that starts by the short way looks at those that have one only, however many others there
- * are.
+ * Free descriptors lie in two lists of a cpu, since most threads that end have their stack taken over by the
+ * next one (exit.c says which): one that starts by the short way looks at those that have one only, however
+ * many others there are.
  */
 static inline void mni_thread_give(struct mni_cpu *c, struct mni_thread *t) {
     mni_thread_retire(t);

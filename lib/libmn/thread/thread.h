@@ -72,9 +72,9 @@ struct mni_own {
 
 /*
  * Three whole cache lines, in the order of how much is done with a thread: run and wake it; let it wait; start
- * and end it, or wait with a deadline.  What shares a line with a neighbour costs both: with 248 bytes, who waited
- * wrote into the line in which a waker of the next looked for its parker, and 16 senders and receivers on two CPUs
- * took 80 to 98 ns a message in place of 23.
+ * and end it, or wait with a deadline.  What shares a line with a neighbour costs both: with 248 bytes, who
+ * waited wrote into the line in which a waker of the next looked for its parker, and 16 senders and receivers
+ * on two CPUs took 80 to 98 ns a message in place of 23.
  */
 struct mni_thread {
     /* ---- running, waking, queueing */
@@ -116,8 +116,8 @@ struct mni_extra {
     uint32_t slices;            /* that a process has used up since it became one; relaxed: others look */
 };
 
-/* Descriptors lie in segments, which are aligned: so each finds its other part, and its other part it.  As many as make
- * whole huge pages (3 of 2 MiB). */
+/* Descriptors lie in segments, which are aligned: so each finds its other part, and its other part it.  As many
+ * as make whole huge pages (3 of 2 MiB). */
 enum { MNI_SEGMENT = 32768 };
 struct mni_thread_segment {
     struct mni_thread thread[MNI_SEGMENT];

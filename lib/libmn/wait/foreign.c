@@ -13,9 +13,9 @@
  *
  * A worker that is inside after the barrier entered before it, or reads ENDS.  An operation is short; a worker
  * that was preempted in one is waited for in naps of 50 us, since there is nothing to sleep on and it happens
- * once in a life of the runtime.  Another foreign LWP that comes meanwhile finds ENDS, and waits in the same way.
- * A worker in its own loop is inside, too, until it runs a thread that leaves, or sleeps: solo mode has one cpu,
- * so there are no others whose queues it could look at for long.
+ * once in a life of the runtime.  Another foreign LWP that comes meanwhile finds ENDS, and waits in the same
+ * way.  A worker in its own loop is inside, too, until it runs a thread that leaves, or sleeps: solo mode has
+ * one cpu, so there are no others whose queues it could look at for long.
  */
 #include "foreign.h"
 

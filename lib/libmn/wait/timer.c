@@ -352,8 +352,9 @@ static void find_next(struct mni_timers *q) {
 }
 
 /*
- * The next ones that are due are touched together, and what lies before them, where a thread has what its waker changes:
- * each was last touched when it was set, or dealt out, and one after the other the misses would be waited for.
+ * The next ones that are due are touched together, and what lies before them, where a thread has what its waker
+ * changes: each was last touched when it was set, or dealt out, and one after the other the misses would be
+ * waited for.
  */
 static void fetch_due(struct mni_timers *q, uint64_t tick) {
     uint64_t last = q->cur | (NEAR_SLOTS - 1);
@@ -373,8 +374,8 @@ static void fetch_due(struct mni_timers *q, uint64_t tick) {
 int mni_timers_run(struct mni_timers *q, int64_t now, int most, void (*expire)(struct mni_timer *t, void *arg),
                    void *arg) {
     uint64_t tick = now < 0 ? 0 : (uint64_t)now >> TICK_SHIFT;
-    /* relaxed: our own stores, or those of a CPU that set a timer here and tells us by other means.  Now and then cur is
-     * moved though nothing is due, or timers would be set on higher and higher levels. */
+    /* relaxed: our own stores, or those of a CPU that set a timer here and tells us by other means.  Now and
+     * then cur is moved though nothing is due, or timers would be set on higher and higher levels. */
     if ((int64_t)a64_load(&q->next) > now && (tick ^ q->cur) < NEAR_SLOTS)
         return 0;
     int n = 0, fetched = 0;

@@ -64,8 +64,8 @@ int64_t mni_timers_next(struct mni_timers *q);
 /* The same for those who only look: never takes the lock, and may be too early. */
 int64_t mni_timers_hint(const struct mni_timers *q);
 
-/* Whether at least n will be due at that time, counting those once that have the same tick; it may say no though it is so,
- * where the time is beyond the lowest wheel.  Only the CPU's owner calls this. */
+/* Whether at least n will be due at that time, counting those once that have the same tick; it may say no
+ * though it is so, where the time is beyond the lowest wheel.  Only the CPU's owner calls this. */
 bool mni_timers_crowd(struct mni_timers *q, int64_t until, int n);
 
 /* How many are set.  Any CPU. */

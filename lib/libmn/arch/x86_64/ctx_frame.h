@@ -71,8 +71,9 @@ static inline bool mni_ctx_after_call(uintptr_t pc) {
     return false;
 }
 
-/* The interrupted context becomes one that begins with fn(arg) on the stack below sp, which is 16-byte aligned; as a function
- * wants to be called: no direction flag, an empty x87 stack without exceptions that are pending. */
+/* The interrupted context becomes one that begins with fn(arg) on the stack below sp, which is 16-byte aligned;
+ * as a function wants to be called: no direction flag, an empty x87 stack without exceptions that are
+ * pending. */
 static inline void mni_ctx_begin(ucontext_t *uc, uintptr_t sp, void (*fn)(void *), void *arg) {
     greg_t *to = uc->uc_mcontext.gregs;
     to[REG_RIP] = (greg_t)(uintptr_t)mni_ctx_entry;

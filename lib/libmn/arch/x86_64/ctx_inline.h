@@ -80,11 +80,11 @@ _Noreturn static inline __attribute__((always_inline)) void mni_ctx_jump_inline(
 }
 
 /*
- * The return of a function that switches, as a rule, to the place that called it.  After a switch the CPU predicts
- * the return to who called for the thread that was left: right if both were called from the same place, else a
- * misprediction (9 ns).  Then a jump is better; so this function notes where its own thread would return to,
- * and ends with a comparison (ctx.S).  If it did not switch after all, the note is its own.  A note that is
- * stale, because the thread before left by another function, only costs a misprediction.
+ * The return of a function that switches, as a rule, to the place that called it.  After a switch the CPU
+ * predicts the return to who called for the thread that was left: right if both were called from the same
+ * place, else a misprediction (9 ns).  Then a jump is better; so this function notes where its own thread would
+ * return to, and ends with a comparison (ctx.S).  If it did not switch after all, the note is its own.  A note
+ * that is stale, because the thread before left by another function, only costs a misprediction.
  */
 #if __has_attribute(function_return)
 #define MNI_CTX_RETURNS __attribute__((noinline, function_return("thunk-extern")))
