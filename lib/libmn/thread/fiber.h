@@ -3,7 +3,8 @@
  *
  *   ThreadSanitizer     has a state for each thread (a fiber), and has to know which one goes on.  A switch counts as a
  *                       synchronisation of the two threads, since the scheduler's own state is handed on by it: so the tool
- *                       does not see a race of two threads while they run one after the other on one worker.
+ *                       does not see a race of two threads while they run one after the other on one worker.  Nor one
+ *                       of a thread and another that has the state of the first, long after (fiber.c).
  *   AddressSanitizer    keeps the bounds of the stack and the frames that it moved to the heap (fake frames).  Marks that
  *                       the frames of an ended thread left are removed when the stack is used again.
  *   valgrind            has to know that each slot is a stack of its own.  It is found at run time, so in all builds where its
@@ -46,6 +47,7 @@ struct mni_fiber {
     unsigned stack_id; /* valgrind's */
 #ifdef MNI_TSAN
     void *tsan;
+    unsigned uses; /* threads that had it, this one included */
 #endif
 #ifdef MNI_ASAN
     void *fake;
