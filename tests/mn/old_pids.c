@@ -133,6 +133,7 @@ static int uses(void *arg) {
                 mn_unalias(old.ref[k]) != -ENOENT;
     is(refs, 0, "%s: an old reference is none", when);
     ok(mn_cancel_timer(ref) > 0, "%s: nor does it hit a timer", when);
+    is(mn_post_from_signal(mn_pid_self(), 1, 1), 0, "%s: a signal handler can send", when);
     for (int i = 0; i < OLD; i++)
         mn_post(pid[i], 7, NULL, 0);
     while (__atomic_load_n(&messages, __ATOMIC_RELAXED) < OLD)
@@ -156,6 +157,9 @@ static int forks(void *arg) {
     (void)arg;
     old.pids = old.refs = 0;
     gives_out(NULL);
+    mn_attach();
+    for (int i = 0; i < 1000 && mn_post_from_signal(mn_pid_self(), 1, 1) == 0; i++)
+        continue; /* as many as can be on their way */
     pid_t child = fork();
     if (child == 0) {
         dup2(2, 1); /* it counts by itself */

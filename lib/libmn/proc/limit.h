@@ -25,5 +25,6 @@ void mni_limit_drop_old(struct mni_cpu *c, struct mni_proc *p);
 void mni_limit_ended(struct mni_proc *p);
 
 void mni_limit_forked(void);
+void mni_fixed_forked(void); /* send.c */
 
 #endif

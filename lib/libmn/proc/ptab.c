@@ -83,6 +83,7 @@ void mni_procs_forked(void) {
     mni_blocks_forked();
     mni_ptimers_reset();
     mni_limit_forked();
+    mni_fixed_forked();
     mni_registry_forked();
 }
 

@@ -187,6 +187,11 @@ static struct fixed {
     uint64_t used;  /* extra[1]; atomic */
 } fixed[FIXED];
 
+/* What its parent's processes have is not theirs any more. */
+void mni_fixed_forked(void) {
+    memset(fixed, 0, sizeof fixed);
+}
+
 MN_EXPORT int mn_post_from_signal(mn_pid to, uint64_t tag, uint64_t value) {
     MNI_KEEP_OR(-EPERM);
     struct mni_cpu *c = mni_call_begin();
