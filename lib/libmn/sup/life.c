@@ -10,7 +10,6 @@
 
 #include "sup/sup.h"
 
-enum { NO_MEMORY_NAP_NS = 1000000 };
 #define SHUTDOWN_NS 5000000000ll
 
 int mni_child_start(struct mni_sup *s, struct mni_child *ch) {
@@ -43,7 +42,7 @@ void mni_child_settle(struct mni_sup *s, struct mni_child *ch) {
 /* It gets there, if need be when there is memory again. */
 static void tell(mn_pid pid, int64_t reason) {
     /* The end of the runtime cuts it short, and then the children know. */
-    while (mn_exit_signal(pid, reason) == -ENOMEM && mn_sleep(NO_MEMORY_NAP_NS) == 0)
+    while (mn_exit_signal(pid, reason) == -ENOMEM && mn_sleep(MNI_SUP_NAP_NS) == 0)
         continue;
 }
 

@@ -95,8 +95,10 @@ MN_EXPORT int64_t mn_sup_children(mn_pid sup, struct mn_child_info *info, size_t
 /* The call is not answered: its end tells the caller. */
 MN_EXPORT int mn_sup_stop(mn_pid sup, int64_t deadline) {
     struct mn_msg *reply;
-    mn_proc_unlink(sup);
-    int r = ask_with(sup, &(struct request){.op = MNI_SUP_END}, NULL, NULL, &reply, deadline);
+    int r = mn_proc_unlink(sup);
+    if (r < 0 && r != -EPERM /* no process: it has no links */)
+        return r;
+    r = ask_with(sup, &(struct request){.op = MNI_SUP_END}, NULL, NULL, &reply, deadline);
     if (r == 0)
         mn_msg_free(reply);
     return r == -ECONNRESET ? 0 : r;
@@ -104,8 +106,13 @@ MN_EXPORT int mn_sup_stop(mn_pid sup, int64_t deadline) {
 
 /* ---- the supervisor's side */
 
-static void answer(const struct mn_msg *call, int64_t result, const void *data, size_t size) {
-    mn_reply(call, (uint64_t)result, data, size);
+/* The caller waits for it without a deadline: it gets there, if need be when there is memory again. */
+static int answer(const struct mn_msg *call, int64_t result, const void *data, size_t size) {
+    int r;
+    while ((r = mn_reply(call, (uint64_t)result, data, size)) == -ENOMEM && size <= sizeof(mn_pid) &&
+           mn_sleep(MNI_SUP_NAP_NS) == 0)
+        continue;
+    return r;
 }
 
 static int start(struct mni_sup *s, struct request *q, const char *id, const void *init, mn_pid *pid) {
@@ -173,7 +180,9 @@ static void list(const struct mni_sup *s, const struct mn_msg *call, size_t most
             memcpy(info[i].id, ch->spec.id, strlen(ch->spec.id));
         i++;
     }
-    answer(call, (int64_t)s->count, info, n * sizeof *info);
+    int r = answer(call, (int64_t)s->count, info, n * sizeof *info);
+    if (r < 0)
+        answer(call, r, NULL, 0);
 }
 
 bool mni_sup_request(struct mni_sup *s, const struct mn_msg *call) {

@@ -67,6 +67,12 @@ static int make(struct mni_sup **made, const struct mn_sup *spec) {
     return r;
 }
 
+/* If need be, when there is memory again. */
+static void unlink_from(mn_pid pid) {
+    while (mn_proc_unlink(pid) == -ENOMEM && mn_sleep(MNI_SUP_NAP_NS) == 0)
+        continue;
+}
+
 /* However the process ends. */
 static void ended(void *arg) {
     struct mni_sup *s = arg;
@@ -122,6 +128,8 @@ static int sup_main(void *arg) {
     int64_t reason = MN_REASON_SHUTDOWN;
     int r = mn_defer(ended, s);
     if (r < 0) {
+        unlink_from(s->parent);
+        started(s, r);
         ended(s);
         return r;
     }
@@ -134,7 +142,7 @@ static int sup_main(void *arg) {
     }
     if (r < 0) {
         mni_children_stop(s, NULL);
-        mn_proc_unlink(s->parent); /* who started it learns of it by the result */
+        unlink_from(s->parent); /* who started it learns of it by the result */
         started(s, r);
         mn_proc_exit(MN_REASON_SHUTDOWN);
     }
@@ -163,7 +171,7 @@ MN_EXPORT int mn_sup_start(mn_pid *pid, const struct mn_sup *spec) {
     }
     r = mn_event_wait(&s->started);
     if (r < 0) {
-        mn_proc_unlink(made); /* the caller is to go on, if it can */
+        unlink_from(made); /* the caller is to go on, if it can */
         mn_exit_signal(made, MN_REASON_KILL);
         return r;
     }

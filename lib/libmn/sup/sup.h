@@ -14,7 +14,7 @@
 
 #include "list.h"
 
-enum { MNI_SUP_ID_MOST = 63, MNI_SUP_INTENSITY_MOST = 1000000 };
+enum { MNI_SUP_ID_MOST = 63, MNI_SUP_INTENSITY_MOST = 1000000, MNI_SUP_NAP_NS = 1000000 /* without memory */ };
 
 /* The tag of calls to a supervisor: bytes that a program will not choose by accident. */
 #define MNI_SUP_TAG 0x6d6e2d7375702121ull
