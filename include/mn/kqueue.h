@@ -41,8 +41,8 @@ int mn_kqueue1(int flags);
  * 0: the time was over.
  *
  * A change that fails, or has EV_RECEIPT, becomes an event with EV_ERROR set and the errno value (or 0) in
- * data, while there is room for it; then the call returns without waiting, how many these were.  Without room
- * it ends with the error:
+ * data, while there is room for it; then the call returns without waiting, how many these were.  A change whose
+ * filter is 0 is none.  Without room it ends with the error:
  *   -ENOENT   there is no such note to be changed
  *   -EBADF    the change names a descriptor that is not open
  *   -EINVAL   filter, flags or data are wrong; the descriptor is of a kind that cannot be watched so

@@ -93,6 +93,13 @@ static void errors(void) {
     is(mn_kevent(kq, c, 2, NULL, 0, NULL), -ENOENT, "%s: without room the error is the call's", k);
     is(change(kq, 1, EVFILT_USER, EV_DELETE, 0, 0), 0, "%s: and the rest was not done", k);
     is(change(kq, 3, EVFILT_USER, EV_DELETE, 0, 0), 0, "%s: what came before was", k);
+    EV_SET(&c[0], 4, EVFILT_USER, EV_DELETE, 0, 0, NULL);
+    EV_SET(&c[1], 999, EVFILT_READ, EV_ADD, 0, 0, NULL);
+    is(mn_kevent(kq, c, 2, e, 1, NULL), -EBADF, "%s: also when there was room for another", k);
+    EV_SET(&c[0], 1, EVFILT_USER, EV_ADD | EV_RECEIPT, 0, 0, NULL);
+    memset(&c[1], 0, sizeof c[1]);
+    is(mn_kevent(kq, c, 2, e, 2, NULL), 1, "%s: without a filter it is no change", k);
+    is(change(kq, 1, EVFILT_USER, EV_DELETE, 0, 0), 0, "%s: but the other was one", k);
 }
 
 static void timers(void) {

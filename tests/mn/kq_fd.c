@@ -327,6 +327,27 @@ static void replaced(void) {
     close(p[1]);
 }
 
+static void *waits_in(void *arg) {
+    struct kevent e;
+    return (void *)(intptr_t)mn_kevent(*(int *)arg, NULL, 0, &e, 1, NULL);
+}
+
+static void adopted(void) {
+    struct runner r;
+    int p[2], mine = mn_kqueue();
+    if (pipe(p) < 0)
+        abort();
+    change(mine, (uintptr_t)p[0], EVFILT_READ, EV_ADD, 0, 0);
+    start(&r, waits_in, &mine);
+    nap_ms(5);
+    is(mn_adopt(mine), 0, "%s: a kqueue is adopted while somebody waits in it", k);
+    put(p[1], "x");
+    is((intptr_t)finish(&r), 1, "%s: who hears of the event", k);
+    mn_close(mine);
+    close(p[0]);
+    close(p[1]);
+}
+
 static int one[2], two[2], rounds;
 
 static void *echoes(void *arg) {
@@ -379,6 +400,7 @@ static void test(void) {
     reuse(EV_ONESHOT);
     back_again();
     replaced();
+    adopted();
     ping_pong();
     close(kq);
 }

@@ -120,7 +120,8 @@ MN_EXPORT int mn_adopt(int fd) {
     if (r < 0)
         return r;
     struct mni_cpu *c = mni_call_begin();
-    r = mni_fd_made(fd, (unsigned)kind);
+    /* A kqueue stays as it is: whoever waits in it counts on each state's being told, and not on changes. */
+    r = mni_kq_is(fd) ? 0 : mni_fd_made(fd, (unsigned)kind);
     if (r == 0)
         mni_own_adopted(c, fd);
     mni_call_end_here(c);

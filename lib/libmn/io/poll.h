@@ -21,7 +21,6 @@ enum { MNI_POLL_READ = 1, MNI_POLL_WRITE = 2 };
  *   0           it may be ready
  *   -ETIMEDOUT, -ECANCELED
  *   -EBADF      it is not open, or was closed by mn_close meanwhile
- *   -EPERM      it is of a kind that cannot be polled: a regular file
  *   -ENOMEM, -EMFILE, -ENFILE   there is nothing to wait with
  */
 int mni_poll_wait(int fd, unsigned what, int64_t deadline);

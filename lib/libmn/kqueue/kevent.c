@@ -373,12 +373,14 @@ static int changes_made(struct mni_kq *kq, const struct kevent *changes, int nch
     int errors = 0;
     for (int i = 0; i < nchanges; i++) {
         struct kevent c = changes[i]; /* events may be the same array */
+        if (!c.filter)                /* is no change, as on FreeBSD */
+            continue;
         int r = change(kq, &c);
         if (r == 0 && !(c.flags & EV_RECEIPT))
             continue;
         if (errors == nevents) {
             *stop = true;
-            return errors ? errors : r;
+            return r < 0 ? r : errors;
         }
         c.flags |= EV_ERROR;
         c.data = -r;

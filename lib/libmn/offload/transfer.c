@@ -220,9 +220,9 @@ static ssize_t splice_some(struct move *m, size_t size, bool waits, int64_t dead
         /* An LWP is not to wait for what can be waited for. */
         if (r == 0 && in == BY_OTHERS)
             r = wait_for(m->in, MNI_POLL_READ, waits ? deadline : 0);
-        if ((r == 0 || r == -EPERM) && out == BY_OTHERS)
+        if (r == 0 && out == BY_OTHERS)
             r = wait_for(m->out, MNI_POLL_WRITE, waits ? deadline : 0);
-        if (r < 0 && r != -EPERM)
+        if (r < 0)
             return r == -ETIMEDOUT && !waits ? -EAGAIN : r;
         r = by == BY_CALLER ? direct(m)
                             : offloaded(by == BY_FILES ? MNI_POOL_FILE : MNI_POOL_USER, m, deadline);
