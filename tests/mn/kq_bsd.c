@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <sys/event.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,6 +45,16 @@ int main(void) {
     errno = 0;
     EV_SET(&change[0], p[0], EVFILT_READ, EV_DELETE, 0, 0, NULL);
     ok(kevent(kq, change, 1, NULL, 0, NULL) == -1 && errno == EBADF, "errno is set");
+    /* As programs do that execute others. */
+    pid_t child = vfork();
+    if (child == 0) {
+        close(kq);
+        _exit(0);
+    }
+    int status = -1;
+    ok(child > 0 && waitpid(child, &status, 0) == child && status == 0, "a child of vfork closes its number");
+    EV_SET(&change[0], 1, EVFILT_USER, EV_ADD | EV_CLEAR, NOTE_TRIGGER, 0, NULL);
+    is(kevent(kq, change, 1, event, 2, NULL), 1, "ours goes on");
     close(kq);
     ok(kevent(kq, NULL, 0, event, 1, NULL) == -1 && errno == EBADF, "EBADF");
     ok(kqueuex(0x80) == -1 && errno == EINVAL, "kqueuex: EINVAL");

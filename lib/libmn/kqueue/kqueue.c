@@ -14,7 +14,7 @@
  * free or something else's.  It is found out when the number becomes that of a new kqueue, when descriptors run
  * out, when a call that needs the kernel's set fails, and by LWPs that sleep: they look once a second.
  *
- * fork.  The child closes all kqueues.  One whose lock was held at that moment is in motion; of that, the
+ * fork.  The child closes all kqueues; one of vfork nothing but numbers of its own.  One whose lock was held at that moment is in motion; of that, the
  * descriptors that it names are closed, and nothing else is touched.
  */
 #include "kq.h"
@@ -42,6 +42,7 @@ static struct chunk *chunks[CHUNKS]; /* atomic */
 
 static struct lock registry = LOCK_INIT(RANK_POOL);
 static struct mni_kq *unused; /* guarded by registry */
+static uint32_t process;      /* whose kqueues these are; atomic */
 
 static struct mni_kq **place(int fd) {
     if (fd < 0 || fd >= CHUNK * CHUNKS)
@@ -169,7 +170,14 @@ void mni_kq_vanished(struct mni_kq *kq) {
     retire(kq, true);
 }
 
+/* A child of vfork closes its own number, but has its parent's memory, and the kqueue in it is the parent's. */
+static bool other_process(void) {
+    return a32_load(&process) != (uint32_t)sys(SYS_getpid); /* relaxed: written before the kqueue was known */
+}
+
 int mni_kq_close(int fd) {
+    if (other_process())
+        return (int)sys(SYS_close, fd);
     struct mni_kq *kq = mni_kq_take(fd);
     return kq ? retire(kq, !mni_kq_os_is(fd)) : -EBADF;
 }
@@ -207,6 +215,7 @@ static int adopt(int fd) {
 }
 
 static int make(void) {
+    a32_store(&process, (uint32_t)sys(SYS_getpid));
     int fd = mni_kq_os_open();
     if ((fd == -EMFILE || fd == -ENFILE) && sweep())
         fd = mni_kq_os_open();
