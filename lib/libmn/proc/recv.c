@@ -94,7 +94,15 @@ static void remove_empty(struct mni_cpu *c, struct mni_more *more) {
     more->empty_most = left;
 }
 
-static void release(struct mni_cpu *c, struct mni_more *more, struct mni_msg *m) {
+/* It is not the newest. */
+static __attribute__((noinline)) void release(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
+    struct mni_more *more = p ? p->more : NULL;
+    if (p && p->flags & MNI_PROC_HANDLER && p->now == m)
+        p->now = NULL;
+    if (!more || !(m->bits & MNI_MSG_HELD)) {
+        mni_msg_free(mni_part(c), m);
+        return;
+    }
     struct mni_msg **at = &more->held;
     for (unsigned i = 0; i < NEAR && *at && *at != m; i++)
         at = &(*at)->next;
@@ -116,12 +124,12 @@ MN_EXPORT void mn_msg_free(struct mn_msg *msg) {
     struct mni_msg *m = mni_msg_of(msg);
     struct mni_cpu *c = mni_enter();
     struct mni_proc *p = c ? mni_proc_self(c) : NULL;
-    if (p && p->flags & MNI_PROC_HANDLER && p->now == m)
-        p->now = NULL;
-    if (p && p->more && m->bits & MNI_MSG_HELD)
-        release(c, p->more, m);
-    else
-        mni_msg_free(mni_part(c), m);
+    if (__builtin_expect(p && p->more && p->more->held == m, 1)) {
+        p->more->held = m->next;
+        mni_msg_free(c->proc, m);
+    } else {
+        release(c, p, m);
+    }
     if (c)
         mni_leave(c);
 }
