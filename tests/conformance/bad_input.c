@@ -88,7 +88,8 @@ static void *wait_gate(void *arg) {
 }
 
 static void threads(void) {
-    struct event gate = EVENT_INIT;
+    /* The detached thread may look at its gate much later than this function is over. */
+    static struct event detached_gate = EVENT_INIT, gate = EVENT_INIT;
     pthread_attr_t a;
     pthread_t t;
     struct sched_param p = {0};
@@ -99,14 +100,12 @@ static void threads(void) {
     bad(EDEADLK, pthread_join(pthread_self(), NULL));
     pthread_attr_init(&a);
     pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED);
-    t = must_create(&a, wait_gate, &gate);
+    t = must_create(&a, wait_gate, &detached_gate);
     bad(EINVAL, pthread_join(t, NULL));
     bad(EINVAL, pthread_timedjoin_np(t, NULL, &past));
     bad(EINVAL, pthread_clockjoin_np(t, NULL, CLOCK_MONOTONIC, &past));
     bad(EINVAL, pthread_detach(t));
-    event_set(&gate);
-    usleep(10000); /* gate is on this stack */
-    gate.set = 0;
+    event_set(&detached_gate);
     t = must_create(NULL, wait_gate, &gate);
     bad(EBUSY, pthread_tryjoin_np(t, NULL));
     bad(ETIMEDOUT, pthread_timedjoin_np(t, NULL, &past));
@@ -448,7 +447,7 @@ static void standard_c(void) {
     c11(thrd_error, cnd_timedwait(&c, &m, &over));
     c11(thrd_success, mtx_unlock(&m));
     ok(thrd_sleep(&bad_time, NULL) < -1, "thrd_sleep for a wrong time: negative, and not -1");
-    struct event gate = EVENT_INIT;
+    static struct event gate = EVENT_INIT; /* as above */
     pthread_t p = must_create(NULL, wait_gate, &gate);
     t = (thrd_t)p;
     c11(thrd_success, thrd_detach(t));
@@ -456,7 +455,6 @@ static void standard_c(void) {
     c11(thrd_error, thrd_join(t, NULL));
     c11(thrd_error, thrd_join(thrd_current(), NULL));
     event_set(&gate);
-    usleep(10000);
 }
 
 int main(void) {
