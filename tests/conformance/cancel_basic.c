@@ -159,7 +159,7 @@ static void *test_self_cancel(void *(*body)(void *)) {
 static void *cancels_main(void *arg) {
     void *result = NULL;
     pthread_t *m = arg;
-    usleep(50000);
+    wait_for(&ready, 1);
     if (pthread_cancel(*m))
         _exit(2);
     if (pthread_join(*m, &result))
@@ -173,10 +173,11 @@ static int main_cancelled(void) {
         static pthread_t m;
         pthread_t t;
         alarm(10);
-        cleaned = 0;
+        cleaned = ready = 0;
         m = pthread_self();
         pthread_create(&t, NULL, cancels_main, &m);
         pthread_cleanup_push(on_cleanup, NULL);
+        set(&ready, 1);
         for (;;)
             pause();
         pthread_cleanup_pop(0);

@@ -265,12 +265,12 @@ int main(void) {
     expect("second late first tsd1 ", "registered while they run: run, too");
 
     pthread_key_create(&key2, exit_in_destructor);
-    must_create(NULL, set_key2, &x);
+    pthread_t t = must_create(NULL, set_key2, &x);
     pthread_key_delete(key2); /* maybe before, maybe after it ran */
-    usleep(20000);
+    must_join(t);
     order[0] = 0;
     pthread_key_create(&key2, exit_in_destructor);
-    pthread_t t = must_create(NULL, set_key2, &x);
+    t = must_create(NULL, set_key2, &x);
     void *value = NULL;
     struct timespec limit = in_ms(CLOCK_REALTIME, 5000);
     is(pthread_timedjoin_np(t, &value, &limit), 0, "pthread_exit in a TSD destructor: the thread ends");

@@ -1,5 +1,6 @@
 /* Every way to join a thread, and what each says when it cannot. */
 #include "life.h"
+#include "asleep.h"
 
 static struct event gate = EVENT_INIT;
 
@@ -104,12 +105,14 @@ static void *join_self(void *arg) {
 struct pair {
     pthread_t other;
     struct event ready;
-    int result;
+    int tid, result, back;
 };
 static void *join_other(void *arg) {
     struct pair *p = arg;
     event_wait(&p->ready);
+    __atomic_store_n(&p->tid, (int)syscall(SYS_gettid), __ATOMIC_RELEASE);
     p->result = pthread_join(p->other, NULL);
+    __atomic_store_n(&p->back, 1, __ATOMIC_RELEASE);
     return NULL;
 }
 
@@ -128,9 +131,12 @@ static void deadlocks(void) {
     p[0].other = t[1];
     p[1].other = t[0];
     event_set(&p[0].ready);
-    usleep(50000); /* the first waits for the second; now the second tries to wait for the first */
+    while (!__atomic_load_n(&p[0].tid, __ATOMIC_ACQUIRE))
+        usleep(1000);
+    wait_asleep(p[0].tid); /* the first waits for the second; now the second tries to wait for the first */
     event_set(&p[1].ready);
-    usleep(50000);
+    while (!__atomic_load_n(&p[0].back, __ATOMIC_ACQUIRE) || !__atomic_load_n(&p[1].back, __ATOMIC_ACQUIRE))
+        usleep(1000);
     is(p[1].result, EDEADLK, "two that join each other: the second gets EDEADLK");
     is(p[0].result, 0, "and the first is served");
     must_join(t[0]);

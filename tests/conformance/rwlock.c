@@ -1,12 +1,15 @@
 /* pthread_rwlock_*: what each call answers. */
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "asleep.h"
 #include "clocks.h"
 #include "tap.h"
 
@@ -142,7 +145,11 @@ static void bad_input(void) {
 
 /* A reader that comes while another reads and a writer waits. */
 static pthread_rwlock_t contended;
+static sem_t writer_began;
+static int writer; /* its id in the kernel */
 static void *write_once(void *arg) {
+    writer = (int)syscall(SYS_gettid);
+    sem_post(&writer_began);
     int r = pthread_rwlock_wrlock(&contended);
     if (r == 0)
         r = pthread_rwlock_unlock(&contended);
@@ -156,8 +163,10 @@ static void preference(int kind, int want, const char *what) {
     pthread_rwlockattr_setkind_np(&attr, kind);
     pthread_rwlock_init(&contended, &attr);
     pthread_rwlock_rdlock(&contended);
+    sem_init(&writer_began, 0, 0);
     pthread_create(&w, NULL, write_once, NULL);
-    usleep(100000);
+    sem_wait(&writer_began);
+    ok(wait_asleep(writer), "%s: the writer waits", what);
     int got = elsewhere(rd_10ms, &contended);
     is(got, want, "%s: a reader that comes while a writer waits", what);
     if (got == 0)

@@ -234,9 +234,9 @@ int main(void) {
     pthread_t t2 = must_create(NULL, waiter, NULL);
     wait_sem(&ready);
     wait_sem(&ready);
-    usleep(5000);
     kill(getpid(), SIGUSR2);
-    usleep(20000);
+    for (sigset_t pending; sigpending(&pending) == 0 && sigismember(&pending, SIGUSR2);)
+        usleep(1000); /* a second one would be the same one */
     kill(getpid(), SIGUSR2);
     is((long)(uintptr_t)must_join(t) + (long)(uintptr_t)must_join(t2), 2,
        "two signals to the process serve two in sigwait");
