@@ -264,6 +264,14 @@ static void others(void) {
     is(mn_close(-1), -EBADF, "%s: cannot be closed", k);
     is(mn_close(12345), -EBADF, "%s: nor one that is not open", k);
     is(mn_readv(0, NULL, -1), -EINVAL, "%s: a negative count", k);
+    int deaf = socket(AF_UNIX, SOCK_STREAM, 0), no_socket[2];
+    if (pipe(no_socket) < 0)
+        abort();
+    is(mn_accept_until(deaf, NULL, NULL, after_ms(5)), -EINVAL, "%s: a socket that does not listen", k);
+    is(mn_accept_until(no_socket[0], NULL, NULL, after_ms(5)), -ENOTSOCK, "%s: none at all", k);
+    close(deaf);
+    close(no_socket[0]);
+    close(no_socket[1]);
     int screen, keys = terminal(&screen);
     if (keys >= 0) {
         struct iovec pieces[3] = {{buffer, 0}, {(char[]){"ab"}, 2}, {buffer, 0}};

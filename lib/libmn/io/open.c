@@ -168,7 +168,10 @@ static long call_accept(struct mni_io *io, uint32_t flags) {
         struct mni_fd *f = mni_fd_find(io->fd);
         if (mni_fd_turn(f, MNI_READ, io->deadline)) {
             r = mni_fd_look(io->fd, 1u << MNI_READ);
-            r = r > 0 ? sys(nr, io->fd, io->address, io->length, how) : r == 0 ? -EAGAIN : r;
+            if (r == 0 && option(io->fd, SOL_SOCKET, SO_ACCEPTCONN) > 0)
+                r = -EAGAIN;
+            else if (r >= 0) /* also if it does not listen: the call says what it is instead */
+                r = sys(nr, io->fd, io->address, io->length, how);
             mni_fd_turn_over(f, MNI_READ);
         } else {
             r = -EAGAIN;
