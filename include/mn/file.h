@@ -11,7 +11,7 @@
  *   - the form with a deadline returns -ETIMEDOUT when the deadline passes before the call was begun, and every form
  *     -ECANCELED when the thread is cancelled before that; the call has then had no effect.  One that was begun is waited
  *     for.  What was transferred in part counts: the number of bytes is returned.
- * Contexts: any.  A foreign LWP makes the call itself; it looks at the deadline once.
+ * Contexts: any.  A foreign LWP or a bound thread makes the call itself; it looks at the deadline once.
  *
  * What is not here (chmod, getxattr, flock, ...) can be called in mn_block_call.
  */

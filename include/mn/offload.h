@@ -18,7 +18,7 @@ extern "C" {
 /*
  * Calls fn(arg) on an LWP of the pool for such calls while the caller waits, and other threads run.  fn is
  * foreign code: not a green thread, so what it calls may block; signals are blocked there.  Called by a foreign
- * LWP, and where no LWP can be had at all, fn runs on the caller's LWP.
+ * LWP or a bound thread, and where no LWP can be had at all, fn runs on the caller's LWP.
  *   -ETIMEDOUT, -ECANCELED   fn did not run, and will not: once it has begun it is waited for
  *   -EINVAL                  fn is NULL
  * Contexts: any.

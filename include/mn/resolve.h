@@ -16,7 +16,7 @@
  *   -EOVERFLOW      EAI_OVERFLOW: it does not fit
  *   -ENOMEM         EAI_MEMORY, or no memory for the look-up
  * and what the system says (EAI_SYSTEM); beside these, -ETIMEDOUT and -ECANCELED.  Contexts: any; green threads
- * need a stack of 64 KiB.
+ * need a stack of 64 KiB.  A foreign LWP or a bound thread looks up by itself, and cannot give up.
  */
 #ifndef MN_RESOLVE_H
 #define MN_RESOLVE_H
