@@ -81,7 +81,8 @@ static void once(bool handlers) {
     mn_ref ref;
     struct mn_msg *m;
     struct mn_spawn_attr attr = {
-        .flags = MN_SPAWN_LINK | MN_SPAWN_MONITOR, .monitor = &ref, .mailbox = 50, .arena = 100000};
+        .flags = MN_SPAWN_LINK | MN_SPAWN_MONITOR, .monitor = &ref, .mailbox = 50, .arena = 100000,
+        .policy = handlers ? MN_MAILBOX_DROP_OLD : MN_MAILBOX_BLOCK};
     int r =
         handlers ? mn_spawn_handler(&pid, &handler, NULL, 0, &attr) : mn_spawn_opt(&pid, &attr, waits, NULL);
     if (!works("mn_spawn", r))

@@ -93,6 +93,8 @@ void mni_proc_close(struct mni_cpu *c, struct mni_proc *p, int64_t reason, struc
             mni_signal_act(c, p, m);
         m = next;
     }
+    if (__builtin_expect((p->flags & MNI_PROC_RING) != 0, 0))
+        mni_latest_end(c, p);
     bool limited = p->flags & MNI_PROC_LIMITED;
     for (struct mni_msg *m = limited ? p->head : NULL; m; m = m->next)
         if (m->bits & MNI_MSG_COUNTED)

@@ -47,6 +47,7 @@ enum mni_kind {
     MNI_K_SHUTDOWN,   /* the runtime ends */
     MNI_K_INSPECT,    /* from wants to know something (tag) of the process; ref: the call */
     MNI_K_PRIORITY,   /* a handler's, from now on: tag */
+    MNI_K_RING,       /* messages up to tag are in the ring (limit.c) */
     MNI_K_EMPTY,      /* was released, and is in a list yet (recv.c) */
     /* Kept halves. */
     MNI_R_LINK,       /* peer */
@@ -64,6 +65,7 @@ enum {
     MNI_MSG_NAMED = 32,    /* extra is a struct mni_named, which has the binary, if there is one */
     MNI_REL_NAMED = 64,    /* a monitor by name: tag is the binary that holds it */
     MNI_REL_ONCE = 128,    /* an alias that goes with its first message */
+    MNI_MSG_RING = 512,    /* to be sent by mni_latest_put */
     MNI_MSG_HELD = 256,    /* in the list of those that its process has taken and not released */
 };
 

@@ -46,6 +46,7 @@ enum {
     MNI_PROC_DOOMED = 32, /* is to end, for reason */
     MNI_PROC_ENDING = 64, /* ends; exit signals do nothing any more */
     MNI_PROC_STRICT = 256, /* acts on signals that were sent before it began to trap exits */
+    MNI_PROC_RING = 2048, /* it has a ring: its flag changes under the lock of limit.c */
     MNI_PROC_POLICY = 512, /* two bits: enum mn_mailbox */
     MNI_PROC_KILLED = 128, /* a handler's terminate is not called (any more) */
 };
@@ -76,6 +77,7 @@ struct mni_more {
     bool answered;         /* the answer to that call is in the mailbox: there is no second */
     struct mn_bin *detail; /* goes along with reason */
     int64_t reason;        /* why it ends */
+    struct mni_latest *ring; /* where the oldest message goes for the newest: limit.c */
     struct mni_arena *arena;
     struct mni_dict *dict;
     struct mni_ptimer *timers; /* that it has set for itself: notes of so many, */

@@ -51,6 +51,10 @@ static inline int post_begin(struct mni_cpu **cpu, mn_pid to, struct mni_proc **
     if (__builtin_expect(!p, 0))
         return 0;
     if (__builtin_expect((a32_load(&p->flags) & MNI_PROC_LIMITED) != 0, 0)) {
+        if (mni_latest_is(p)) {
+            *bits = MNI_MSG_RING;
+            return 1;
+        }
         *bits = MNI_MSG_COUNTED;
         return room(cpu, p, to, deadline);
     }
@@ -62,8 +66,24 @@ static inline void post_end(struct mni_cpu *c) {
         mni_leave_slice(c);
 }
 
+/* A mailbox where the oldest is dropped. */
+static __attribute__((noinline)) int finish_ring(struct mni_cpu *c, struct mni_proc *p, mn_pid to,
+                                                 struct mni_msg *m) {
+    struct mni_msg *token = m ? mni_block_take(mni_part(c), 0) : NULL;
+    if (token) {
+        mni_latest_put(c, p, to, m, token);
+    } else if (m) {
+        m->bits &= (uint16_t)~MNI_MSG_REF; /* it is still the caller's */
+        mni_msg_free(mni_part(c), m);
+    }
+    post_end(c);
+    return token ? 0 : -ENOMEM;
+}
+
 static inline int finish(struct mni_cpu *c, struct mni_proc *p, mn_pid to, struct mni_msg *m, uint16_t bits) {
     int r = 0;
+    if (__builtin_expect(bits & MNI_MSG_RING, 0))
+        return finish_ring(c, p, to, m);
     if (__builtin_expect(m != NULL, 1)) {
         m->bits |= bits;
         push(c, p, to, m);

@@ -283,6 +283,9 @@ void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m) {
             break;
         mni_inspected(c, p, m);
         return;
+    case MNI_K_RING:
+        mni_latest_take(c, p, m);
+        break;
     case MNI_K_PRIORITY:
         a8_store(&p->priority, (uint8_t)m->pub.tag); /* relaxed: info.c may look at it */
         break;

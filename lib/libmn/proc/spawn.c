@@ -5,6 +5,7 @@
 #include "boundary.h"
 #include "export.h"
 #include "proc/exec.h"
+#include "proc/limit.h"
 #include "proc/own.h"
 #include "proc/signal.h"
 #include "runtime/keep.h"
@@ -82,6 +83,8 @@ static void discard(struct mni_cpu *c, struct mni_proc *self, struct mni_proc *p
     if (self && p->rels)
         unrelate(c, self, p);
     a64_store(&p->outer, MNI_OUTER_CLOSED);
+    if (p->flags & MNI_PROC_RING)
+        mni_latest_end(c, p);
     while (p->more && p->more->hooks) {
         struct mni_hook *hook = p->more->hooks;
         mni_hook_drop(hook);
@@ -122,7 +125,9 @@ static struct mni_proc *make(struct mni_cpu *c, const struct mn_spawn_attr *opt,
     if (opt->mailbox)
         mni_proc_flag(p, MNI_PROC_LIMITED | (unsigned)opt->policy * MNI_PROC_POLICY, 0);
     a32_store(&p->bound, opt->mailbox); /* relaxed: limit.c */
-    if (((thread || opt->arena) && !mni_more(c, p)) || (opt->arena && mni_arena_make(c, p, opt->arena) < 0))
+    bool ring = opt->mailbox && opt->policy == MN_MAILBOX_DROP_OLD;
+    if (((thread || opt->arena || ring) && !mni_more(c, p)) ||
+        (opt->arena && mni_arena_make(c, p, opt->arena) < 0) || (ring && mni_latest_make(p) < 0))
         *r = -ENOMEM;
     else if (opt->flags & (MN_SPAWN_LINK | MN_SPAWN_MONITOR))
         *r = relate(c, *self, p, opt);
