@@ -22,6 +22,8 @@
 extern "C" {
 #endif
 
+struct timespec; /* <time.h> has it only where POSIX's names are wanted */
+
 struct kevent {
     uintptr_t ident;       /* what is watched: a descriptor, a signal, a process, or the caller's own number */
     short filter;          /* EVFILT_* */
