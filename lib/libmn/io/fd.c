@@ -563,7 +563,7 @@ void mni_fd_wake_all(void) {
 }
 
 static void forget(struct mni_fd *f) {
-    if (!f->generation && !f->flags)
+    if (!f->generation && !f->flags && !f->turn)
         return;
     f->lock.word = f->turn = 0;
     f->queue[MNI_READ] = f->queue[MNI_WRITE] = (struct mni_queue){0};
