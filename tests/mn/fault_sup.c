@@ -53,8 +53,11 @@ static void supervised(enum mn_strategy how) {
     static const struct mn_child leaves[] = {{.id = "x", .handler = &handler}, {.id = "y", .fn = waits}};
     static const struct mn_sup inner = {.strategy = MN_REST_FOR_ONE, .children = leaves, .nchildren = 2};
     static const struct mn_child children[] = {
-        {.id = "a", .fn = waits}, {.id = "b", .handler = &handler, .init = "state", .init_size = 5}, {.id = "c", .sup = &inner}};
-    const struct mn_sup top = {.strategy = how, .intensity = 1000, .children = children, .nchildren = how == MN_DYNAMIC ? 0 : 3};
+        {.id = "a", .fn = waits},
+        {.id = "b", .handler = &handler, .init = "state", .init_size = 5},
+        {.id = "c", .sup = &inner}};
+    const struct mn_sup top = {
+        .strategy = how, .intensity = 1000, .children = children, .nchildren = how == MN_DYNAMIC ? 0 : 3};
     struct mn_child_info info[50];
     mn_pid sup, pid;
     if (!works("mn_sup_start", mn_sup_start(&sup, &top)))

@@ -18,8 +18,9 @@
  * under the lock of the record's bed, of at most `bound`.  They keep their order with signals by tokens in the outer
  * queue, each of which stands for the messages up to a number:
  *
- *     sender, under the lock:  adds the message; drops the oldest beyond the bound; is the newest token the newest in the
- *                              outer queue?  yes: it stands for this message, too.  No: the next number, pushes a token
+ *     sender, under the lock:  adds the message; drops the oldest beyond the bound; is the newest token the
+ *                              newest in the outer queue?  Yes: it stands for this message, too.  No: the next
+ *                              number, pushes a token
  *     receiver, at a token:    under the lock, takes the messages up to its number
  *
  * What the sender has sent before is below that token, and what it will send is above.  A token that the receiver has

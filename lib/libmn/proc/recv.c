@@ -68,10 +68,10 @@ MN_EXPORT int mn_receive_match(struct mn_msg **msg, const struct mn_match *match
 }
 
 /*
- * Messages that a process has taken and not released are in a list, the newest first.  Mostly there are few, and the one
- * that is released is among the newest.  One that is further away would be a long walk for who has taken thousands and
- * releases them in order: it is emptied, and stays until those that do have as many bytes as the others had when it was
- * last looked for them, in one walk.
+ * Messages that a process has taken and not released are in a list, the newest first.  Mostly there are few, and
+ * the one that is released is among the newest.  One that is further away would be a long walk for who has taken
+ * thousands and releases them in order: it is emptied, and stays until those that do have as many bytes as the
+ * others had when it was last looked for them, in one walk.
  */
 enum { NEAR = 8, EMPTY_MOST = 4096 };
 
