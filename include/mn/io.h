@@ -113,8 +113,8 @@ int mn_connect_until(int fd, const struct sockaddr *address, socklen_t length, i
 
 /*
  * As socket(2), socketpair(2), pipe(2): the descriptors are ours.  O_NONBLOCK is the open file's, so a child
- * process that is given one has it, too, and few programs expect that of their standard output.  For the end that a child
- * is to have use pipe2() or socketpair(), and mn_adopt for the other.  Contexts: any.
+ * process that is given one has it, too, and few programs expect that of their standard output.  For the end
+ * that a child is to have use pipe2() or socketpair(), and mn_adopt for the other.  Contexts: any.
  */
 int mn_socket(int domain, int type, int protocol);
 int mn_socketpair(int domain, int type, int protocol, int fds[2]);

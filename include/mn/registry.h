@@ -50,8 +50,8 @@ int mn_call_name(const char *name, uint64_t tag, const void *data, size_t size, 
                  int64_t deadline);
 int mn_monitor_name(const char *name, mn_ref *ref);
 
-/* Of a DOWN message: by which name the process was monitored, as long as the message is there.  NULL: by none; another message.
- * Contexts: any. */
+/* Of a DOWN message: by which name the process was monitored, as long as the message is there.  NULL: by none;
+ * another message.  Contexts: any. */
 const char *mn_msg_name(const struct mn_msg *msg);
 
 /* ---- groups: a group exists as long as it has members, or somebody watches it */
@@ -70,8 +70,8 @@ int mn_group_leave(const char *group, mn_pid pid);
  * Contexts: any. */
 int64_t mn_group_members(const char *group, mn_pid *pids, size_t n);
 
-/* Sends a message, as mn_post, to each member, and returns how many there were.  Without memory for the list: -ENOMEM, and nothing
- * was sent.  Contexts: any. */
+/* Sends a message, as mn_post, to each member, and returns how many there were.  Without memory for the list:
+ * -ENOMEM, and nothing was sent.  Contexts: any. */
 int64_t mn_group_post(const char *group, uint64_t tag, const void *data, size_t size);
 
 /*

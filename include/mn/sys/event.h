@@ -1,9 +1,10 @@
 /*
  * mn/sys/event.h: <sys/event.h> of FreeBSD, for programs written for it.
  *
- * Found as <sys/event.h> with -I...include/mn/bsd, which is bsdincludedir of libmn.pc; the program is linked with
- * libmn.  Values and structures are those of FreeBSD 12 and later.  What the calls do is said in mn/kqueue.h; these return -1 and set errno.  Any
- * thread may call them, with or without a running runtime; a green thread that waits lets others run.
+ * Found as <sys/event.h> with -I...include/mn/bsd, which is bsdincludedir of libmn.pc; the program is linked
+ * with libmn.  Values and structures are those of FreeBSD 12 and later.  What the calls do is said in
+ * mn/kqueue.h; these return -1 and set errno.  Any thread may call them, with or without a running runtime; a
+ * green thread that waits lets others run.
  */
 #ifndef MN_SYS_EVENT_H
 #define MN_SYS_EVENT_H

@@ -8,8 +8,8 @@
  *
  * Armed anew, a descriptor whose state is an event reports that state.  There are states that last and in which
  * a call finds nothing: errors in the queue of errors, which are for MSG_ERRQUEUE; a look (MSG_PEEK) from an
- * offset behind the last byte.  A call that was woken in vain therefore waits for a change: the descriptor is in
- * the set as ours are (epoch says so), READY means an event since the call, and the first event that nobody
+ * offset behind the last byte.  A call that was woken in vain therefore waits for a change: the descriptor is
+ * in the set as ours are (epoch says so), READY means an event since the call, and the first event that nobody
  * waits for takes it out.  Who waits without a runtime has a set of its own for it (mni_fd_plain_change).
  *
  * Readiness of ours.  word[direction] is a count of events and the bit READY.
@@ -427,7 +427,8 @@ bool mni_fd_turn(struct mni_fd *f, unsigned direction, int64_t deadline) {
         uint32_t old = a32_load(&f->turn);
         const bool held = old >> shift & TURN_HELD;
         uint32_t new = old | (uint32_t)(held ? TURN_WANTED : TURN_HELD) << shift;
-        /* Full: an acquire; and pairs with that of mni_fd_turn_over: it sees WANTED, or we the end of the turn. */
+        /* Full: an acquire; and pairs with that of mni_fd_turn_over: it sees WANTED, or we the end of the
+         * turn. */
         if (!a32_cas_full(&f->turn, old, new))
             continue;
         if (!held)

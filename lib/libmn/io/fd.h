@@ -105,8 +105,8 @@ void mni_fd_end_many(struct mni_fd *f, struct mni_waiter w[2]);
 
 /* By poll(2): blocks the LWP until it is ready for one of `what` (MNI_POLL_*): 0, or a negative errno. */
 int mni_fd_plain_wait(int fd, unsigned what, int64_t deadline);
-/* Until something changes after the last time that the same call came here; the first time it returns at once: the
- * caller is to try.  -EMFILE and the like, too.  Ended by `done`, which is harmless otherwise. */
+/* Until something changes after the last time that the same call came here; the first time it returns at once:
+ * the caller is to try.  -EMFILE and the like, too.  Ended by `done`, which is harmless otherwise. */
 int mni_fd_plain_change(int fd, int64_t deadline);
 void mni_fd_plain_done(void);
 /* Whether it is at this moment: 1, 0, or a negative errno. */

@@ -32,11 +32,11 @@ struct mni_pollset {
 int mni_pollset_open(struct mni_pollset *s);
 void mni_pollset_close(struct mni_pollset *s);
 
-/* From now on each change of the descriptor is an event, once (edge-triggered); its state now is the first.  -EPERM: it
- * cannot be polled; -EBADF, -ENOMEM, -ENOSPC. */
+/* From now on each change of the descriptor is an event, once (edge-triggered); its state now is the first.
+ * -EPERM: it cannot be polled; -EBADF, -ENOMEM, -ENOSPC. */
 int mni_pollset_add(struct mni_pollset *s, int fd, uint64_t key);
-/* The next time that it is ready for `what`, or is at an end or has an error, is an event, and no later one, until it is armed
- * anew. */
+/* The next time that it is ready for `what`, or is at an end or has an error, is an event, and no later one,
+ * until it is armed anew. */
 int mni_pollset_arm(struct mni_pollset *s, int fd, unsigned what, uint64_t key);
 void mni_pollset_remove(struct mni_pollset *s, int fd);
 

@@ -14,8 +14,8 @@
  * free or something else's.  It is found out when the number becomes that of a new kqueue, when descriptors run
  * out, when a call that needs the kernel's set fails, and by LWPs that sleep: they look once a second.
  *
- * fork.  The child closes all kqueues; one of vfork nothing but numbers of its own.  One whose lock was held at that moment is in motion; of that, the
- * descriptors that it names are closed, and nothing else is touched.
+ * fork.  The child closes all kqueues; one of vfork nothing but numbers of its own.  One whose lock was held at
+ * that moment is in motion; of that, the descriptors that it names are closed, and nothing else is touched.
  */
 #include "kq.h"
 

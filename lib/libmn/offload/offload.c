@@ -305,8 +305,8 @@ static __attribute__((noinline)) bool make_outside(struct pool *p) {
 
 enum { DIRECTLY = 1 }; /* a result of mni_wait: there is no LWP after all */
 
-/* The only LWP that others counted on could not be made: they make their calls themselves.  The lock is held, and is dropped
- * and taken again meanwhile. */
+/* The only LWP that others counted on could not be made: they make their calls themselves.  The lock is held,
+ * and is dropped and taken again meanwhile. */
 static void disappoint(struct pool *p) {
     struct mni_queue claimed = {0};
     for (struct mni_waiter *w; (w = mni_queue_take(&p->queue));) {
@@ -320,8 +320,8 @@ static void disappoint(struct pool *p) {
     mni_lock_take(&p->lock);
 }
 
-/* Sees to it that an LWP will look at one more job.  The lock is held, and is dropped and taken again meanwhile.  False: there
- * is not one LWP. */
+/* Sees to it that an LWP will look at one more job.  The lock is held, and is dropped and taken again
+ * meanwhile.  False: there is not one LWP. */
 static bool provide(struct pool *p) {
     bool refused = false;
     while (p->queued >= p->looking) {

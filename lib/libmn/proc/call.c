@@ -7,8 +7,8 @@
  * process replies, or the caller gives up, it sends DEMONITOR.  So nothing is left anywhere, however the call
  * ends.
  *
- * A callback waits in its handler's own record, so that its callee sees who calls.  A thread that is no process borrows
- * a record for the call; a foreign LWP has such a thread do it.
+ * A callback waits in its handler's own record, so that its callee sees who calls.  A thread that is no process
+ * borrows a record for the call; a foreign LWP has such a thread do it.
  */
 #include <errno.h>
 

@@ -296,8 +296,8 @@ static void share(struct mni_cpu *c, struct mni_proc_cpu *pc) {
 /* ---- a turn */
 
 /*
- * What a callback has done to its thread by mn_shield, or has had done by mn_cancel, is not the next one's.  When the
- * runtime ends, executors are cancelled, too, and stay so.
+ * What a callback has done to its thread by mn_shield, or has had done by mn_cancel, is not the next one's.
+ * When the runtime ends, executors are cancelled, too, and stay so.
  */
 static void clear(struct mni_thread *t) {
     const uint32_t bits = a32_load(&mni_rt->ending) ? MNI_SHIELD : MNI_SHIELD | MNI_CANCEL | MNI_POKED;
@@ -440,8 +440,8 @@ static void after_spare(struct mni_cpu *c, struct mni_thread *t) {
 }
 
 /*
- * Parked until somebody has something to run.  Inline: the executor then has no frame between the switch and its loop,
- * so no return that the CPU would predict by the calls of whoever ran before (mn-switch.md).
+ * Parked until somebody has something to run.  Inline: the executor then has no frame between the switch and
+ * its loop, so no return that the CPU would predict by the calls of whoever ran before (mn-switch.md).
  */
 static inline __attribute__((always_inline)) struct mni_cpu *stop(struct mni_cpu *c, struct mni_thread *t,
                                                                   void (*after)(struct mni_cpu *,

@@ -10,22 +10,22 @@
  * looks at the count again; who takes off one looks at the number of those who wait afterwards.  Both are
  * full operations: one sees the other.
  *
- * Calls are not dropped, since somebody waits: where the newest is to go, the caller gets an error, and where the
- * oldest is, calls are not counted.
+ * Calls are not dropped, since somebody waits: where the newest is to go, the caller gets an error, and where
+ * the oldest is, calls are not counted.
  *
- * Where the oldest is to go, the receiver drops it among those that it has looked at.  One that does not look for long
- * has others do it: nobody can take the oldest out of the outer queue, so messages wait in a ring beside it, a list
- * under the lock of the record's bed, of at most `bound`.  They keep their order with signals by tokens in the outer
- * queue, each of which stands for the messages up to a number:
+ * Where the oldest is to go, the receiver drops it among those that it has looked at.  One that does not look
+ * for long has others do it: nobody can take the oldest out of the outer queue, so messages wait in a ring
+ * beside it, a list under the lock of the record's bed, of at most `bound`.  They keep their order with signals
+ * by tokens in the outer queue, each of which stands for the messages up to a number:
  *
  *     sender, under the lock:  adds the message; drops the oldest beyond the bound; is the newest token the
  *                              newest in the outer queue?  Yes: it stands for this message, too.  No: the next
  *                              number, pushes a token
  *     receiver, at a token:    under the lock, takes the messages up to its number
  *
- * What the sender has sent before is below that token, and what it will send is above.  A token that the receiver has
- * taken is not in the outer queue any more, so one that is found there will be acted on after the message was added.
- * There are no more tokens than signals, and one.
+ * What the sender has sent before is below that token, and what it will send is above.  A token that the
+ * receiver has taken is not in the outer queue any more, so one that is found there will be acted on after the
+ * message was added.  There are no more tokens than signals, and one.
  */
 #include "proc/limit.h"
 

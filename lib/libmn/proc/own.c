@@ -130,8 +130,8 @@ static void close_fd(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hoo
     (void)c, (void)p;
     struct fds *o = (struct fds *)(void *)hook;
     struct mni_fd *f = mni_fd_find(o->fd); /* it was asked for when it became owned */
-    /* As mn_close, so that who waits for it learns of it; but inside the runtime.  Acquire: pairs with the lock of who
-     * changed it. */
+    /* As mn_close, so that who waits for it learns of it; but inside the runtime.  Acquire: pairs with the lock
+     * of who changed it. */
     if (a32_load_acquire(&f->generation) == o->generation &&
         (!mni_kq_is(o->fd) || mni_kq_close(o->fd) == -EBADF)) {
         mni_fd_closing(f, o->fd);

@@ -10,8 +10,8 @@ int mni_arena_make(struct mni_cpu *c, struct mni_proc *p, size_t most);
 /* How much the process has by mn_alloc.  There is a `more`. */
 size_t mni_arena_used(const struct mni_proc *p);
 
-/* The caller closes a descriptor, or has given it to the runtime (mn_adopt): perhaps its process owns it.  c == NULL: a
- * foreign LWP. */
+/* The caller closes a descriptor, or has given it to the runtime (mn_adopt): perhaps its process owns it.  c ==
+ * NULL: a foreign LWP. */
 void mni_own_closing(struct mni_cpu *c, int fd);
 void mni_own_adopted(struct mni_cpu *c, int fd);
 

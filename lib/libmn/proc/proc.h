@@ -258,8 +258,8 @@ void mni_timeout_off(struct mni_cpu *c, struct mni_proc *p); /* a handler's, whi
 
 /* exec.c: a handler is ready: it was idle and got a signal.  c == NULL: any LWP. */
 void mni_handler_ready(struct mni_cpu *c, struct mni_proc *p);
-/* The runtime ends: every handler is told, and, late, every process; executors end when no handler is left.  Called again and
- * again, after all threads have been cancelled. */
+/* The runtime ends: every handler is told, and, late, every process; executors end when no handler is left.
+ * Called again and again, after all threads have been cancelled. */
 void mni_procs_drain(bool late);
 
 /* Memory of the caller's cpu, or of a foreign LWP. */

@@ -7,11 +7,11 @@
  * wheel, which waits for an expiry that is under way; the expiry that finds it gone from the table leaves it
  * alone.
  *
- * What a process has set for itself is noted in a list of its own, and cancelled when it ends.  Another's timer for it
- * stays until its deadline, but nobody sees it any more.  A timer that has expired, perhaps on another cpu, leaves
- * its note behind, and so does one that is cancelled, unless it is the newest: to look for each would be a walk
- * through all.  Notes are small, and the list is swept when it has twice the notes that were left by the last
- * sweep.
+ * What a process has set for itself is noted in a list of its own, and cancelled when it ends.  Another's timer
+ * for it stays until its deadline, but nobody sees it any more.  A timer that has expired, perhaps on another
+ * cpu, leaves its note behind, and so does one that is cancelled, unless it is the newest: to look for each
+ * would be a walk through all.  Notes are small, and the list is swept when it has twice the notes that were
+ * left by the last sweep.
  */
 #include <errno.h>
 #include <stdlib.h>

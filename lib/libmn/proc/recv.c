@@ -19,8 +19,8 @@ void mni_after_recv(struct mni_cpu *c, struct mni_thread *t) {
         MNI_OUTER_IDLE | (uint64_t)(t->index + 1) << MNI_IDLE_THREAD | (uint64_t)seq << MNI_IDLE_SEQ;
     if (!mni_begin_wait(c, t))
         return;
-    /* Full: pairs with the push; a signal that came before is found here, one that comes later finds IDLE.  If it
-     * fails, the thread may have been woken by its deadline, too, and wait again already: only this wait is
+    /* Full: pairs with the push; a signal that came before is found here, one that comes later finds IDLE.  If
+     * it fails, the thread may have been woken by its deadline, too, and wait again already: only this wait is
      * claimed. */
     if (!mni_cas64(&p->outer, 0, idle) && mni_claim_wait(&t->park, seq, 0))
         mni_ready(c, t);
@@ -68,10 +68,10 @@ MN_EXPORT int mn_receive_match(struct mn_msg **msg, const struct mn_match *match
 }
 
 /*
- * Messages that a process has taken and not released are in a list, the newest first.  Mostly there are few, and
- * the one that is released is among the newest.  One that is further away would be a long walk for who has taken
- * thousands and releases them in order: it is emptied, and stays until those that do have as many bytes as the
- * others had when it was last looked for them, in one walk.
+ * Messages that a process has taken and not released are in a list, the newest first.  Mostly there are few,
+ * and the one that is released is among the newest.  One that is further away would be a long walk for who has
+ * taken thousands and releases them in order: it is emptied, and stays until those that do have as many bytes
+ * as the others had when it was last looked for them, in one walk.
  */
 enum { NEAR = 8, EMPTY_MOST = 4096 };
 

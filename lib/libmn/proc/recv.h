@@ -38,8 +38,8 @@ static inline bool mni_call_over(const struct mni_cpu *c, const struct mni_proc 
 }
 
 /*
- * Inside the runtime; the message is out of the mailbox, and the caller's.  0, -ETIMEDOUT, -ECANCELED.  Inline, so that
- * who has waited returns from one function only, to whoever called it (MNI_CTX_RETURNS).
+ * Inside the runtime; the message is out of the mailbox, and the caller's.  0, -ETIMEDOUT, -ECANCELED.  Inline,
+ * so that who has waited returns from one function only, to whoever called it (MNI_CTX_RETURNS).
  */
 static inline __attribute__((always_inline)) int mni_recv(struct mni_cpu **cpu, struct mni_proc *p,
                                                           struct mni_msg **out, const struct mn_match *match,

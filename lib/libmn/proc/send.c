@@ -15,8 +15,8 @@ static inline void push(struct mni_cpu *c, struct mni_proc *p, mn_pid to, struct
     m->generation = (uint32_t)(to >> 32);
     uint64_t old = mni_outer_push(p, m, m);
     if (__builtin_expect((old & (MNI_OUTER_IDLE | MNI_OUTER_CLOSED)) == 0, 1)) {
-        /* Others are there already: who floods a process has shorter slices, and the messages are warm when they are
-         * read. */
+        /* Others are there already: who floods a process has shorter slices, and the messages are warm when
+         * they are read. */
         if (old && c)
             c->budget -= PENALTY;
         return;

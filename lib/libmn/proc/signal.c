@@ -115,8 +115,8 @@ static struct mn_bin *detail_of(const struct mni_msg *m) {
 }
 
 /*
- * What the call waits for in which the process is, also while the process ends: what was deferred may call others.
- * The first one counts: a callee may reply twice, or another reply for it as it ends.
+ * What the call waits for in which the process is, also while the process ends: what was deferred may call
+ * others.  The first one counts: a callee may reply twice, or another reply for it as it ends.
  */
 static bool ends_call(const struct mni_proc *p, const struct mni_msg *m) {
     return p->more && p->more->call_ref && m->pub.ref == p->more->call_ref && !p->more->answered;

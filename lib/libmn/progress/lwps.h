@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* The calling LWP rests from now on: until somebody else has it do something, it does nothing to the program.  Nested calls
- * are not counted. */
+/* The calling LWP rests from now on: until somebody else has it do something, it does nothing to the program.
+ * Nested calls are not counted. */
 void mni_lwp_rests(void);
 void mni_lwp_works(void);
 

@@ -64,8 +64,8 @@ int mni_child_start(struct mni_sup *s, struct mni_child *ch);
 /* After a start: one that had nothing to start is forgotten, unless it can be started again. */
 void mni_child_settle(struct mni_sup *s, struct mni_child *ch);
 void mni_child_stop(struct mni_sup *s, struct mni_child *ch);
-/* Those after `from` in the list (NULL: all), the last one first; temporary ones are forgotten.  A dynamic supervisor's all at
- * once. */
+/* Those after `from` in the list (NULL: all), the last one first; temporary ones are forgotten.  A dynamic
+ * supervisor's all at once. */
 void mni_children_stop(struct mni_sup *s, const struct mni_child *from);
 
 /* restart.c: a child has ended, or could not be started again.  False: it has been too often, and the

@@ -30,16 +30,16 @@ void __tsan_destroy_fiber(void *fiber);
 void *__tsan_get_current_fiber(void);
 
 /*
- * ThreadSanitizer's states cost a millisecond each to make: a megabyte is mapped and written.  So those of ended threads
- * are used again, within two bounds:
+ * ThreadSanitizer's states cost a millisecond each to make: a megabyte is mapped and written.  So those of
+ * ended threads are used again, within two bounds:
  *
  *   The tool takes all threads that had one state for one thread, so it sees no race between them.  The oldest goes first,
  *   and only if KEPT others stay behind: that blinds it for threads that ended long before another began.
  *   The tool counts calls and returns, and has room for 65536 calls without a return.  A thread that ends leaves its
  *   calls: at most one for 16 bytes of stack.  So a state serves USES threads, all with stacks of at most STACK.
  *
- * The ring is taken by an exchange that the tool does not see (or all threads would be in order by it), and without
- * waiting: who cannot have it makes a state, or destroys one.
+ * The ring is taken by an exchange that the tool does not see (or all threads would be in order by it), and
+ * without waiting: who cannot have it makes a state, or destroys one.
  */
 enum { KEPT = 64, RING = 1024, USES = 12, STACK = 64 * 1024 };
 _Static_assert(USES * (STACK / 16) < 65536, "calls that did not return");

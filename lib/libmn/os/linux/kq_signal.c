@@ -76,7 +76,8 @@ static void ring(void) {
 
 static void handler(int number, siginfo_t *info, void *context) {
     struct hub *h = &hubs[number];
-    /* Acquire: pairs with wished().  First: who is told of the signal may set a handler, and that is not this one's. */
+    /* Acquire: pairs with wished().  First: who is told of the signal may set a handler, and that is not this
+     * one's. */
     const struct wish *w = aptr_load_acquire(&h->wish);
     /* Full: with the looker's, see above. */
     if (!a32_cas_full(&h->counted, 1, 0)) {

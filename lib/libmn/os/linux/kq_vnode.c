@@ -11,12 +11,12 @@
  * IN_DELETE_SELF only when the last descriptor is closed, so never to us); a write that made it longer extended
  * it.
  *
- * Of a directory that is removed nothing is said while a descriptor is open, so for NOTE_DELETE of a directory the
- * one that it is in is watched, too: when a name goes there, or is replaced, the link count tells whether it was
- * this one.
+ * Of a directory that is removed nothing is said while a descriptor is open, so for NOTE_DELETE of a directory
+ * the one that it is in is watched, too: when a name goes there, or is replaced, the link count tells whether
+ * it was this one.
  *
- * When nobody reads, the kernel drops what is beyond max_queued_events, and says that it did.  Then each note is
- * told what can be compared, and that it was written to and changed, which may be so.
+ * When nobody reads, the kernel drops what is beyond max_queued_events, and says that it did.  Then each note
+ * is told what can be compared, and that it was written to and changed, which may be so.
  *
  *     inotify                                    NOTE_*
  *     MODIFY                                     WRITE, EXTEND if it is longer

@@ -1,5 +1,5 @@
-/* Memory that may not be there is read by the kernel, which answers EFAULT: process_vm_readv of ourselves, or where that is
- * refused (a sandbox) through a pipe. */
+/* Memory that may not be there is read by the kernel, which answers EFAULT: process_vm_readv of ourselves, or
+ * where that is refused (a sandbox) through a pipe. */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
