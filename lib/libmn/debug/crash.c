@@ -13,7 +13,7 @@
  *
  * The handler asks which thread this LWP runs (current.c), also if its cpu is being taken from it.  It takes
  * the loader's lock to name functions; that lock is recursive, so a thread that overflows inside the loader
- * gets through as well.  A fault within the handler ends the process: the signal is blocked by then.
+ * gets through as well.  One that overflows inside malloc(3) does, too: nothing here allocates.  A fault within the handler ends the process: the signal is blocked by then.
  */
 #include "crash.h"
 
@@ -94,7 +94,7 @@ static void handle(int sig, siginfo_t *info, void *context) {
         return;
     }
     if (t && mni_overflowed(t, info->si_addr))
-        mni_overflow_report(t, info->si_addr);
+        mni_overflow_report(t, info->si_addr, context);
     chain(sig, info, context);
     errno = saved;
 }

@@ -21,7 +21,7 @@ void mni_crash_worker_end(void);
 /* crash_report.c, signal safe: whether the address of a fault lies in the guard of the thread's stack, and the
  * report of that. */
 bool mni_overflowed(const struct mni_thread *t, const void *address);
-void mni_overflow_report(const struct mni_thread *t, const void *address);
+void mni_overflow_report(const struct mni_thread *t, const void *address, const void *context);
 
 /* On standard error: what snprintf made, n being what it returned; cut at size. */
 void mni_crash_line(const char *line, size_t size, int n);

@@ -28,7 +28,7 @@ bool mni_overflowed(const struct mni_thread *t, const void *address) {
     return slot && mni_thread_stack(t) == slot && (size_t)((const char *)address - slot) < mni_stack_guard(class);
 }
 
-__attribute__((noinline)) void mni_overflow_report(const struct mni_thread *t, const void *address) {
+void mni_overflow_report(const struct mni_thread *t, const void *address, const void *context) {
     char line[600], symbol[300];
     void *pcs[FRAMES];
     const char *name = mni_thread_name(t);
@@ -39,8 +39,8 @@ __attribute__((noinline)) void mni_overflow_report(const struct mni_thread *t, c
                      mni_symbol((void *)(uintptr_t)t->fn, symbol, sizeof symbol),
                      mni_stack_bytes(t->stack_class) >> 10, address);
     mni_crash_line(line, sizeof line, n);
-    /* Without this function, handle and the kernel's frame. */
-    n = backtrace_take(pcs, FRAMES, 3);
+    /* Not of this stack: unw_backtrace has thread-local data, which malloc makes when an LWP uses it first. */
+    n = backtrace_take_from(context, 1, pcs, FRAMES);
     backtrace_print(2, pcs, n);
     if (n == FRAMES)
         mni_crash_line("  ...\n", 7, 6);
