@@ -5,9 +5,9 @@
  * uses all of it runs again and again, with the first, second, ... call at each point failing.
  */
 #include "mn/fault_child.h"
+#include "mn/procfs.h"
 #include "sync.h"
 
-#include <dirent.h>
 #include <mn/io.h>
 #include <mn/net.h>
 #include <mn/notifier.h>
@@ -38,15 +38,6 @@ static int lack(long r) {
         } \
         r_; \
     })
-
-static int descriptors(void) {
-    int n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
-}
 
 enum { BYTES = 300000 };
 
@@ -213,13 +204,13 @@ static int life(void *arg) {
 
 static int child(const char *how) {
     kind = *how == 'g' ? GREEN : FOREIGN;
-    int before = descriptors();
+    long before = count_fds();
     if (kind == FOREIGN)
         life(NULL);
     else
         TRY(mn_run(life, NULL, NULL));
-    if (descriptors() != before) {
-        printf("# %d descriptors, not %d\n", descriptors(), before);
+    if (count_fds() != before) {
+        printf("# %ld descriptors, not %ld\n", count_fds(), before);
         return 1;
     }
     printf("%d\n", failed);

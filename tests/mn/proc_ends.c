@@ -1,8 +1,8 @@
 /* What a process can still do while it ends, and what others see of it: deferred calls, terminate,
  * descriptors, full mailboxes. */
 #include "proc_actor.h"
+#include "procfs.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <mn/net.h>
@@ -375,16 +375,6 @@ static void supervisors(void) {
 
 /* ---- killed between a call that makes something, and the one that makes it the process's */
 
-static int descriptors_open(void) {
-    int n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n;
-}
-
 static int owns_late(void *arg) {
     (void)arg;
     mn_shield(true);
@@ -459,7 +449,7 @@ static void killed_receiving(void) {
         for (int n = 0; n < 100; n++)
             sends_fds(s[1]);
         if (i == 1) /* what the runtime needs for itself is there by now */
-            before = descriptors_open();
+            before = count_fds();
         mn_spawn(&pid, receives, &s[0]);
         mn_yield();
         mn_exit_signal(pid, MN_REASON_KILL);
@@ -467,7 +457,7 @@ static void killed_receiving(void) {
         mn_close(s[0]);
         mn_close(s[1]);
     }
-    is(descriptors_open() + 2, before, "descriptors that came with a message");
+    is(count_fds() + 2, before, "descriptors that came with a message");
 }
 
 static int dials(void *arg) {
@@ -475,7 +465,8 @@ static int dials(void *arg) {
 }
 
 static void killed_dialling(void) {
-    int before = descriptors_open(), listener = mn_listen_unix("@mn-proc-ends", 1), dialled[2];
+    long before = count_fds();
+    int listener = mn_listen_unix("@mn-proc-ends", 1), dialled[2];
     for (int i = 0; i < 2; i++)
         dialled[i] = mn_dial_unix("@mn-proc-ends");
     for (int i = 0; i < 5; i++) {
@@ -488,7 +479,7 @@ static void killed_dialling(void) {
     mn_close(dialled[0]);
     mn_close(dialled[1]);
     mn_close(listener);
-    is(descriptors_open(), before, "descriptors of who is killed while it dials");
+    is(count_fds(), before, "descriptors of who is killed while it dials");
 }
 
 /* Starts fn and kills it, again and again: how many bytes were left each time. */
@@ -511,15 +502,15 @@ static int64_t left_by(int (*fn)(void *), const char *waits) {
 }
 
 static void killed_in_between(void) {
-    int before = descriptors_open();
+    long before = count_fds();
     for (int i = 0; i < 20; i++) {
         mn_pid pid;
         mn_spawn(&pid, owns_late, NULL);
         await_end(pid);
     }
-    is(descriptors_open(), before, "descriptors that a process that is to end makes its own");
+    is(count_fds(), before, "descriptors that a process that is to end makes its own");
     left_by(opens, NULL);
-    is(descriptors_open(), before, "descriptors that a process did not get any more");
+    is(count_fds(), before, "descriptors that a process did not get any more");
     killed_receiving();
     killed_dialling();
     file = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);

@@ -29,9 +29,20 @@ static inline long count_lwps(void) {
     return entries_of("/proc/self/task") - (tools && strstr(tools, "tsan") ? 1 : 0);
 }
 
-/* Open descriptors; the one that reads them is counted too. */
+/* Open descriptors, but for the system's files: the one that reads this, and those that the runtime looks at for moments
+ * (the quota of its control group). */
 static inline long count_fds(void) {
-    return entries_of("/proc/self/fd");
+    DIR *d = opendir("/proc/self/fd");
+    const struct dirent *e;
+    long n = 0;
+    while (d && (e = readdir(d))) {
+        char target[10] = "";
+        if (readlinkat(dirfd(d), e->d_name, target, sizeof target - 1) > 0)
+            n += strncmp(target, "/sys/", 5) != 0 && strncmp(target, "/proc/", 6) != 0;
+    }
+    if (d)
+        closedir(d);
+    return n;
 }
 
 /* Lines of /proc/self/maps that are not the heap's or an arena's: mappings that somebody has to unmap. */
