@@ -1,4 +1,7 @@
 /* map: memory of a given alignment, straight from the system. */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
 #include "map.h"
 
 #include <stdint.h>
