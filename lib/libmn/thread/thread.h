@@ -135,8 +135,8 @@ static inline struct mni_thread *mni_extra_thread(const struct mni_extra *e) {
     return &s->thread[e - s->extra];
 }
 
-/* Its name, or NULL.  Relaxed: dumps look, too. */
-static inline const char *mni_thread_name(const struct mni_thread *t) {
+/* Its name, or NULL.  Relaxed: dumps and reports look, too, in passing: the flags are not atomic. */
+__attribute__((no_sanitize("thread"))) static inline const char *mni_thread_name(const struct mni_thread *t) {
     return *(const volatile uint16_t *)&t->flags & MNI_NAMED ? aptr_load(&mni_extra(t)->name) : NULL;
 }
 
