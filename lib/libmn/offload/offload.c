@@ -270,37 +270,48 @@ static void *lwp_main(void *arg) {
     return NULL;
 }
 
-/* Makes an LWP, which is counted already.  Outside the runtime. */
-static bool make(struct pool *p) {
+/* ---- the callers */
+
+/* What may take long is done outside the runtime, so that the caller's cpu can be taken.  There no lock of the
+ * pool's may be held or taken: while there is one worker only, that is plain memory to whoever has the cpu
+ * (solo.h). */
+static __attribute__((noinline)) struct lwp *allocate_outside(void) {
+    mni_leave(mni_cpu_self());
+    int saved = *mn_errno();
     struct lwp *l = fault("malloc") ? NULL : calloc(1, sizeof *l);
+    *mn_errno() = saved;
+    mni_enter();
+    return l;
+}
+
+static __attribute__((noinline)) bool start_outside(struct lwp *l) {
+    mni_leave(mni_cpu_self());
+    int saved = *mn_errno();
+    sigset_t old;
+    mni_signals_block(&old);
+    int r = fault("clone") ? EAGAIN : pthread_create(&l->id, NULL, lwp_main, l);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    *mn_errno() = saved;
+    mni_enter();
+    return r == 0;
+}
+
+/* Makes an LWP, which is counted already.  Inside the runtime; the lock is not held. */
+static bool make(struct pool *p) {
+    struct lwp *l = allocate_outside();
     if (!l)
         return false;
     l->pool = p;
     mni_lock_take(&p->lock);
     list_append(&p->all, &l->all);
     mni_lock_drop(&p->lock);
-    sigset_t old;
-    mni_signals_block(&old);
-    int r = fault("clone") ? EAGAIN : pthread_create(&l->id, NULL, lwp_main, l);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r == 0)
+    if (start_outside(l))
         return true;
     mni_lock_take(&p->lock);
     list_remove(&l->all);
     mni_lock_drop(&p->lock);
     free(l);
     return false;
-}
-
-/* ---- the callers */
-
-static __attribute__((noinline)) bool make_outside(struct pool *p) {
-    mni_leave(mni_cpu_self());
-    int saved = *mn_errno();
-    bool made = make(p);
-    *mn_errno() = saved;
-    mni_enter();
-    return made;
 }
 
 enum { DIRECTLY = 1 }; /* a result of mni_wait: there is no LWP after all */
@@ -339,7 +350,7 @@ static bool provide(struct pool *p) {
                 p->most = p->lwps;
             p->looking++;
             mni_lock_drop(&p->lock);
-            refused = !make_outside(p);
+            refused = !make(p);
             mni_lock_take(&p->lock);
             if (refused) {
                 p->looking--;
