@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "mn/fault_life.h"
 #include "mn/procfs.h"
 #include "tap.h"
 
@@ -25,12 +26,6 @@ static void *as_pointer(long n) {
 
 /* What came back; anything but success and the two errors of want is wrong. */
 static atomic_int failures, successes;
-
-static void wrong(const char *what, long got) {
-    printf("# %s: %ld\n", what, got);
-    fflush(stdout);
-    _exit(1);
-}
 
 /* True: it worked. */
 static bool works(const char *what, int r) {

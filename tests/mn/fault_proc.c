@@ -6,17 +6,10 @@
  * The program runs itself again and again with the first, second, ... allocation failing, and then with many
  * that fail.
  */
+#include "fault_life.h"
 #include "proc_actor.h"
 
 #include <fcntl.h>
-#include <malloc.h>
-#include <sys/wait.h>
-
-static void wrong(const char *what, long got) {
-    printf("# %s: %ld\n", what, got);
-    fflush(stdout);
-    _exit(1);
-}
 
 static bool works(const char *what, int64_t r) {
     if (r < 0 && r != -ENOMEM && r != -EAGAIN)
@@ -164,48 +157,17 @@ static int everything(void *arg) {
     return 0;
 }
 
-static int life(void) {
-    size_t first = 0;
-    for (int i = 0; i < 3; i++) {
-        int r = -1;
-        for (int k = 0; k < 1000 && !works("mn_run", r = mn_run(everything, NULL, NULL)); k++)
-            continue;
-        if (r != 0)
-            wrong("mn_run", r);
-        size_t used = mallinfo2().uordblks;
-        if (i == 0)
-            first = used;
-        else if (used > first + 200000 /* what LWPs keep for later */)
-            wrong("malloc's memory grows", (long)(used - first));
-    }
-    return 0;
-}
-
-static int under(const char *rules) {
-    int status = 0;
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (rules)
-            setenv("ODONATA_FAULT", rules, 1);
-        alarm(60);
-        execl("/proc/self/exe", "fault-test", "life", (char *)NULL);
-        _exit(97);
-    }
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 int main(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "life"))
-        return life();
-    is(under(NULL), 0, "without failures");
+        return life_of(everything, works);
+    is(life_under(NULL), 0, "without failures");
     static const char *const points[] = {"malloc", "mmap"};
     for (int i = 0; i < 2; i++) {
         int bad = 0, n;
         for (n = 1; n < (i ? 12 : 200); n += 1 + n / 12) {
             char rules[64];
             snprintf(rules, sizeof rules, "%s:nth=%d", points[i], n);
-            int r = under(rules);
+            int r = life_under(rules);
             bad += r != 0;
             if (r != 0)
                 printf("# %s: status %d\n", rules, r);
@@ -214,6 +176,6 @@ int main(int argc, char **argv) {
     }
     static const char *const rules[] = {"malloc:every=61", "malloc:every=31", "malloc:every=97,mmap:every=23"};
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
-        is(under(rules[i]), 0, "calls fail often: %s", rules[i]);
+        is(life_under(rules[i]), 0, "calls fail often: %s", rules[i]);
     return done();
 }

@@ -6,19 +6,12 @@
  * The program runs itself again and again with the first, second, ... allocation failing, and then with many
  * that fail.
  */
+#include "fault_life.h"
 #include "proc_actor.h"
 
-#include <malloc.h>
 #include <mn/registry.h>
 #include <mn/statem.h>
 #include <mn/sup.h>
-#include <sys/wait.h>
-
-static void wrong(const char *what, long got) {
-    printf("# %s: %ld\n", what, got);
-    fflush(stdout);
-    _exit(1);
-}
 
 /* A supervisor may also have given up. */
 static bool works(const char *what, int64_t r) {
@@ -195,46 +188,15 @@ static int everything(void *arg) {
     return 0;
 }
 
-static int life(void) {
-    size_t first = 0;
-    for (int i = 0; i < 3; i++) {
-        int r = -1;
-        for (int k = 0; k < 1000 && !works("mn_run", r = mn_run(everything, NULL, NULL)); k++)
-            continue;
-        if (r != 0)
-            wrong("mn_run", r);
-        size_t used = mallinfo2().uordblks;
-        if (i == 0)
-            first = used;
-        else if (used > first + 200000 /* what LWPs keep for later */)
-            wrong("malloc's memory grows", (long)(used - first));
-    }
-    return 0;
-}
-
-static int under(const char *rules) {
-    int status = 0;
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (rules)
-            setenv("ODONATA_FAULT", rules, 1);
-        alarm(60);
-        execl("/proc/self/exe", "fault-test", "life", (char *)NULL);
-        _exit(97);
-    }
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 int main(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "life"))
-        return life();
-    is(under(NULL), 0, "without failures");
+        return life_of(everything, works);
+    is(life_under(NULL), 0, "without failures");
     int bad = 0;
     for (int n = 1; n < 1000; n += 1 + n / 8) {
         char rules[64];
         snprintf(rules, sizeof rules, "malloc:nth=%d", n);
-        int r = under(rules);
+        int r = life_under(rules);
         bad += r != 0;
         if (r != 0)
             printf("# %s: status %d\n", rules, r);
@@ -242,6 +204,6 @@ int main(int argc, char **argv) {
     ok(bad == 0, "one call fails");
     static const char *const rules[] = {"malloc:every=61", "malloc:every=31", "malloc:every=17"};
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
-        is(under(rules[i]), 0, "calls fail often: %s", rules[i]);
+        is(life_under(rules[i]), 0, "calls fail often: %s", rules[i]);
     return done();
 }
