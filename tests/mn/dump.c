@@ -165,6 +165,46 @@ static int states(void *arg) {
     return 0;
 }
 
+/* Each of many backtraces is written once, whatever lies between two threads at the same place.  (Where they are in memory,
+ * and so how they hash, differs from run to run.) */
+enum { PLACES = 50 };
+static void *deep(void *arg);
+static void *deeper(void *arg) {
+    void *r = deep(arg);
+    __asm__ volatile("" : : : "memory");
+    return r;
+}
+static void *deep(void *arg) {
+    intptr_t n = (intptr_t)arg;
+    if (n > 1)
+        deeper((void *)(n - 2));
+    else if (n == 1)
+        deep(NULL);
+    else {
+        atomic_fetch_add(&up, 1);
+        mn_event_wait(&event);
+    }
+    __asm__ volatile("" : : : "memory");
+    return NULL;
+}
+static int places(void *arg) {
+    static mn_thread t[4 * PLACES];
+    int same = 0;
+    for (int i = 0; i < 4 * PLACES; i++)
+        mn_go(&t[i], i & 1 ? deep : deeper, (void *)(intptr_t)(i / 2 % PLACES));
+    while (up < 4 * PLACES)
+        mn_park_until("nap", mn_after(1000000));
+    mn_park_until("nap", mn_after(20000000));
+    dump();
+    for (const char *at = text; (at = strstr(at, "\n  where thread ")); at++)
+        same++;
+    is(same, 2 * PLACES, "each place is written once");
+    mn_event_set(&event);
+    for (int i = 0; i < 4 * PLACES; i++)
+        mn_join(t[i], NULL);
+    return arg != NULL;
+}
+
 /* Threads that start, end, recurse, block and change their names, while others dump. */
 static atomic_int stop;
 static void *recurse(void *arg) {
@@ -293,6 +333,9 @@ int main(void) {
     setenv("ODONATA_DISABLE", "process_vm_readv", 1);
     is(mn_run(states, NULL, NULL), 0, "the same where process_vm_readv is refused");
     unsetenv("ODONATA_DISABLE");
+    up = 0;
+    mn_event_reset(&event);
+    is(mn_run(places, NULL, NULL), 0, "places");
     is(mn_run(storm, NULL, NULL), 0, "storm");
     is(mn_run(by_signal, "QUIT", NULL), 0, "SIGQUIT");
     struct sigaction now;

@@ -49,7 +49,7 @@
 #include "thread/table.h"
 #include "walk_copy.h"
 
-enum { DEPTH = 64, TRIES = 3, SYMBOLS = 256, SEEN = 1024, TEXT = 48 };
+enum { DEPTH = 64, TRIES = 3, SYMBOLS = 256, SEEN = 1024, PROBES = 16, TEXT = 48 };
 
 /* What was read of a thread. */
 struct shot {
@@ -77,10 +77,10 @@ struct dump {
     struct mni_thread *caller;
     const void *base; /* where libmn lies; NULL: within the program */
     struct shot now;
-    struct {
-        uint64_t digest;
+    struct seen {
+        uint64_t digest; /* 0: nothing here */
         uint32_t index;
-    } seen[SEEN]; /* backtraces that were written */
+    } seen[SEEN]; /* backtraces that were written, by open addressing */
     size_t length;
     char out[8192];
     struct symbol symbols[SYMBOLS];
@@ -313,6 +313,16 @@ static void say_state(struct dump *d, const struct mni_thread *t, const struct s
         say(d, ", stack %zu of %zu", s->used, s->room);
 }
 
+/* Where a backtrace is remembered, or can be; among many, one of those that are remembered gives way. */
+static struct seen *seen(struct dump *d, uint64_t digest) {
+    for (unsigned i = 0; i < PROBES; i++) {
+        struct seen *e = &d->seen[(digest + i) % SEEN];
+        if (e->digest == digest || e->digest == 0)
+            return e;
+    }
+    return &d->seen[digest % SEEN];
+}
+
 /* Without what lies inside libmn: but for the function of it that the thread called. */
 static void say_frames(struct dump *d, const struct shot *s) {
     int first = 0, end = s->depth;
@@ -327,12 +337,12 @@ static void say_frames(struct dump *d, const struct shot *s) {
     /* Who stands at the same place of the program need not do so within libmn. */
     int program = first + (symbol(d, s->pcs[first], true)->ours && first + 1 < end);
     uint64_t h = digest(s->pcs + program, (size_t)(end - program) * sizeof *s->pcs);
-    if (d->seen[h % SEEN].digest == h) {
-        say(d, "  where thread %u is\n", d->seen[h % SEEN].index + 1);
+    struct seen *before = seen(d, h);
+    if (before->digest == h) {
+        say(d, "  where thread %u is\n", before->index + 1);
         return;
     }
-    d->seen[h % SEEN].digest = h;
-    d->seen[h % SEEN].index = s->index;
+    *before = (struct seen){h, s->index};
     for (int i = first; i < end; i++)
         say(d, "  #%-2d %p  %s\n", i - first, s->pcs[i], symbol(d, s->pcs[i], true)->text);
 }
