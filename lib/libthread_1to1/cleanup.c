@@ -20,6 +20,7 @@
 #endif
 #include "cancel.h"
 #include "panic.h"
+#include "sanitizer.h"
 #include "sys.h"
 
 struct libc_cancel libc_cancel;
@@ -32,6 +33,7 @@ _Noreturn void thr_cancel_act(void) {
     thr_window_depth = 0; /* those that were interrupted below us are left for good */
     if (!libc_cancel.exit)
         panic("the libc has no pthread_exit", 0);
+    sanitizer_unwinds();
     libc_cancel.exit(PTHREAD_CANCELED);
 }
 

@@ -68,6 +68,8 @@ static int join(pthread_t t, void **result, const struct timespec *deadline, clo
         return -EINVAL;
     if (clock == TRY && life != THR_EXITED)
         return -EBUSY;
+    if (clock != TRY)
+        pthread_testcancel(); /* POSIX: a point even when there is nothing to wait for */
     /* Full: pairs with the load of joiner below, in the other thread. */
     if (!aptr_cas_full(&thr->joiner, NULL, self))
         return -EINVAL;

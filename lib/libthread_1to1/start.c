@@ -128,6 +128,7 @@ void *lwp_main(void *unused) {
 THR_EXPORT _Noreturn void pthread_exit(void *result) {
     struct thr *self = thr_self();
     self->result = result;
+    sanitizer_unwinds();
     libc_real(pthread_exit)(result);
     __builtin_unreachable();
 }

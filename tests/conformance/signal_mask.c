@@ -14,8 +14,8 @@ static int value_seen, code_seen;
 static void on_signal(int sig) {
     (void)sig;
     handled_here++;
-    handled++;
     handler_tid = gettid_raw();
+    handled++; /* last: who waits for it looks at the others then */
 }
 static void on_info(int sig, siginfo_t *info, void *ctx) {
     (void)sig;
