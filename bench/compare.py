@@ -183,6 +183,7 @@ def measure(run, jobs, rounds, progress):
 def main():
     args = options()
     if args.list:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have seen enough
         show_list()
         return 0
     jobs = [j for j in JOBS if not args.only or j.name in args.only]

@@ -6,7 +6,8 @@
  *   parked_1m_create_first  ns a thread from the first start until all wait, the first time: all memory is new
  *   parked_1m_create        the same from recycled memory
  *   parked_1m_wake          ns a thread from the first wake-up until all have run and wait again; in the order
- * of creation parked_1m_wake_random   the same in random order
+ *                           of creation
+ *   parked_1m_wake_random   the same in random order
  *
  * Verified: how often each was woken.  Handles and counts are the program's own memory, and there before.
  */

@@ -100,6 +100,11 @@ int mn_spawn_opt(mn_pid *pid, const struct mn_spawn_attr *opt, int (*fn)(void *a
  * process's own memory.  Each callback but terminate says how it goes on: MN_GO_ON; MN_STOP ends the process
  * with MN_REASON_NORMAL; a negative errno, with that as its reason.  A callback may block (the executor's
  * other processes go on), but not receive.
+ *
+ * A signal that ends the process ends a callback, too, in which it waits: at the end of that call it unwinds,
+ * as a thread does, and terminate finds the state as the callback has left it (a kill calls no terminate).
+ * One that computes ends in the next call that waits, at the end of its slice if it makes other calls, or when
+ * it returns.  mn_shield puts that off.  terminate itself, and what was deferred, are not interrupted.
  */
 enum { MN_GO_ON = 0, MN_STOP = 1 };
 
@@ -263,7 +268,7 @@ int mn_demonitor(mn_ref ref, bool flush);
  * processes meanwhile.
  *   -ESRCH        no such process
  *   -ECONNRESET   it ended before it replied
- *   -ETIMEDOUT, -ECANCELED (also in a callback of a process that is to end by a signal)
+ *   -ETIMEDOUT, -ECANCELED
  *   -EDEADLK      the caller itself
  *   -EAGAIN       its mailbox is full, and does not block senders.  One that does blocks the caller up to the
  *                 deadline; where the oldest messages are dropped, calls are not counted, and not dropped
@@ -279,9 +284,12 @@ int mn_call_until(mn_pid pid, uint64_t tag, const void *data, size_t size, struc
 int mn_reply(const struct mn_msg *call, uint64_t tag, const void *data, size_t size);
 int mn_reply_to(mn_pid from, mn_ref ref, uint64_t tag, const void *data, size_t size);
 
-/* Sends a message, as mn_post: the other half of mn_call. */
+/* Sends a message, as mn_post and mn_post_until: the other half of mn_call. */
 static inline int mn_cast(mn_pid pid, uint64_t tag, const void *data, size_t size) {
     return mn_post(pid, tag, data, size);
+}
+static inline int mn_cast_until(mn_pid pid, uint64_t tag, const void *data, size_t size, int64_t deadline) {
+    return mn_post_until(pid, tag, data, size, deadline);
 }
 
 /*
@@ -297,8 +305,10 @@ int mn_request_until(mn_pid pid, uint64_t tag, const void *data, size_t size, mn
 
 /*
  * A reference by which others can send to the caller, who gives it to them together with its pid, until it
- * takes it back.  Messages that come later are dropped, as those to a process that has ended; those that are in
- * the mailbox stay.  MN_ALIAS_ONCE: the first message that comes takes it back.
+ * takes it back.  Messages that come later are dropped, as those to a process that has ended; and so are those
+ * that were sent before, and that the caller has not taken into its mailbox yet, as it does when it looks for a
+ * message and finds none, or asks for the mailbox's length.  Those that are in the mailbox stay.
+ * MN_ALIAS_ONCE: the first message that comes takes it back.
  *   mn_alias     -ENOMEM; -EINVAL: unknown flags; -EPERM: the caller is no process
  *   mn_unalias   -ENOENT: it is none of the caller's (any more); -EPERM
  * Contexts: green.

@@ -43,9 +43,10 @@ int64_t mn_registered(struct mn_name_info *names, size_t n);
 /* The same with the names of one process. */
 int64_t mn_names_of(mn_pid pid, struct mn_name_info *names, size_t n);
 
-/* As mn_post, mn_call_until and mn_monitor, to whom has the name now.  -ENOENT: nobody; mn_monitor_name then
- * tells by a DOWN message. */
+/* As mn_post, mn_post_until, mn_call_until and mn_monitor, to whom has the name now.  -ENOENT: nobody;
+ * mn_monitor_name then tells by a DOWN message. */
 int mn_post_name(const char *name, uint64_t tag, const void *data, size_t size);
+int mn_post_name_until(const char *name, uint64_t tag, const void *data, size_t size, int64_t deadline);
 int mn_call_name(const char *name, uint64_t tag, const void *data, size_t size, struct mn_msg **reply,
                  int64_t deadline);
 int mn_monitor_name(const char *name, mn_ref *ref);
@@ -70,9 +71,16 @@ int mn_group_leave(const char *group, mn_pid pid);
  * Contexts: any. */
 int64_t mn_group_members(const char *group, mn_pid *pids, size_t n);
 
-/* Sends a message, as mn_post, to each member, and returns how many there were.  Without memory for the list:
- * -ENOMEM, and nothing was sent.  Contexts: any. */
+/*
+ * Sends a message, as mn_post, to each member in turn, and returns how many there were.  A full mailbox that
+ * blocks senders holds up those after it; the second form says for how long, for all together.
+ *   -ETIMEDOUT   some had no room by the deadline, and did not get it; all others did
+ *   -ECANCELED   while a member blocked it: those before that one have got it
+ *   -ENOMEM      without the memory for the list nothing was sent; without that for a message, not to all
+ * Contexts: any.
+ */
 int64_t mn_group_post(const char *group, uint64_t tag, const void *data, size_t size);
+int64_t mn_group_post_until(const char *group, uint64_t tag, const void *data, size_t size, int64_t deadline);
 
 /*
  * From now on the caller gets a message of type MN_MSG_JOINED or MN_MSG_LEFT with this reference for each

@@ -51,7 +51,7 @@ struct mn_config {
  * waited for.
  *   -EBUSY     a runtime runs in this process already
  *   -EINVAL    the configuration, or a variable of the environment, makes no sense (verbose says what)
- *   -ENOMEM, -EAGAIN   no memory, no LWPs
+ *   -ENOMEM, -EAGAIN   no memory, no LWPs (verbose says whether locked memory is what is limited)
  * Contexts: foreign LWPs.
  */
 int mn_run(int (*main_fn)(void *arg), void *arg, const struct mn_config *config);

@@ -83,11 +83,19 @@ struct mn_sup {
  * linked to it.  If a child cannot be started, those before it are stopped, and there is no supervisor.
  *   -EINVAL   a child that is nothing or several things; an id that is missing, too long or given twice; numbers out of range
  *   what a child's start returned; -ECONNRESET: the supervisor was killed meanwhile
- *   -ECANCELED   it is killed
+ *   -ETIMEDOUT, -ECANCELED   it is killed, and its children end by their links
  *   -ENOMEM, -EAGAIN, -EPERM   as mn_spawn
  * Contexts: any.
  */
 int mn_sup_start(mn_pid *pid, const struct mn_sup *sup);
+int mn_sup_start_until(mn_pid *pid, const struct mn_sup *sup, int64_t deadline);
+
+/*
+ * What follows is asked of a supervisor, which does one thing after another and answers when it is done: while
+ * it stops a child that takes its time, or restarts some, the others wait.  Of each call there is a form with a
+ * deadline.  At -ETIMEDOUT and -ECANCELED the supervisor has the question: what it asks for may have been done,
+ * or is done later; mn_sup_children tells.  A late answer is dropped.
+ */
 
 /*
  * Adds a child at the end of the list and starts it; pid may be NULL.  A child that fails to start is not
@@ -95,27 +103,33 @@ int mn_sup_start(mn_pid *pid, const struct mn_sup *sup);
  *   -EEXIST   there is one with that id
  *   -EINVAL; what its start returned
  *   -ESRCH, -ECONNRESET   there is no such supervisor (any more)
- *   -ECANCELED   it may have been started
+ *   -ETIMEDOUT, -ECANCELED   it may have been started, or is started later; *pid is not set
  * Contexts: green.
  */
 int mn_sup_start_child(mn_pid sup, const struct mn_child *child, mn_pid *pid);
+int mn_sup_start_child_until(mn_pid sup, const struct mn_child *child, mn_pid *pid, int64_t deadline);
 
 /*
  * Stops a child, which stays in the list (a temporary one does not).  In a dynamic supervisor there are no ids:
  * the second form, which can be used with any.
  *   -ENOENT   there is no such child
+ *   -ETIMEDOUT, -ECANCELED   it is being stopped, or will be
  *   others as above
  * Contexts: green.
  */
 int mn_sup_stop_child(mn_pid sup, const char *id);
+int mn_sup_stop_child_until(mn_pid sup, const char *id, int64_t deadline);
 int mn_sup_stop_pid(mn_pid sup, mn_pid child);
+int mn_sup_stop_pid_until(mn_pid sup, mn_pid child, int64_t deadline);
 
-/* Starts a child that was stopped, or has ended and was not started again.  -EBUSY: it runs.  -ENOENT.
- * Contexts: green. */
+/* Starts a child that was stopped, or has ended and was not started again.  -EBUSY: it runs.  -ENOENT.  Others
+ * as above.  Contexts: green. */
 int mn_sup_restart_child(mn_pid sup, const char *id, mn_pid *pid);
+int mn_sup_restart_child_until(mn_pid sup, const char *id, mn_pid *pid, int64_t deadline);
 
-/* Removes a child that does not run.  -EBUSY: it runs.  -ENOENT.  Contexts: green. */
+/* Removes a child that does not run.  -EBUSY: it runs.  -ENOENT.  Others as above.  Contexts: green. */
 int mn_sup_delete_child(mn_pid sup, const char *id);
+int mn_sup_delete_child_until(mn_pid sup, const char *id, int64_t deadline);
 
 struct mn_child_info {
     mn_pid pid; /* 0: it does not run */
@@ -130,6 +144,7 @@ struct mn_child_info {
  * above.  Contexts: green.
  */
 int64_t mn_sup_children(mn_pid sup, struct mn_child_info *info, size_t n);
+int64_t mn_sup_children_until(mn_pid sup, struct mn_child_info *info, size_t n, int64_t deadline);
 
 /*
  * Stops the supervisor and its children, and waits until it has ended (its reason is MN_REASON_SHUTDOWN).  A

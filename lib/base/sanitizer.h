@@ -19,12 +19,20 @@
 
 #ifdef __SANITIZE_ADDRESS__
 void __asan_unpoison_memory_region(const volatile void *addr, size_t size);
+void __asan_handle_no_return(void);
 
 /* The stack below the caller's frame holds nothing: down to lowest, or for 8 KiB if that is NULL. */
 static inline __attribute__((always_inline)) void sanitizer_stack_is_empty(const char *lowest) {
     const char *here = __builtin_frame_address(0);
     lowest = lowest && lowest < here ? lowest : here - 8192;
     __asan_unpoison_memory_region(lowest, (size_t)(here - lowest));
+}
+
+/* The caller's frames will be unwound, and functions be called where they were.  Compilers say so before calls
+ * that do not return, where they know of that: not before calls by pointers, or calls that act on a
+ * cancellation. */
+static inline __attribute__((always_inline)) void sanitizer_unwinds(void) {
+    __asan_handle_no_return();
 }
 
 /* A stack that nobody uses any more holds nothing. */
@@ -34,6 +42,8 @@ static inline void sanitizer_is_free(const void *lowest, size_t bytes) {
 #else
 static inline void sanitizer_stack_is_empty(const char *lowest) {
     (void)lowest;
+}
+static inline void sanitizer_unwinds(void) {
 }
 static inline void sanitizer_is_free(const void *lowest, size_t bytes) {
     (void)lowest;

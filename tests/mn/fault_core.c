@@ -45,6 +45,7 @@ static void must(const char *what, int r) {
 
 /* ---- each call, at least once */
 
+enum { MANY = 300 };
 static atomic_long begun, ended;
 
 static void *work(void *arg) {
@@ -66,20 +67,20 @@ static void go(unsigned flags, enum mn_stack stack) {
         wrong("result", (long)(intptr_t)result);
 }
 
-static void threads(void) {
+/* many: more than there are descriptors and stacks for. */
+static void threads(int many) {
     static const unsigned flags[] = {0,         MN_DETACHED,    MN_BOUND,          MN_BOUND | MN_DETACHED,
                                      MN_PINNED, MN_CHILD_FIRST, MN_CPU | MN_PINNED};
     for (unsigned i = 0; i < sizeof flags / sizeof *flags; i++)
         go(flags[i], MN_STACK_DEFAULT);
     for (int stack = MN_STACK_16K; stack <= MN_STACK_1M; stack++)
         go(0, (enum mn_stack)stack);
-    /* Many at a time need descriptors and stacks that are not there yet. */
-    mn_thread all[300];
-    bool there[300];
-    for (int i = 0; i < 300; i++)
+    mn_thread all[MANY];
+    bool there[MANY];
+    for (int i = 0; i < many; i++)
         if ((there[i] = works("mn_go", mn_go(&all[i], work, NULL))))
             atomic_fetch_add(&begun, 1);
-    for (int i = 0; i < 300; i++)
+    for (int i = 0; i < many; i++)
         if (there[i])
             must("mn_join", mn_join(all[i], NULL));
 }
@@ -193,6 +194,14 @@ static void locals(void) {
         must("mn_key_delete", mn_key_delete(key[i]));
 }
 
+static atomic_int turned; /* how many are about to park */
+
+static void *parked(void *arg) {
+    atomic_fetch_add(&turned, 1);
+    must("mn_park", mn_park("a dump"));
+    return arg;
+}
+
 static void dump(void) {
     int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     works("mn_dump", mn_dump(fd));
@@ -207,7 +216,7 @@ static struct mn_sem sem, arrived;
 static struct mn_rwlock rwlock;
 static struct mn_event event;
 static long turns; /* guarded by the mutex */
-enum { CROWD = 6, TURNS = 8 };
+enum { CROWD = 6, TURNS = 5 };
 
 static void *one_of_crowd(void *arg) {
     must("mn_sem_wait", mn_sem_wait(&sem));
@@ -264,39 +273,84 @@ static void waits(void) {
     }
 }
 
-static void *in_thread(void *arg) {
+static void calls(void) {
     if (mn_self())
         defers();
-    waits();
-    dump();
     channels();
     futures();
     scopes();
     locals();
-    return arg;
 }
 
-static int everything(void *arg) {
-    threads();
-    in_thread(NULL);
+static void waits_and_calls(void) {
+    waits();
+    dump();
+    calls();
+}
+
+/* The argument: what a thread does. */
+static void (*const all_calls)(void) = calls, (*const all)(void) = waits_and_calls, (*const a_dump)(void) = dump;
+
+static void *in_thread(void *what) {
+    (*(void (*const *)(void))what)();
+    return NULL;
+}
+
+static void in_a_thread(unsigned flags, void (*const *what)(void)) {
     mn_thread t;
-    for (int flags = 0; flags <= MN_BOUND; flags += MN_BOUND)
-        if (works("mn_go_attr", mn_go_attr(&t, &(struct mn_attr){.flags = (unsigned)flags}, in_thread, NULL)))
-            must("mn_join", mn_join(t, NULL));
+    if (works("mn_go_attr", mn_go_attr(&t, &(struct mn_attr){.flags = flags}, in_thread, (void *)(uintptr_t)what)))
+        must("mn_join", mn_join(t, NULL));
+}
+
+/* ---- the lives: what is done in a thread, and then by a foreign LWP */
+
+static int everything(void *arg) {
+    threads(MANY);
+    all();
+    in_a_thread(0, &all_calls); /* the first one is the program's main thread */
+    in_a_thread(MN_BOUND, &all);
     return (int)(intptr_t)arg;
 }
 
+static void foreign_everything(void) {
+    threads(MANY / 3);
+    all();
+}
+
+/* Dumps alone, with threads that wait: for who reads others' memory hundreds of times. */
+static int dumps(void *arg) {
+    mn_thread t[3];
+    int there = 0;
+    atomic_store(&turned, 0);
+    for (int i = 0; i < 3; i++)
+        there += works("mn_go", mn_go(&t[there], parked, NULL));
+    while (atomic_load(&turned) < there)
+        mn_yield();
+    dump();
+    in_a_thread(MN_BOUND, &a_dump);
+    for (int i = 0; i < there; i++) {
+        must("mn_unpark", mn_unpark(t[i]));
+        must("mn_join", mn_join(t[i], NULL));
+    }
+    return (int)(intptr_t)arg;
+}
+
+static const struct life {
+    const char *name;
+    int (*fn)(void *);
+    void (*foreign)(void);
+} lives[] = {{"life", everything, foreign_everything}, {"dumps", dumps, dump}};
+
 /* ---- as a whole */
 
-static long once(void) {
+static long once(const struct life *l) {
     atomic_store(&begun, 0);
     atomic_store(&ended, 0);
-    int r = mn_run(everything, as_pointer(100), NULL);
+    int r = mn_run(l->fn, as_pointer(100), NULL);
     if (works("mn_run", r) && r != 100)
         wrong("mn_run returned", r);
     if (works("mn_start", mn_start(NULL))) {
-        threads(); /* this LWP is foreign */
-        in_thread(NULL);
+        l->foreign();
         must("mn_stop", mn_stop(MN_FOREVER));
     }
     if (mn_workers() != 0)
@@ -310,12 +364,12 @@ static long once(void) {
 
 /* Twice: whatever failed in the first, the second has nothing more in the end than a process where nothing
  * failed. */
-static int life(long most) {
+static int life(const struct life *l, long most) {
     long fds = count_fds() + 4; /* libunwind keeps two pipes, once there was a dump */
-    once();
+    once(l);
     if (count_fds() > fds)
         fds = count_fds();
-    long maps = once();
+    long maps = once(l);
     if (count_fds() > fds)
         wrong("descriptors are left", count_fds() - fds);
     if (most && maps > most + 8) /* arenas of malloc, libraries that one CPU did not need */
@@ -334,16 +388,16 @@ static void *guarded(void *arg) {
 }
 
 static int guards_main(void *arg) {
-    enum { MANY = 200 };
-    static mn_thread t[MANY];
+    enum { GUARDED = 200 };
+    static mn_thread t[GUARDED];
     const struct mn_attr attr = {.stack = MN_STACK_64K};
     long bad = 0;
     for (int round = 0; round < 2; round++) {
-        for (int i = 0; i < MANY; i++)
+        for (int i = 0; i < GUARDED; i++)
             must("mn_go_attr", mn_go_attr(&t[i], &attr, guarded, &t[i]));
-        for (int i = 0; i < MANY; i++)
+        for (int i = 0; i < GUARDED; i++)
             mn_unpark(t[i]);
-        for (int i = 0; i < MANY; i++) {
+        for (int i = 0; i < GUARDED; i++) {
             void *result = NULL;
             must("mn_join", mn_join(t[i], &result));
             bad += result != &t[i];
@@ -419,25 +473,28 @@ static int under(const char *rules, const char *what, long maps, long *hits) {
 static void each(const char *point, long maps) {
     long hits = 1, bad = 0;
     int n;
+    bool peeks = strstr(point, "peek");
+    bool few = peeks || strstr(point, "madvise") || strstr(point, "futex") || strstr(point, "eintr");
     for (n = 1; hits && n < 400; n++) {
         char rules[64];
         snprintf(rules, sizeof rules, "%s:nth=%d,trace", point, n);
-        int r = under(rules, "life", maps, &hits);
+        int r = under(rules, peeks ? "dumps" : "life", maps, &hits);
         if (r != 0) {
             ok(0, "%s: status %d", rules, r);
             bad++;
         }
-        /* The first ones are what starts the runtime; then it goes on in larger steps. */
-        bool waits = strstr(point, "futex") || strstr(point, "eintr"); /* each as good as another */
-        if (n >= (waits ? 10 : 60))
+        /* The first ones are what starts the runtime; then it goes on in larger steps: sooner where few places make
+         * the calls, in loops. */
+        if (n >= (few ? 12 : 60))
             n += n / 6;
     }
     ok(bad == 0, "%s: each of the first calls fails once (looked at %d)", point, n);
 }
 
 int main(int argc, char **argv) {
-    if (argc > 2 && !strcmp(argv[1], "life"))
-        return life(atol(argv[2]));
+    for (unsigned i = 0; i < sizeof lives / sizeof *lives; i++)
+        if (argc > 2 && !strcmp(argv[1], lives[i].name))
+            return life(&lives[i], atol(argv[2]));
     if (argc > 1 && !strcmp(argv[1], "often"))
         return often();
     if (argc > 1 && !strcmp(argv[1], "guards"))

@@ -107,6 +107,34 @@ static void blocked(void) {
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
+/* Beside a runtime, whose LWP for signals began before the caller blocked this one: its default is the end. */
+static void blocked_later(void) {
+    sigset_t one, old;
+    sigemptyset(&one);
+    sigaddset(&one, SIGRTMIN + 1);
+    is(mn_start(NULL), 0, "a runtime");
+    pthread_sigmask(SIG_BLOCK, &one, &old);
+    is(change(kq, (uintptr_t)SIGRTMIN + 1, EVFILT_SIGNAL, EV_ADD, 0, 0), 0, "a signal that is blocked later");
+    for (int i = 0; i < 20; i++) {
+        sigqueue(getpid(), SIGRTMIN + 1, (union sigval){.sival_int = i});
+        ok(next(kq) == 1 && got.data == 1, "blocked later, round %d", i);
+    }
+    change(kq, (uintptr_t)SIGRTMIN + 1, EVFILT_SIGNAL, EV_DELETE, 0, 0);
+    is(mn_stop(MN_FOREVER), 0, "its end");
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* What was noted of it is found again, not noted anew (LeakSanitizer tells what is lost). */
+static void changes_its_mind(void) {
+    change(kq, SIGUSR1, EVFILT_SIGNAL, EV_ADD, 0, 0);
+    for (int i = 0; i < 20; i++) {
+        signal(SIGUSR1, i % 2 ? handler : SIG_IGN);
+        ok(none(kq), "the program changes its mind, %d", i);
+    }
+    change(kq, SIGUSR1, EVFILT_SIGNAL, EV_DELETE, 0, 0);
+    signal(SIGUSR1, SIG_DFL);
+}
+
 /* A handler of the program's own ends a wait, SIG_IGN does not. */
 static void *kicks(void *arg) {
     nap_ms(10);
@@ -151,6 +179,8 @@ static void test(void) {
 int main(void) {
     kq = mn_kqueue();
     blocked();
+    blocked_later();
+    changes_its_mind();
     interrupted();
     close(kq);
     kinds(test);

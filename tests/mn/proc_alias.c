@@ -58,6 +58,11 @@ static void aliases(void) {
     send_by(b, 1);
     is(mn_unalias(b), 0, "an alias is taken back");
     ok(nothing_comes(), "what was sent and not taken before does not come either");
+    is(mn_alias(&b, 0), 0, "another");
+    send_by(b, 1);
+    is(mn_mailbox_length(), 1, "a message is taken in");
+    is(mn_unalias(b), 0, "then its alias is taken back");
+    ok(gets(0, b), "it stays");
     is(mn_alias(&once, MN_ALIAS_ONCE), 0, "an alias for one message");
     send_by(once, 5);
     ok(gets(0, once), "lets one through");

@@ -232,6 +232,40 @@ static int closes(void *arg) {
     return mn_receive(&m);
 }
 
+/* Many: some are closed or given up before the end. */
+enum { MANY_FDS = 600 };
+static int many[MANY_FDS];
+
+static int owns_many(void *arg) {
+    int wrong = 0;
+    (void)arg;
+    for (int i = 0; i < MANY_FDS; i++)
+        wrong += mn_own_fd(many[i]) != 0 || mn_put((uint64_t)many[i], &many[i]) != 0;
+    for (int i = 0; i < MANY_FDS; i++)
+        if (i % 3 == 0)
+            wrong += mn_disown_fd(many[i]) != 0 || mn_disown_fd(many[i]) != -EBADF ||
+                     mn_put((uint64_t)many[i], NULL) != 0;
+        else if (i % 3 == 1)
+            wrong += mn_close(many[i]) != 0 || mn_disown_fd(many[i]) != -EBADF;
+    for (int i = 0; i < MANY_FDS; i++)
+        wrong += mn_get((uint64_t)many[i]) != (i % 3 ? &many[i] : NULL);
+    return wrong ? -wrong : 0;
+}
+
+static void many_owned(void) {
+    int wrong = 0;
+    for (int i = 0; i < MANY_FDS; i++)
+        wrong += (many[i] = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0;
+    is(wrong, 0, "%d descriptors", MANY_FDS);
+    mn_pid pid = spawn_watched(owns_many, NULL, 0);
+    ok(comes(MN_MSG_DOWN, pid, MN_REASON_NORMAL), "a process owns them, closes some and gives some up");
+    for (int i = 0; i < MANY_FDS; i++)
+        wrong += (fcntl(many[i], F_GETFD) >= 0) != (i % 3 == 0);
+    is(wrong, 0, "those that it has given up are open after its end, and no others");
+    for (int i = 0; i < MANY_FDS; i += 3)
+        mn_close(many[i]);
+}
+
 static void reused(void) {
     for (int by_owner = 0; by_owner < 2; by_owner++) {
         int fd[3], other[2];
@@ -533,6 +567,7 @@ static int all(void *arg) {
     handlers();
     callbacks();
     descriptors();
+    many_owned();
     reused();
     mailboxes();
     senders();

@@ -138,6 +138,45 @@ static void groups(void) {
     end_and_wait(p[0]);
 }
 
+/* ---- full mailboxes hold up who sends */
+
+static struct mn_event go_on;
+
+static int sleepy(void *arg) {
+    (void)arg;
+    mn_event_wait(&go_on);
+    return member(NULL);
+}
+
+static void full(void) {
+    static const struct mn_spawn_attr one = {.mailbox = 1};
+    mn_pid p[3];
+    sevens = 0;
+    mn_event_reset(&go_on);
+    for (int i = 0; i < 3; i++) {
+        mn_spawn_opt(&p[i], i == 1 ? &one : NULL, i == 1 ? sleepy : member, NULL);
+        mn_group_join("full", p[i]);
+    }
+    mn_register("sleepy", p[1]);
+    is(mn_post_name_until("sleepy", 7, NULL, 0, 0), 0, "there is room for one, deadline or not");
+    is(mn_post_name_until("sleepy", 7, NULL, 0, mn_after(MS)), -ETIMEDOUT, "by name");
+    is(mn_post_name_until("nobody", 7, NULL, 0, mn_after(MS)), -ENOENT, "nobody's name");
+    is(mn_cast_until(p[1], 7, NULL, 0, mn_after(MS)), -ETIMEDOUT, "by pid");
+    is(mn_group_post_until("full", 7, NULL, 0, mn_after(MS)), -ETIMEDOUT, "to a group");
+    for (int i = 0; i < 5000 && sevens < 2; i++)
+        mn_sleep(MS);
+    is(sevens, 2, "the others have it, also those after the one that has not");
+    mn_event_set(&go_on);
+    for (int i = 0; i < 5000 && sevens < 3; i++)
+        mn_sleep(MS);
+    is(mn_group_post_until("full", 7, NULL, 0, mn_after(20000ll * MS)), 3, "in time");
+    for (int i = 0; i < 5000 && sevens < 6; i++)
+        mn_sleep(MS);
+    is(sevens, 6, "to each");
+    for (int i = 0; i < 3; i++)
+        end_and_wait(p[i]);
+}
+
 /* Each takes one of few names, joins, and ends in between others' doing the same. */
 static int churner(void *arg) {
     char name[16];
@@ -229,6 +268,7 @@ static int all(void *arg) {
     (void)arg;
     names();
     groups();
+    full();
     churn();
     killed();
     mn_spawn(&shared, member, NULL);

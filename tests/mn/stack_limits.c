@@ -99,6 +99,22 @@ static int locked(void) {
     return mn_run(some, NULL, NULL);
 }
 
+/* As a user whose locked memory is limited: an error that says so; and nothing is left of it. */
+static int locked_little(void) {
+    struct rlimit little = {64 << 10, 64 << 10};
+    setrlimit(RLIMIT_MEMLOCK, &little);
+    if (geteuid() == 0 && setuid(65534) != 0)
+        return 77;
+    setenv("MN_VERBOSE", "1", 1);
+    if (mlockall(MCL_FUTURE) != 0)
+        return 77;
+    int r = mn_run(some, NULL, NULL);
+    if (r != -ENOMEM && r != -EAGAIN)
+        return 96;
+    munlockall();
+    return mn_run(some, NULL, NULL);
+}
+
 /* ---- overflows */
 
 static volatile int never = -1;
@@ -166,6 +182,13 @@ int main(void) {
         skip("memory cannot be locked here");
     else
         ok(exited(status, 0), "in locked memory");
+    status = run(locked_little);
+    if (exited(status, 77)) {
+        skip("memory cannot be locked here");
+    } else {
+        ok(exited(status, 0), "locked memory that is limited is an error; afterwards there is none");
+        ok(strstr(text, "RLIMIT_MEMLOCK") != NULL, "and it is said what was the matter");
+    }
     ok(died(run(without_regions), SIGSEGV), "without guard regions an overflow is a fault");
     ok(strstr(text, "stack overflow: thread") != NULL, "and is reported");
     ok(died(run(beyond_the_guards), SIGABRT), "where there was no guard, it is noticed at the thread's end");

@@ -432,6 +432,62 @@ static void cancelled(void) {
     mn_msg_free(m);
 }
 
+/* ---- deadlines: the supervisor is held up, and does later what it was asked for */
+
+static struct mn_event let_go;
+
+static int held(void *arg) {
+    struct mn_msg *m;
+    (void)arg;
+    mn_trap_exit(true);
+    starts['h' - 'a']++;
+    mn_receive(&m);
+    return mn_event_wait(&let_go);
+}
+
+static int hangs(mn_pid *pid, void *arg) {
+    (void)pid;
+    (void)arg;
+    return mn_event_wait(&let_go);
+}
+
+static void deadlines(void) {
+    const struct mn_child slow = {.id = "h", .fn = held, .shutdown = MN_FOREVER}, a = WORKER("a", 'a'),
+                          b = WORKER("b", 'b');
+    struct mn_child_info info[3];
+    struct mn_child first[] = {slow, a};
+    mn_pid sup, pid = 4711;
+    mn_event_init(&let_go);
+    forget();
+    is(mn_sup_start_until(&sup, &(struct mn_sup){.children = first, .nchildren = 2}, mn_after(20000ll * MS)), 0,
+       "a start in time");
+    wait_starts('h', 1), wait_starts('a', 1);
+    is(mn_sup_children_until(sup, info, 3, mn_after(20000ll * MS)), 2, "an answer in time");
+    is(mn_sup_stop_child_until(sup, "h", mn_after(5 * MS)), -ETIMEDOUT, "stop: the child takes longer");
+    is(mn_sup_start_child_until(sup, &b, &pid, mn_after(MS)), -ETIMEDOUT, "start");
+    is(pid, 4711, "no pid");
+    is(mn_sup_stop_pid_until(sup, pids[0], mn_after(MS)), -ETIMEDOUT, "stop by pid");
+    is(mn_sup_restart_child_until(sup, "h", &pid, 0), -ETIMEDOUT, "restart, with a deadline that has passed");
+    is(mn_sup_stop_child_until(sup, "h", 0), -ETIMEDOUT, "stop");
+    is(mn_sup_delete_child_until(sup, "a", mn_after(MS)), -ETIMEDOUT, "delete");
+    is(mn_sup_children_until(sup, info, 3, mn_after(MS)), -ETIMEDOUT, "list");
+    mn_event_set(&let_go);
+    is(mn_sup_children(sup, info, 3), 2, "all that was done later");
+    ok(strcmp(info[0].id, "h") == 0 && !info[0].pid, "one was stopped");
+    ok(strcmp(info[1].id, "b") == 0 && info[1].pid, "one was started");
+    is(mn_mailbox_length(), 0, "no late answer is in the mailbox");
+    is(mn_sup_stop(sup, MN_FOREVER), 0, "stop");
+    struct mn_child hanging[] = {a, {.id = "h", .start = hangs}};
+    mn_event_reset(&let_go);
+    forget();
+    pid = 0;
+    is(mn_sup_start_until(&pid, &(struct mn_sup){.children = hanging, .nchildren = 2}, mn_after(5 * MS)), -ETIMEDOUT,
+       "a start that takes too long");
+    is(pid, 0, "no supervisor");
+    wait_trace("aA");
+    is(mn_mailbox_length(), 0, "its end does not come here");
+}
+
 /* The runtime ends while a supervisor stops one child on request. */
 static struct mn_event told;
 
@@ -486,6 +542,7 @@ static int all(void *arg) {
     tree();
     orphan();
     cancelled();
+    deadlines();
     return 0;
 }
 

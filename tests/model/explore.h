@@ -33,22 +33,33 @@ struct explore_result {
     const char *wrong;
 };
 
-static inline uint64_t explore_hash(const unsigned char *p, size_t n) {
-    uint64_t h = 1469598103934665603u;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ p[i]) * 1099511628211u;
-    return h ^ h >> 29;
+/* Eight bytes at a time: most of an exploration is this. */
+static inline uint32_t explore_hash(const unsigned char *p, size_t n) {
+    uint64_t h = n, word;
+    for (; n; n -= n < sizeof word ? n : sizeof word, p += sizeof word) {
+        word = 0;
+        memcpy(&word, p, n < sizeof word ? n : sizeof word);
+        h = (h ^ word) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 32;
+    }
+    return (uint32_t)h;
 }
+
+/* In the table of states seen; the hash, so that hardly any two states are compared that differ. */
+struct explore_place {
+    uint32_t index, hash; /* index + 1 of the state; 0: free */
+};
 
 /* Breadth does not matter, only completeness: a stack of states to visit, a table of states seen. */
 static inline struct explore_result explore(const struct model *m, const void *initial) {
     struct explore_result result = {0};
     size_t room = 1 << 16, used = 0, table_size = 1 << 17;
     unsigned char *states = malloc(room * m->size), *now = malloc(m->size), *next = malloc(m->size);
-    uint32_t *table = calloc(table_size, sizeof *table); /* index + 1 */
+    struct explore_place *table = calloc(table_size, sizeof *table);
     memcpy(states, initial, m->size);
     used = 1;
-    table[explore_hash(states, m->size) & (table_size - 1)] = 1;
+    uint32_t first = explore_hash(states, m->size);
+    table[first & (table_size - 1)] = (struct explore_place){1, first};
     for (size_t at = 0; at < used && !result.wrong; at++) {
         memcpy(now, states + at * m->size, m->size);
         int moved = 0, finished = 0;
@@ -63,24 +74,29 @@ static inline struct explore_result explore(const struct model *m, const void *i
                 moved += c == 0; /* an alternative such as a timeout must not be needed to go on */
                 if ((result.wrong = m->check(next)))
                     break;
-                uint64_t h = explore_hash(next, m->size) & (table_size - 1);
-                while (table[h] && memcmp(states + (table[h] - 1) * m->size, next, m->size) != 0)
+                uint32_t hash = explore_hash(next, m->size);
+                size_t h = hash & (table_size - 1);
+                while (table[h].index && (table[h].hash != hash ||
+                                          memcmp(states + (table[h].index - 1) * m->size, next, m->size) != 0))
                     h = (h + 1) & (table_size - 1);
-                if (table[h])
+                if (table[h].index)
                     continue;
                 if (used == room)
                     states = realloc(states, (room *= 2) * m->size);
                 memcpy(states + used * m->size, next, m->size);
-                table[h] = (uint32_t)++used;
+                table[h] = (struct explore_place){(uint32_t)++used, hash};
                 if (used * 2 > table_size) {
-                    free(table);
+                    struct explore_place *old = table;
+                    size_t old_size = table_size;
                     table = calloc(table_size *= 2, sizeof *table);
-                    for (size_t i = 0; i < used; i++) {
-                        h = explore_hash(states + i * m->size, m->size) & (table_size - 1);
-                        while (table[h])
+                    for (size_t i = 0; i < old_size; i++) {
+                        if (!old[i].index)
+                            continue;
+                        for (h = old[i].hash & (table_size - 1); table[h].index;)
                             h = (h + 1) & (table_size - 1);
-                        table[h] = (uint32_t)i + 1;
+                        table[h] = old[i];
                     }
+                    free(old);
                 }
             }
         }

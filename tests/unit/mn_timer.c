@@ -332,6 +332,57 @@ Test(timer, removed_by_others, .timeout = 100) {
     free(shared);
 }
 
+/* ---- others expire what is due while the owner sleeps, and nothing that it has only just set */
+
+static struct {
+    struct remote r;
+    uint32_t unfinished; /* its setter is not done yet */
+} helped[EACH];
+static uint32_t asleep;
+
+static void helped_expire(struct mni_timer *t, void *arg) {
+    uint32_t *unfinished = (uint32_t *)(void *)((struct remote *)(void *)t + 1);
+    cr_assert_eq(a32_load_acquire(unfinished), 0, "it was set while nobody slept");
+    remote_expire(t, arg);
+}
+
+static void helped_body(unsigned index, uint32_t *random) {
+    if (index > 0) {
+        while (a32_load_acquire(&others_left) > 0) {
+            int most = 1 + (int)(random_next(random) & 3);
+            mni_timers_help(shared, now_ns(), most, &asleep, helped_expire, random);
+            random_delay(random);
+        }
+        return;
+    }
+    for (long i = 0; i < scaled(20000) / 4; i++) {
+        struct remote *r = &helped[i % EACH].r;
+        uint32_t before = a32_load_acquire(&r->expired);
+        a32_store_release(&helped[i % EACH].unfinished, 1);
+        mni_timer_set(shared, &r->t, now_ns() - random_next(random) % 2000);
+        random_delay(random);
+        a32_store_release(&helped[i % EACH].unfinished, 0);
+        a32_swap_full(&asleep, 1);
+        for (unsigned k = random_next(random) % 8; k > 0; k--)
+            random_delay(random);
+        a32_swap_full(&asleep, 0);
+        if (random_next(random) & 1)
+            mni_timers_run(shared, now_ns(), 1, helped_expire, random);
+        uint32_t expect = before + (mni_timer_remove(&r->t) ? 0 : 1);
+        cr_assert_eq(a32_load_acquire(&r->done), expect, "removal tells the truth, and expire() has returned");
+        cr_assert_eq(a32_load_acquire(&r->expired), expect);
+    }
+    a32_add_full(&others_left, (uint32_t)-1);
+}
+
+Test(timer, helped_while_asleep, .timeout = 100) {
+    shared = make(now_ns());
+    others_left = 1;
+    crew(3, helped_body);
+    cr_assert_eq(mni_timers_pending(shared), 0);
+    free(shared);
+}
+
 /* Who removes a timer whose expire() runs for long waits for it, asleep. */
 static void slow_expire(struct mni_timer *t, void *arg) {
     (void)t;

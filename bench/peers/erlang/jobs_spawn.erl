@@ -149,25 +149,27 @@ sum(N, Sum) -> receive Value -> sum(N - 1, Sum + Value) end.
 %% --count processes sleep a time between 0 and 1 s each; CPU seconds.
 timers() ->
     N = number("--count", 1000000),
-    First = timers_once(N),
-    result("timers_1m", timers_once(N), "s", "count=" ++ integer_to_list(N)),
+    First = timers_once(N, 0),
+    %% All alive at once, or the next would meet new memory.
+    timers_once(N, 2000),
+    result("timers_1m", timers_once(N, 0), "s", "count=" ++ integer_to_list(N)),
     result("timers_1m_first", First, "s", "").
 
 %% statistics(runtime): the CPU time of all the system's threads, in ms.
-timers_once(N) ->
+timers_once(N, More) ->
     Us = self(),
     {From, _} = statistics(runtime),
-    sleepers(Us, N),
+    sleepers(Us, N, More),
     wait_for(ended, N),
     {To, _} = statistics(runtime),
     (To - From) / 1000.
 
-sleepers(_, 0) -> ok;
-sleepers(Us, N) ->
-    Span = rand:uniform(1000) - 1,
+sleepers(_, 0, _) -> ok;
+sleepers(Us, N, More) ->
+    Span = rand:uniform(1000) - 1 + More,
     spawn(fun() ->
         Began = now_ns(),
         receive after Span -> ok end,
         Us ! case now_ns() - Began >= Span * 1000000 of true -> ended; false -> early end
     end),
-    sleepers(Us, N - 1).
+    sleepers(Us, N - 1, More).

@@ -398,6 +398,9 @@ static int kevent_inside(struct mni_cpu *cpu, int fd, const struct kevent *chang
         return -EFAULT;
     if (nevents && mni_call_cancelled(cpu))
         return -ECANCELED;
+    bool lwp = !cpu && !mni_bound_self();
+    if (lwp)
+        mni_kq_os_signals(changes, nchanges);
     struct mni_kq *kq = mni_kq_take(fd);
     if (!kq)
         return -EBADF;
@@ -413,7 +416,7 @@ static int kevent_inside(struct mni_cpu *cpu, int fd, const struct kevent *chang
         mni_kq_drop(kq);
         return 0;
     }
-    return wait_events(kq, events, nevents, deadline, !cpu && !mni_bound_self());
+    return wait_events(kq, events, nevents, deadline, lwp);
 }
 
 MN_EXPORT int mn_kevent_until(int kq, const struct kevent *changes, int nchanges, struct kevent *events,

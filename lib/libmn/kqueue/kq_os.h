@@ -29,6 +29,10 @@ void mni_kq_os_close(struct mni_kq *kq);
 /* In a fork's child, before its kqueues are closed. */
 void mni_kq_os_forked(void);
 
+/* Before an LWP of the program makes these changes: what it blocks of the signals among them, the runtime's own
+ * LWP that takes signals blocks, too.  Without a lock. */
+void mni_kq_os_signals(const struct kevent *changes, int n);
+
 /* Asks for events of descriptors without waiting; makes their notes active.  -EBADF: kq->fd is no kqueue any
  * more. */
 int mni_kq_os_look(struct mni_kq *kq);

@@ -169,8 +169,6 @@ static inline __attribute__((always_inline)) int call_until(struct mni_cpu *c, e
         r = mni_caller_begin(c, &p);
     else if (mni_pid(own) == pid)
         r = -EDEADLK;
-    else if (mni_call_over(c, own))
-        r = -ECANCELED;
     else if (!mni_more(c, own))
         r = -ENOMEM;
     if (r == 0)

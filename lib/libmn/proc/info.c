@@ -21,7 +21,7 @@ MN_EXPORT int mn_proc_info(mn_pid pid, struct mn_proc_state *info) {
         *info = (struct mn_proc_state){
             .pid = pid,
             .parent = flags & MNI_PROC_DOOMED ? 0 : a64_load(&p->parent),
-            .thread = a64_load(&p->thread),
+            .thread = mni_proc_thread(p),
             .name = aptr_load(&p->name),
             .handler = aptr_load(&p->handler),
             .received = a64_load(&p->received),

@@ -57,9 +57,8 @@ static void await_end(struct mni_proc *p, mn_pid pid) {
     if (!shield)
         mni_shield_self(false);
     struct mni_cpu *c = mni_cpu_self();
+    mni_proc_unpoke(c->current); /* before the look: a poke that it takes back for another signal is found there */
     mni_signals_take(c, p);
-    if (!(p->flags & MNI_PROC_DOOMED))
-        mni_proc_unpoke(c->current);
 }
 
 MN_EXPORT int mn_proc_unlink(mn_pid pid) {
@@ -77,7 +76,7 @@ MN_EXPORT int mn_proc_unlink(mn_pid pid) {
         } else {
             half->bits |= MNI_REL_UNLINKING;
             half->ref = ref;
-            if (!mni_signal_send(c, pid, m) && mni_proc_is_thread(p)) {
+            if (!mni_signal_send(c, pid, m)) {
                 await_end(p, pid);
                 c = mni_cpu_self();
             }

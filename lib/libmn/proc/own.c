@@ -1,8 +1,9 @@
 /*
  * own: memory, descriptors and dictionary of a process: released when it ends, however it ends.
  *
- * Each is a list that hangs on one hook, which is made at the first use.  Blocks of memory are linked to each
- * other, so that a single one can be given back early.
+ * Each hangs on one hook, which is made at the first use.  Blocks of memory are linked to each other, so that
+ * a single one can be given back early; descriptors and the dictionary's keys are in tables, so that a process
+ * may have many.
  */
 #include "proc/own.h"
 
@@ -15,8 +16,10 @@
 
 #include "export.h"
 #include "fault.h"
+#include "hash.h"
 #include "io/fd.h"
 #include "kqueue/kq.h"
+#include "list.h"
 #include "proc/signal.h"
 #include "sys.h"
 
@@ -33,25 +36,21 @@ struct mni_arena {
     size_t used, most;
 };
 
+/* In a block of memory, as the next. */
 struct entry {
-    struct entry *next;
-    uint64_t key;
+    struct mni_node node; /* by its key */
     void *value;
 };
 
-enum { FEW = 16 };
-
-struct mni_dict {
-    struct mni_hook hook;
-    struct entry **chains; /* mask + 1 */
-    size_t mask, count;
-    struct entry *few[FEW]; /* the first chains */
-};
-
-struct fds {
-    struct mni_hook hook;
+struct fd {
+    struct mni_node node; /* by its number */
     int fd;
     uint32_t generation; /* of the number's use (io/fd.h): once it is closed, the number is another's */
+};
+
+struct mni_owned {
+    struct mni_hook hook;
+    struct mni_hash table;
 };
 
 /* ---- memory */
@@ -124,11 +123,27 @@ MN_EXPORT void mn_free(void *memory) {
     mni_leave(c);
 }
 
+/* ---- tables that a process owns */
+
+static struct mni_owned *owned(struct mni_proc *p, struct mni_owned **o,
+                               void (*fn)(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook)) {
+    if (!*o && !fault("malloc") && (*o = calloc(1, sizeof **o))) {
+        (*o)->hook.fn = fn;
+        mni_proc_at_end(p, &(*o)->hook);
+    }
+    return *o;
+}
+
+static void release(struct mni_owned *o) {
+    mni_hash_release(&o->table);
+    free(o);
+}
+
 /* ---- descriptors */
 
-static void close_fd(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook) {
-    (void)c, (void)p;
-    struct fds *o = (struct fds *)(void *)hook;
+static void close_fd(struct mni_node *node, void *arg) {
+    struct mni_cpu *c = arg;
+    struct fd *o = list_entry(node, struct fd, node);
     struct mni_fd *f = mni_fd_find(o->fd); /* it was asked for when it became owned */
     /* As mn_close, so that who waits for it learns of it; but inside the runtime.  Acquire: pairs with the lock
      * of who changed it. */
@@ -138,22 +153,29 @@ static void close_fd(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hoo
         sys(SYS_close, o->fd, 0, 0, 0, 0, 0);
         mni_fd_closed(f);
     }
-    free(o);
+    mni_block_give(c->proc, 0, o);
+}
+
+static void close_fds(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook) {
+    struct mni_owned *o = (struct mni_owned *)(void *)hook;
+    p->more->fds = NULL; /* nobody looks for one meanwhile */
+    mni_hash_each(&o->table, close_fd, c);
+    release(o);
 }
 
 /* The process's entry; NULL: it does not own it. */
-static struct fds *find_fd(const struct mni_proc *p, int fd) {
-    for (struct mni_hook *h = p->more ? p->more->hooks : NULL; h; h = h->next)
-        if (h->fn == close_fd && ((struct fds *)(void *)h)->fd == fd)
-            return (struct fds *)(void *)h;
-    return NULL;
+static struct fd *find_fd(const struct mni_proc *p, int fd) {
+    struct mni_node *n = p->more && p->more->fds
+                             ? mni_hash_first(&p->more->fds->table, mni_hash_of((unsigned)fd))
+                             : NULL;
+    return n ? list_entry(n, struct fd, node) : NULL;
 }
 
-static bool disown(struct mni_proc *p, int fd) {
-    struct fds *o = find_fd(p, fd);
+static bool disown(struct mni_cpu *c, struct mni_proc *p, int fd) {
+    struct fd *o = find_fd(p, fd);
     if (o) {
-        mni_hook_drop(&o->hook);
-        free(o);
+        mni_hash_remove(&p->more->fds->table, &o->node);
+        mni_block_give(c->proc, 0, o);
     }
     return o;
 }
@@ -161,12 +183,12 @@ static bool disown(struct mni_proc *p, int fd) {
 void mni_own_closing(struct mni_cpu *c, int fd) {
     struct mni_proc *p = c ? mni_proc_self(c) : NULL;
     if (p)
-        disown(p, fd);
+        disown(c, p, fd);
 }
 
 void mni_own_adopted(struct mni_cpu *c, int fd) {
     const struct mni_proc *p = c ? mni_proc_self(c) : NULL;
-    struct fds *o = p ? find_fd(p, fd) : NULL;
+    struct fd *o = p ? find_fd(p, fd) : NULL;
     if (o)
         o->generation = a32_load_acquire(&mni_fd_find(fd)->generation);
 }
@@ -185,12 +207,12 @@ MN_EXPORT int mn_own_fd(int fd) {
     struct mni_more *more = mni_more(c, p);
     int r = -ENOMEM;
     struct mni_fd *f = more ? mni_fd_get(fd, &r) : NULL;
-    struct fds *o = !f || find_fd(p, fd) || fault("malloc") ? NULL : malloc(sizeof *o);
-    if (o) {
-        *o = (struct fds){.hook.fn = close_fd, .fd = fd};
-        mni_proc_at_end(p, &o->hook);
+    struct fd *o = f ? find_fd(p, fd) : NULL;
+    if (f && !o && owned(p, &more->fds, close_fds) && (o = mni_block_take(c->proc, 0))) {
+        *o = (struct fd){.node.hash = mni_hash_of((unsigned)fd), .fd = fd};
+        mni_hash_add(&more->fds->table, &o->node);
     }
-    if (f && (o = find_fd(p, fd))) {
+    if (o) {
         o->generation = a32_load_acquire(&f->generation);
         r = 0;
     }
@@ -203,54 +225,38 @@ MN_EXPORT int mn_disown_fd(int fd) {
     struct mni_proc *p = mni_proc_begin(&c);
     if (!p)
         return -EPERM;
-    int r = disown(p, fd) ? 0 : -EBADF;
+    int r = disown(c, p, fd) ? 0 : -EBADF;
     mni_leave(c);
     return r;
 }
 
 /* ---- dictionary */
 
-static void free_dict(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook) {
-    struct mni_dict *d = (struct mni_dict *)(void *)hook;
-    for (size_t i = 0; i <= d->mask; i++)
-        for (struct entry *e = d->chains[i], *next; e; e = next) {
-            next = e->next;
-            mni_block_give(c->proc, 0, e);
-        }
+static void drop_entry(struct mni_node *node, void *arg) {
+    struct mni_cpu *c = arg;
+    mni_block_give(c->proc, 0, list_entry(node, struct entry, node));
+}
+
+static void drop_entries(struct mni_cpu *c, struct mni_proc *p, struct mni_hook *hook) {
+    struct mni_owned *d = (struct mni_owned *)(void *)hook;
     p->more->dict = NULL;
-    if (d->chains != d->few)
-        free(d->chains);
-    free(d);
+    mni_hash_each(&d->table, drop_entry, c);
+    release(d);
 }
 
-static struct entry **chain_of(const struct mni_dict *d, uint64_t key) {
-    return &d->chains[(key * 0x9e3779b97f4a7c15u) >> 32 & d->mask];
+static struct entry *find(const struct mni_more *more, uint64_t key) {
+    struct mni_node *n = more && more->dict ? mni_hash_first(&more->dict->table, mni_hash_of(key)) : NULL;
+    return n ? list_entry(n, struct entry, node) : NULL;
 }
 
-static struct entry **find(const struct mni_dict *d, uint64_t key) {
-    struct entry **at = chain_of(d, key);
-    while (*at && (*at)->key != key)
-        at = &(*at)->next;
-    return at;
-}
-
-/* Without memory the chains get longer. */
-static void grow(struct mni_dict *d) {
-    size_t n = 2 * (d->mask + 1), before = d->mask;
-    struct entry **old = d->chains, **chains = fault("malloc") ? NULL : calloc(n, sizeof *chains);
-    if (!chains)
-        return;
-    d->chains = chains;
-    d->mask = n - 1;
-    for (size_t i = 0; i <= before; i++)
-        for (struct entry *e = old[i], *next; e; e = next) {
-            struct entry **at = chain_of(d, e->key);
-            next = e->next;
-            e->next = *at;
-            *at = e;
-        }
-    if (old != d->few)
-        free(old);
+static __attribute__((noinline)) int add_key(struct mni_cpu *c, struct mni_proc *p, uint64_t key, void *value) {
+    struct mni_more *more = mni_more(c, p);
+    struct entry *e = more && owned(p, &more->dict, drop_entries) ? mni_block_take(c->proc, 0) : NULL;
+    if (!e)
+        return -ENOMEM;
+    *e = (struct entry){.node.hash = mni_hash_of(key), .value = value};
+    mni_hash_add(&more->dict->table, &e->node);
+    return 0;
 }
 
 MN_EXPORT int mn_put(uint64_t key, void *value) {
@@ -258,37 +264,15 @@ MN_EXPORT int mn_put(uint64_t key, void *value) {
     struct mni_proc *p = mni_proc_begin(&c);
     if (!p)
         return -EPERM;
-    struct mni_more *more = mni_more(c, p);
-    if (more && !more->dict && value) {
-        struct mni_dict *d = fault("malloc") ? NULL : calloc(1, sizeof *d);
-        if (d) {
-            d->hook.fn = free_dict;
-            d->chains = d->few;
-            d->mask = FEW - 1;
-            more->dict = d;
-            mni_proc_at_end(p, &d->hook);
-        }
-    }
-    int r = more && (more->dict || !value) ? 0 : -ENOMEM;
-    if (r == 0 && more->dict) {
-        struct entry **at = find(more->dict, key), *e = *at;
-        if (e && !value) {
-            *at = e->next;
-            more->dict->count--;
-            mni_block_give(c->proc, 0, e);
-        } else if (e) {
-            e->value = value;
-        } else if (value) {
-            e = mni_block_take(c->proc, 0);
-            if (e) {
-                *e = (struct entry){NULL, key, value};
-                *at = e;
-                if (++more->dict->count > 2 * more->dict->mask)
-                    grow(more->dict);
-            } else {
-                r = -ENOMEM;
-            }
-        }
+    int r = 0;
+    struct entry *e = find(p->more, key);
+    if (e && value) {
+        e->value = value;
+    } else if (e) {
+        mni_hash_remove(&p->more->dict->table, &e->node);
+        mni_block_give(c->proc, 0, e);
+    } else if (value) {
+        r = add_key(c, p, key, value);
     }
     mni_leave(c);
     return r;
@@ -299,7 +283,7 @@ MN_EXPORT void *mn_get(uint64_t key) {
     struct mni_proc *p = mni_proc_begin(&c);
     if (!p)
         return NULL;
-    struct entry *e = p->more && p->more->dict ? *find(p->more->dict, key) : NULL;
+    const struct entry *e = find(p->more, key);
     void *value = e ? e->value : NULL;
     mni_leave(c);
     return value;

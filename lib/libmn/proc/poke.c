@@ -23,16 +23,69 @@
  * cancellation by mn_cancel alone.
  *
  * A process that is shielded (mn_shield), or runs what was deferred, goes on to the end of that.
+ *
+ * A handler has no thread, but the executor that runs its callback.  To cancel that as above would hit the
+ * callback of another, if the sender is slow and the first has returned meanwhile.  So what is cancelled is one
+ * wait: before it begins, the callback writes down which, and a cancellation hits the executor up to the end of
+ * that wait, or not at all (mni_cancel_wait).
+ *
+ *     thread, of a handler              its callback makes it           a sender, after its push
+ *     0, or a wait that has ended       the wait that it begins         POKED
+ *     the wait that it is in            -                               POKED, and cancels the wait
+ *     POKED                             the wait that it begins; then   -
+ *                                       it looks at its queue, and if
+ *                                       such a signal is there cancels itself
+ *
+ * Both change it by full operations: so the sender finds the wait, or the callback finds POKED.  A sender
+ * whose pid is stale may leave POKED to the record's next process, which looks once in vain.  The look only
+ * reads: the caller may hold the lock of what it waits for, and to act on signals takes others.  A callback that
+ * makes calls without a wait looks at the end of each slice, and when it yields or asks (mn_cancelled).
+ * tests/model/mn_poke.c walks through all orders.
  */
 #include "proc/signal.h"
 #include "thread/exit.h"
 
+enum { WAIT_SEQ = 32 }; /* of a handler's wait: above its executor's index + 1 */
+#define POKED (~(uint64_t)0)
+
 void mni_proc_poke(struct mni_proc *p, mn_pid pid) {
-    /* Acquire: before the generation is looked at again; if that is still the pid's, the thread is its
-     * thread. */
-    mn_thread t = a64_load_acquire(&p->thread);
-    if (t && mni_proc_is(p, pid))
-        mni_cancel(t, MNI_POKED);
+    for (;;) {
+        /* Acquire: before the generation is looked at again; if that is still the pid's, the thread is its
+         * thread. */
+        uint64_t who = a64_load_acquire(&p->thread);
+        bool handler = a32_load_acquire(&p->flags) & MNI_PROC_HANDLER;
+        if (!mni_proc_is(p, pid) || (handler ? who == POKED : who == 0))
+            return;
+        if (!handler) {
+            mni_cancel(who, MNI_POKED);
+            return;
+        }
+        if (!mni_cas64(&p->thread, who, POKED)) /* full: pairs with look */
+            continue;
+        if (who)
+            mni_cancel_wait(mni_thread_at((uint32_t)who - 1), (uint32_t)(who >> WAIT_SEQ));
+        return;
+    }
+}
+
+/* A callback is about to begin this wait; 0: none. */
+static void look(struct mni_thread *t, uint64_t wait) {
+    struct mni_proc *p = t->own->proc;
+    if (p->flags & MNI_PROC_ENDING)
+        return; /* in terminate, or what was deferred */
+    /* Full: pairs with mni_proc_poke; what its sender pushed is seen. */
+    if (mni_swap64(&p->thread, wait) == POKED && mni_signals_fatal(p))
+        mni_cancel(mni_thread_handle(t), MNI_POKED);
+}
+
+void mni_callback_looks(struct mni_thread *t) {
+    look(t, 0);
+}
+
+void mni_callback_waits(struct mni_cpu *c, struct mni_thread *t) {
+    uint32_t seq = a32_load(&t->park.claim) / MNI_CLAIM_SEQ;
+    look(t, (uint64_t)seq << WAIT_SEQ | (t->index + 1));
+    mni_executor_blocks(c, t);
 }
 
 void mni_proc_unpoke(struct mni_thread *t) {
@@ -50,7 +103,7 @@ static bool shielded(const struct mni_thread *t) {
 }
 
 void mni_proc_check(struct mni_cpu *c, struct mni_proc *p) {
-    if (p->flags & (MNI_PROC_HANDLER | MNI_PROC_ENDING))
+    if (p->flags & MNI_PROC_ENDING)
         return;
     mni_signals_take(c, p);
     if (!(p->flags & MNI_PROC_DOOMED))

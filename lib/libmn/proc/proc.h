@@ -79,7 +79,7 @@ struct mni_more {
     int64_t reason;        /* why it ends */
     struct mni_latest *ring; /* where the oldest message goes for the newest: limit.c */
     struct mni_arena *arena;
-    struct mni_dict *dict;
+    struct mni_owned *fds, *dict;
     struct mni_ptimer *timers; /* that it has set for itself: notes of so many, */
     uint32_t notes, notes_most; /* and how many it may have before some are dropped */
     mn_ref timeout;        /* of mn_timeout_at; 0: none */
@@ -92,7 +92,7 @@ struct mni_proc {
     uint32_t index;
     uint32_t flags;      /* MNI_PROC_*; written by the owner, atomic since senders look at TRAP */
     uint32_t nrels;
-    mn_thread thread;    /* whom a fatal signal has to wake; 0: nobody */
+    mn_thread thread;    /* whom a fatal signal has to wake; 0: nobody.  A handler's: poke.c */
     const struct mn_handler *handler;
     void *state;         /* a handler's */
     struct mni_more *more;
@@ -191,6 +191,12 @@ static inline struct mni_proc *mni_proc_self(const struct mni_cpu *c) {
 static inline mn_pid mni_pid_self(const struct mni_cpu *c) {
     const struct mni_proc *p = c ? mni_proc_self(c) : NULL;
     return p ? mni_pid(p) : 0;
+}
+
+/* Its thread; 0: a handler.  If the generation is the process's afterwards, it was. */
+static inline mn_thread mni_proc_thread(const struct mni_proc *p) {
+    mn_thread t = a64_load_acquire(&p->thread); /* acquire: as in mni_proc_poke */
+    return a32_load_acquire(&p->flags) & MNI_PROC_HANDLER ? 0 : t;
 }
 
 /* Only a thread's own process may block in mn_receive. */

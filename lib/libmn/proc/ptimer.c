@@ -14,23 +14,22 @@
  * left by the last sweep.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "clock.h"
 #include "export.h"
-#include "fault.h"
+#include "hash.h"
+#include "list.h"
 #include "lock.h"
 #include "proc/signal.h"
 #include "runtime/keep.h"
 #include "sched/idle.h"
 #include "wait/call.h"
 
-enum { SHARDS = 64, FEW = 16 };
+enum { SHARDS = 64 };
 
 struct ptimer {
     struct mni_timer timer;
-    struct ptimer *chain;
-    mn_ref ref;
+    struct mni_node node; /* by its reference */
     mn_pid to;
     struct mni_msg *m;
 };
@@ -45,82 +44,42 @@ struct mni_ptimer {
 
 static struct shard {
     _Alignas(64) struct lock lock;
-    struct ptimer **chains; /* mask + 1 */
-    size_t mask, count;
-    struct ptimer *few[FEW]; /* the first chains */
+    struct mni_hash timers;
 } shards[SHARDS];
 
-/* References are counts of a cpu, above its number. */
-static uint64_t hash_of(mn_ref ref) {
-    return ref * 0x9e3779b97f4a7c15u;
+static struct shard *shard_of(uint64_t hash) {
+    return &shards[hash >> 58];
 }
 
-static struct shard *shard_of(mn_ref ref) {
-    return &shards[hash_of(ref) >> 58];
-}
-
-/* By the lock's holder, as what follows. */
-static struct ptimer **chain_of(struct shard *s, mn_ref ref) {
-    return &s->chains[hash_of(ref) >> 26 & s->mask];
-}
-
-/* The one with this reference, or the end of its chain. */
-static struct ptimer **find(struct shard *s, mn_ref ref) {
-    struct ptimer **at = chain_of(s, ref);
-    while (*at && (*at)->ref != ref)
-        at = &(*at)->chain;
-    return at;
-}
-
-/* Without memory the chains get longer. */
-static void grow(struct shard *s) {
-    size_t n = 2 * (s->mask + 1);
-    struct ptimer **old = s->chains, **chains = fault("malloc") ? NULL : calloc(n, sizeof *chains);
-    if (!chains)
-        return;
-    size_t before = s->mask;
-    s->chains = chains;
-    s->mask = n - 1;
-    for (size_t i = 0; i <= before; i++)
-        for (struct ptimer *t = old[i], *next; t; t = next) {
-            struct ptimer **at = chain_of(s, t->ref);
-            next = t->chain;
-            t->chain = *at;
-            *at = t;
-        }
-    if (old != s->few)
-        free(old);
+/* By the lock's holder; NULL: it is not there. */
+static struct ptimer *find(const struct shard *s, uint64_t hash) {
+    struct mni_node *n = mni_hash_first(&s->timers, hash);
+    return n ? list_entry(n, struct ptimer, node) : NULL;
 }
 
 /* Out of the table: whoever gets it has it; NULL: somebody else does. */
-static struct ptimer *claim(mn_ref ref) {
-    struct shard *s = shard_of(ref);
+static struct ptimer *claim(uint64_t hash) {
+    struct shard *s = shard_of(hash);
     lock_take(&s->lock);
-    struct ptimer **at = find(s, ref), *t = *at;
-    if (t) {
-        *at = t->chain;
-        s->count--;
-    }
+    struct ptimer *t = find(s, hash);
+    if (t)
+        mni_hash_remove(&s->timers, &t->node);
     lock_drop(&s->lock);
     return t;
 }
 
 static void expire(struct mni_cpu *c, struct mni_timer *timer) {
     struct ptimer *t = (struct ptimer *)(void *)timer;
-    if (claim(t->ref) != t)
+    if (claim(t->node.hash) != t)
         return;
     mni_signal_send(c, t->to, t->m);
     mni_block_give(c->proc, CLASS, t);
 }
 
 static void insert(struct ptimer *t) {
-    struct shard *s = shard_of(t->ref);
+    struct shard *s = shard_of(t->node.hash);
     lock_take(&s->lock);
-    if (s->count++ > 2 * s->mask)
-        grow(s);
-    struct ptimer **at = chain_of(s, t->ref);
-    t->chain = *at;
-    *at = t;
+    mni_hash_add(&s->timers, &t->node);
     lock_drop(&s->lock);
 }
 
@@ -131,7 +90,7 @@ static int64_t time_left(const struct ptimer *t) {
 }
 
 static int64_t cancel(struct mni_cpu *c, mn_ref ref) {
-    struct ptimer *t = claim(ref);
+    struct ptimer *t = claim(mni_hash_of(ref));
     if (!t)
         return -ENOENT;
     int64_t left = time_left(t);
@@ -143,9 +102,10 @@ static int64_t cancel(struct mni_cpu *c, mn_ref ref) {
 }
 
 static bool pending(mn_ref ref) {
-    struct shard *s = shard_of(ref);
+    uint64_t hash = mni_hash_of(ref);
+    struct shard *s = shard_of(hash);
     lock_take(&s->lock);
-    bool found = *find(s, ref);
+    bool found = find(s, hash);
     lock_drop(&s->lock);
     return found;
 }
@@ -225,7 +185,7 @@ static int start(struct mni_cpu *c, struct mni_proc *p, mn_pid to, int64_t deadl
             mni_msg_free(pc, m);
         return -ENOMEM;
     }
-    *t = (struct ptimer){.timer.expire = expire, .ref = ref, .to = to, .m = m};
+    *t = (struct ptimer){.timer.expire = expire, .node.hash = mni_hash_of(ref), .to = to, .m = m};
     struct mni_cpu *on = c ? c : mni_rt->cpus[0];
     /* Before it can expire. */
     insert(t);
@@ -277,9 +237,10 @@ MN_EXPORT int64_t mn_cancel_timer(mn_ref timer) {
 MN_EXPORT int64_t mn_read_timer(mn_ref timer) {
     MNI_KEEP_OR(-ENOENT);
     struct mni_cpu *c = mni_call_begin();
-    struct shard *s = shard_of(timer);
+    uint64_t hash = mni_hash_of(timer);
+    struct shard *s = shard_of(hash);
     lock_take(&s->lock);
-    const struct ptimer *t = *find(s, timer);
+    const struct ptimer *t = find(s, hash);
     int64_t left = t ? time_left(t) : -ENOENT;
     lock_drop(&s->lock);
     mni_call_end_here(c);
@@ -319,22 +280,21 @@ MN_EXPORT int mn_timeout_at(int64_t deadline) {
 
 /* ---- the runtime ends: the wheels are gone, or are going */
 
+static void drop(struct mni_node *node, void *arg) {
+    (void)arg;
+    mni_msg_free(NULL, list_entry(node, struct ptimer, node)->m);
+}
+
 void mni_ptimers_end(void) {
     for (unsigned i = 0; i < SHARDS; i++) {
-        struct shard *s = &shards[i];
-        for (size_t k = 0; s->count && k <= s->mask; k++)
-            for (struct ptimer *t = s->chains[k]; t; t = t->chain)
-                mni_msg_free(NULL, t->m);
-        if (s->chains != s->few)
-            free(s->chains);
+        mni_hash_each(&shards[i].timers, drop, NULL);
+        mni_hash_release(&shards[i].timers);
     }
     mni_ptimers_reset();
 }
 
 /* Also in a fork's child, which leaves its parent's where they are. */
 void mni_ptimers_reset(void) {
-    for (unsigned i = 0; i < SHARDS; i++) {
-        struct shard *s = &shards[i];
-        *s = (struct shard){.lock = LOCK_INIT(RANK_OBJECT), .chains = s->few, .mask = FEW - 1};
-    }
+    for (unsigned i = 0; i < SHARDS; i++)
+        shards[i] = (struct shard){.lock = LOCK_INIT(RANK_OBJECT)};
 }

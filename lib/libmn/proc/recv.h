@@ -30,13 +30,6 @@ static inline bool mni_matches(const struct mni_msg *m, const struct mn_match *m
            (!(f & MN_MATCH_TEST) || match->test(&m->pub, match->arg));
 }
 
-/* A handler that is to end waits for no answer any more: it ends when its callback has returned. */
-static inline bool mni_call_over(const struct mni_cpu *c, const struct mni_proc *p) {
-    return (p->flags & (MNI_PROC_HANDLER | MNI_PROC_DOOMED | MNI_PROC_ENDING)) ==
-               (MNI_PROC_HANDLER | MNI_PROC_DOOMED) &&
-           !(a32_load(&c->current->park.claim) & MNI_SHIELD);
-}
-
 /*
  * Inside the runtime; the message is out of the mailbox, and the caller's.  0, -ETIMEDOUT, -ECANCELED.  Inline,
  * so that who has waited returns from one function only, to whoever called it (MNI_CTX_RETURNS).
@@ -62,11 +55,8 @@ static inline __attribute__((always_inline)) int mni_recv(struct mni_cpu **cpu, 
             return 0;
         }
         if (mni_signals_take(c, p)) {
-            if (__builtin_expect(p->flags & MNI_PROC_DOOMED, 0)) {
+            if (__builtin_expect(p->flags & MNI_PROC_DOOMED, 0))
                 mni_proc_check(c, p);
-                if (mni_call_over(c, p))
-                    return -ECANCELED;
-            }
             if (__builtin_expect((p->flags & MNI_PROC_LIMITED) != 0, 0))
                 at = &p->head; /* the oldest may have been dropped, and among them the one where it stopped */
             continue;

@@ -132,7 +132,7 @@ MN_EXPORT int mn_post_alias_until(mn_pid to, mn_ref alias, uint64_t tag, const v
 /* A caller who is killed while it waits does not come back to release what it wanted to send. */
 static void release_of_killed(struct mni_cpu *c, void *data, void (*release)(void *)) {
     struct mni_proc *self = c ? mni_proc_self(c) : NULL;
-    if (!mni_proc_is_thread(self) || a32_load(&c->current->park.claim) & MNI_SHIELD)
+    if (!self || a32_load(&c->current->park.claim) & MNI_SHIELD)
         return;
     mni_signals_take(c, self);
     if ((self->flags & (MNI_PROC_DOOMED | MNI_PROC_ENDING)) != MNI_PROC_DOOMED)

@@ -43,6 +43,15 @@ static bool fatal(const struct mni_msg *m, bool trap) {
     return (m->kind == MNI_K_EXIT || m->kind == MNI_K_LINK_EXIT) && m->pub.tag != MN_REASON_NORMAL && !trap;
 }
 
+bool mni_signals_fatal(const struct mni_proc *p) {
+    /* Acquire: pairs with the push. */
+    uint64_t all = a64_load_acquire(&p->outer);
+    const struct mni_msg *m = all & (MNI_OUTER_IDLE | MNI_OUTER_CLOSED) ? NULL : (void *)(uintptr_t)all;
+    while (m && !(m->generation == p->generation && fatal(m, p->flags & MNI_PROC_TRAP)))
+        m = m->next;
+    return m;
+}
+
 bool mni_signal_send(struct mni_cpu *c, mn_pid to, struct mni_msg *m) {
     struct mni_proc *p = mni_proc_find(to);
     if (!p) {

@@ -95,6 +95,9 @@ static inline bool mni_signals_take(struct mni_cpu *c, struct mni_proc *p) {
 /* inspect.c: answers MNI_K_INSPECT. */
 void mni_inspected(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m);
 
+/* Whether one has come, and was not taken, that will end the process.  By the owner. */
+bool mni_signals_fatal(const struct mni_proc *p);
+
 /* Acts on one. */
 void mni_signal_act(struct mni_cpu *c, struct mni_proc *p, struct mni_msg *m);
 

@@ -325,7 +325,7 @@ MN_EXPORT mn_thread mn_proc_thread(mn_pid pid) {
     MNI_KEEP_OR(0);
     struct mni_cpu *c = mni_call_begin();
     const struct mni_proc *p = mni_proc_at(pid);
-    mn_thread t = p ? a64_load_acquire(&p->thread) : 0; /* acquire: as in mni_proc_poke */
+    mn_thread t = p ? mni_proc_thread(p) : 0;
     if (p && !mni_proc_is(p, pid))
         t = 0;
     mni_call_end_here(c);

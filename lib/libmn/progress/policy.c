@@ -37,6 +37,7 @@
 #include "fault.h"
 #include "io/poll.h"
 #include "runnable.h"
+#include "sched/idle.h"
 #include "sched/runq.h"
 #include "sched/take.h"
 #include "sched/worker.h"
@@ -121,6 +122,9 @@ static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_se
         s->used = -1;
         return MNI_LOOK_BUSY;
     }
+    /* Nobody was called for a thread that came alone, and who would find it late sleeps for good (idle.c). */
+    if (queued(c) && a32_load(&rt->idlers) && !mni_idle_watched()) /* relaxed: hints */
+        mni_rouse_one();
     s->used = used(w);
     bool known = before >= 0 && s->used >= 0;
     int64_t spent = known ? s->used - before : 0;

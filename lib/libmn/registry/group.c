@@ -11,8 +11,8 @@
 
 /* By the lock's holder, as all that follows up to the exported functions. */
 static struct mni_group *find(const char *name) {
-    for (struct mni_node *n = mni_map_first(&mni_registry.groups, mni_name_hash(name)); n;
-         n = mni_map_after(n)) {
+    for (struct mni_node *n = mni_hash_first(&mni_registry.groups, mni_name_hash(name)); n;
+         n = mni_hash_after(n)) {
         struct mni_group *g = list_entry(n, struct mni_group, node);
         if (strcmp(g->name, name) == 0)
             return g;
@@ -31,16 +31,13 @@ static struct mni_group *find_or_make(const char *name) {
     list_init(&g->members);
     list_init(&g->watchers);
     strcpy(g->name, name);
-    if (mni_map_add(&mni_registry.groups, &g->node) < 0) {
-        free(g);
-        return NULL;
-    }
+    mni_hash_add(&mni_registry.groups, &g->node);
     return g;
 }
 
 static void drop_if_empty(struct mni_group *g) {
     if (list_empty(&g->members) && list_empty(&g->watchers)) {
-        mni_map_remove(&mni_registry.groups, &g->node);
+        mni_hash_remove(&mni_registry.groups, &g->node);
         free(g);
     }
 }
@@ -72,10 +69,7 @@ static int enter(struct mni_cpu *c, const char *name, struct mni_entry *e) {
     struct mni_group *g = find_or_make(name);
     if (!g)
         return -ENOMEM;
-    if (mni_map_add(&mni_registry.refs, &e->by_ref) < 0) {
-        drop_if_empty(g);
-        return -ENOMEM;
-    }
+    mni_hash_add(&mni_registry.refs, &e->by_ref);
     e->group = g;
     if (e->kind == MNI_WATCHER) {
         list_append(&g->watchers, &e->link);
@@ -115,7 +109,7 @@ static int take_out(struct mni_cpu *c, struct mni_entry *e) {
     if (e) {
         pid = e->pid;
         ref = e->ref;
-        mni_map_remove(&mni_registry.refs, &e->by_ref);
+        mni_hash_remove(&mni_registry.refs, &e->by_ref);
         mni_group_drop(c, e);
     }
     mni_lock_drop(&mni_registry.lock);
@@ -167,7 +161,8 @@ MN_EXPORT int64_t mn_group_members(const char *group, mn_pid *pids, size_t n) {
     return count;
 }
 
-MN_EXPORT int64_t mn_group_post(const char *group, uint64_t tag, const void *data, size_t size) {
+MN_EXPORT int64_t mn_group_post_until(const char *group, uint64_t tag, const void *data, size_t size,
+                                      int64_t deadline) {
     mn_pid *pids MNI_FREED = NULL;
     int64_t room = 0, count;
     while ((count = mn_group_members(group, pids, (size_t)room)) > room) {
@@ -177,12 +172,18 @@ MN_EXPORT int64_t mn_group_post(const char *group, uint64_t tag, const void *dat
         if (!pids)
             return -ENOMEM;
     }
+    bool late = false;
     for (int64_t i = 0; i < count; i++) {
-        int r = mn_post(pids[i], tag, data, size);
+        int r = mn_post_until(pids[i], tag, data, size, deadline);
         if (r == -ECANCELED || r == -ENOMEM)
             return r;
+        late |= r == -ETIMEDOUT; /* those after it may have room */
     }
-    return count;
+    return late ? -ETIMEDOUT : count;
+}
+
+MN_EXPORT int64_t mn_group_post(const char *group, uint64_t tag, const void *data, size_t size) {
+    return mn_group_post_until(group, tag, data, size, MN_FOREVER);
 }
 
 MN_EXPORT int mn_group_watch(const char *group, mn_ref *ref) {

@@ -9,8 +9,8 @@
 
 /* By the lock's holder. */
 static struct mni_entry *find(const char *name) {
-    for (struct mni_node *n = mni_map_first(&mni_registry.names, mni_name_hash(name)); n;
-         n = mni_map_after(n)) {
+    for (struct mni_node *n = mni_hash_first(&mni_registry.names, mni_name_hash(name)); n;
+         n = mni_hash_after(n)) {
         struct mni_entry *e = list_entry(n, struct mni_entry, by_name);
         if (strcmp(e->name, name) == 0)
             return e;
@@ -19,8 +19,8 @@ static struct mni_entry *find(const char *name) {
 }
 
 static void take_out(struct mni_entry *e) {
-    mni_map_remove(&mni_registry.names, &e->by_name);
-    mni_map_remove(&mni_registry.refs, &e->by_ref);
+    mni_hash_remove(&mni_registry.names, &e->by_name);
+    mni_hash_remove(&mni_registry.refs, &e->by_ref);
 }
 
 /* An entry of a process that has ended makes room, and is put into *gone. */
@@ -32,12 +32,8 @@ static int add(struct mni_entry *e, struct mni_entry **gone) {
         take_out(other);
         *gone = other;
     }
-    if (mni_map_add(&mni_registry.refs, &e->by_ref) < 0)
-        return -ENOMEM;
-    if (mni_map_add(&mni_registry.names, &e->by_name) < 0) {
-        mni_map_remove(&mni_registry.refs, &e->by_ref);
-        return -ENOMEM;
-    }
+    mni_hash_add(&mni_registry.refs, &e->by_ref);
+    mni_hash_add(&mni_registry.names, &e->by_name);
     return 0;
 }
 
@@ -103,27 +99,34 @@ MN_EXPORT mn_pid mn_whereis(const char *name) {
     return pid;
 }
 
-/* pid: whose; 0: anyone's. */
+struct list_of {
+    mn_pid pid; /* whose; 0: anyone's */
+    struct mn_name_info *names;
+    size_t n;
+    int64_t count;
+};
+
+static void visit(struct mni_node *node, void *arg) {
+    const struct mni_entry *e = list_entry(node, struct mni_entry, by_name);
+    struct list_of *l = arg;
+    if ((l->pid && e->pid != l->pid) || !mni_proc_lives(e->pid))
+        return;
+    if ((uint64_t)l->count < l->n) {
+        l->names[l->count].pid = e->pid;
+        strcpy(l->names[l->count].name, e->name);
+    }
+    l->count++;
+}
+
 static int64_t list(mn_pid pid, struct mn_name_info *names, size_t n) {
-    int64_t count = 0;
+    struct list_of l = {pid, names, n, 0};
     MNI_KEEP_OR(0);
     struct mni_cpu *c = mni_call_begin();
     mni_lock_take(&mni_registry.lock);
-    const struct mni_map *t = &mni_registry.names;
-    for (size_t i = 0; t->chains && i <= t->mask; i++)
-        for (struct mni_node *node = t->chains[i]; node; node = node->next) {
-            const struct mni_entry *e = list_entry(node, struct mni_entry, by_name);
-            if ((pid && e->pid != pid) || !mni_proc_lives(e->pid))
-                continue;
-            if ((uint64_t)count < n) {
-                names[count].pid = e->pid;
-                strcpy(names[count].name, e->name);
-            }
-            count++;
-        }
+    mni_hash_each(&mni_registry.names, visit, &l);
     mni_lock_drop(&mni_registry.lock);
     mni_call_end_here(c);
-    return count;
+    return l.count;
 }
 
 MN_EXPORT int64_t mn_registered(struct mn_name_info *names, size_t n) {
@@ -134,9 +137,14 @@ MN_EXPORT int64_t mn_names_of(mn_pid pid, struct mn_name_info *names, size_t n) 
     return pid ? list(pid, names, n) : 0;
 }
 
-MN_EXPORT int mn_post_name(const char *name, uint64_t tag, const void *data, size_t size) {
+MN_EXPORT int mn_post_name_until(const char *name, uint64_t tag, const void *data, size_t size,
+                                 int64_t deadline) {
     mn_pid pid = mn_whereis(name);
-    return pid ? mn_post(pid, tag, data, size) : -ENOENT;
+    return pid ? mn_post_until(pid, tag, data, size, deadline) : -ENOENT;
+}
+
+MN_EXPORT int mn_post_name(const char *name, uint64_t tag, const void *data, size_t size) {
+    return mn_post_name_until(name, tag, data, size, MN_FOREVER);
 }
 
 MN_EXPORT int mn_call_name(const char *name, uint64_t tag, const void *data, size_t size, struct mn_msg **reply,

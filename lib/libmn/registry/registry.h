@@ -14,22 +14,13 @@
 
 #include <mn/registry.h>
 
+#include "hash.h"
 #include "list.h"
 #include "proc/signal.h"
 #include "sync/olock.h"
 #include "wait/call.h"
 
 enum { MNI_NAME_MOST = 255 };
-
-/* A place in a table of chains. */
-struct mni_node {
-    struct mni_node *next;
-    uint64_t hash;
-};
-struct mni_map {
-    struct mni_node **chains; /* mask + 1; NULL: empty */
-    size_t mask, count;
-};
 
 enum mni_entry_kind { MNI_NAME, MNI_MEMBER, MNI_WATCHER };
 
@@ -53,16 +44,9 @@ struct mni_group {
 
 struct mni_registry {
     struct mni_olock lock;
-    struct mni_map refs, names, groups;
+    struct mni_hash refs, names, groups;
 };
 extern struct mni_registry mni_registry __attribute__((visibility("hidden")));
-
-/* Adds; -ENOMEM: only when the table was empty.  hash: node->hash. */
-int mni_map_add(struct mni_map *t, struct mni_node *node);
-void mni_map_remove(struct mni_map *t, struct mni_node *node);
-/* The first of those with this hash, and the one after another. */
-struct mni_node *mni_map_first(const struct mni_map *t, uint64_t hash);
-struct mni_node *mni_map_after(const struct mni_node *node);
 
 /* By the lock's holder. */
 struct mni_entry *mni_registry_by_ref(mn_ref ref);

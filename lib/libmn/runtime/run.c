@@ -15,6 +15,7 @@
 #include "io/poller.h"
 #include "keep.h"
 #include "lock.h"
+#include "locked.h"
 #include "offload/offload.h"
 #include "panic.h"
 #include "proc/proc.h"
@@ -312,6 +313,15 @@ static bool inside(void) {
     return mni_worker_self() || mni_bound_self() || mni_offload_self();
 }
 
+/* The runtime did not start, and is gone again. */
+static void say_why(int error, const struct mn_config *config) {
+    struct mn_config read;
+    char complaint[128];
+    if ((error == -ENOMEM || error == -EAGAIN) && mni_config_read(&read, config, complaint) == 0 && read.verbose)
+        notice("libmn: cannot start: %s%s", error == -ENOMEM ? "no memory" : "no LWP",
+               memory_is_locked_up() ? "; mlockall() locks all memory, and RLIMIT_MEMLOCK allows no more of that" : "");
+}
+
 MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *config) {
     if (!main_fn)
         return -EINVAL;
@@ -324,6 +334,7 @@ MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *
         by_run = true;
     lock_drop(&start_lock);
     if (r < 0) {
+        say_why(r, config);
         errno = saved;
         return r;
     }
@@ -336,6 +347,8 @@ MN_EXPORT int mn_run(int (*main_fn)(void *), void *arg, const struct mn_config *
     by_run = false;
     if (r >= 0)
         r = main_result; /* before the next mn_run has one */
+    else
+        say_why(r, config);
     lock_drop(&start_lock);
     errno = saved;
     return r;
@@ -348,6 +361,8 @@ MN_EXPORT int mn_start(const struct mn_config *config) {
     lock_take(&start_lock);
     int r = mni_rt ? -EBUSY : start(config, 0);
     lock_drop(&start_lock);
+    if (r < 0)
+        say_why(r, config);
     errno = saved;
     return r;
 }

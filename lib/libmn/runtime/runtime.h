@@ -179,6 +179,7 @@ struct mni_runtime {
     uint32_t searching;                 /* workers that look for work */
     uint32_t most_searching;            /* half of the workers; one, if they share CPUs */
     uint64_t help_ticks;                /* MNI_HELP_NS */
+    uint32_t timekeeper;                /* index + 1 of a cpu; 0: none (timekeeper.c) */
     uint32_t inject;                    /* round robin of foreign LWPs */
     /* Cpus that take part, the first ones; the others rest (progress/quota_watch.c). */
     uint32_t active;

@@ -15,8 +15,8 @@
  *   sleepers one woke each 2 us, and two workers spun from one to the next.  So it is bounded by what it
  *   brought: each gift (threads from others, or a call for help) gives a worker spin_us of credit, up to CREDIT
  *   times that, and the time that it spun is taken off.  Who has no credit takes from long queues only, or from
- *   such as were never empty for as long as the watcher's first nap; and where a crowd of timers is due within
- *   GATHER_NS, it sleeps until then: a sleep costs about 10 us.
+ *   such as were never empty for as long as the watcher's first nap.  Nor does it spin from one timer to the
+ *   next where there is a crowd of them, but sleeps (timekeeper.c).
  *
  *   Sleep.  idlers + 1, idle = 1, a heavy barrier, one more look at all queues, then the futex.  The barrier
  *   pairs with the compiler barrier of the pushers: a push that the look misses came after the barrier, and its
@@ -29,7 +29,10 @@
  *   into the hot slot is no reason to call, one that was started there is.  A call that is left out is made up
  *   for: housekeeping calls again (sched.c), and one sleeper (the watcher) looks at the others every so often
  *   while any of them is busy, for the case that a pusher now runs one thread for long.  Where there is no
- *   watcher, since all slept a moment ago, no call is left out.
+ *   watcher, since all slept a moment ago, no call is left out because of the last one.  Neither is a crowd of
+ *   sleepers, which has just waited, a reason to call while it is CROWD_WORK_NS of work or less; nor a thread
+ *   that came alone to a worker that slept, and runs next.  If that one wakes another into the hot slot and goes
+ *   on, there is no watcher: so sysmon wakes a sleeper, if it sees threads wait and nobody watches (policy.c).
  *
  *   Inbox.  A thread for this cpu alone wakes its worker at once: the push is a full operation, then idle is
  *   read; the worker stores idle with a full operation, then reads its inbox.  One of the two sees the other.
@@ -54,13 +57,14 @@
 #include "stack/slab.h"
 #include "take.h"
 #include "thread/table.h"
+#include "timekeeper.h"
 #include "umtx.h"
 
 enum {
     LOOK_ROUND_NS = 5000, /* a look around that does not spin: long enough to see a queue grow old (take.c) */
     HELP_LONGEST = 64, /* times MNI_HELP_NS */
-    GATHER_NS = 50000, /* CROWD timers or more within this time are waited for together */
-    CROWD = 8,
+    CROWD_WORK_NS = 100000, /* so much work of a crowd of sleepers is no reason to call for help */
+    CROWD_LAST_NS = 1000000,
     CREDIT = 16, /* gifts that count at most */
     LONG = 256, /* threads in a queue that is worth a look to a worker without credit: some 50 us of work or more */
     WATCH_FIRST_NS = 100000, /* the watcher's first nap, doubled to the last while it finds nothing */
@@ -127,12 +131,17 @@ static bool rouse_any(const struct mni_cpu *c) {
     return false;
 }
 
+/* Its threads are a crowd that has just been waited for, and few. */
+static bool small_crowd(const struct mni_cpu *c) {
+    return c->now - c->gather < CROWD_LAST_NS && mni_ring_length(c) * MNI_LOOK_NS / c->ticks < CROWD_WORK_NS;
+}
+
 void mni_call_help(struct mni_cpu *c) {
     if (a32_load(&mni_rt->searching))
         return;
     uint64_t now = cpu_ticks();
     /* Without a watcher (all slept a moment ago) nobody would make up for a call that is left out. */
-    if (now - c->helped < c->help_wait && a32_load(&watching))
+    if ((now - c->helped < c->help_wait || small_crowd(c)) && a32_load(&watching))
         return;
     c->helped = now;
     /* Nobody has taken anything since the last call: the next one can wait longer. */
@@ -145,9 +154,9 @@ void mni_call_help(struct mni_cpu *c) {
         mni_count(c, rouses, 1);
 }
 
-/* It is not to spin: it has nobody to wait for, or that did not pay of late. */
+/* It is not to spin: it has nobody to wait for, or that did not pay of late, or there is a crowd of timers. */
 static bool poor(const struct mni_cpu *c) {
-    return mni_rt->ncpus == 1 || (a64_load(&mni_rt->spin_ns) && c->credit <= 0);
+    return mni_rt->ncpus == 1 || c->gather || (a64_load(&mni_rt->spin_ns) && c->credit <= 0);
 }
 
 /* Another cpu has threads that it does not run next; for who has no credit, many of them. */
@@ -161,8 +170,9 @@ static bool work_elsewhere(const struct mni_cpu *c) {
     return false;
 }
 
-static bool anyone_busy(void) {
-    return a32_load(&mni_rt->idlers) < mni_rt->ncpus;
+/* For who is not counted as idle itself. */
+static bool others_busy(void) {
+    return a32_load(&mni_rt->idlers) + 1 < mni_rt->ncpus;
 }
 
 static bool mine(struct mni_cpu *c) {
@@ -172,12 +182,12 @@ static bool mine(struct mni_cpu *c) {
 }
 
 /* When it is to look at its timers. */
-static int64_t next_timer(const struct mni_cpu *c) {
-    int64_t next = mni_timers_next(c->timers);
+static int64_t next_timer(struct mni_cpu *c) {
+    int64_t next = mni_first_timer(c);
     return next > c->gather ? next : c->gather;
 }
 
-static bool due(const struct mni_cpu *c) {
+static bool due(struct mni_cpu *c) {
     return next_timer(c) <= (int64_t)clock_now_ns();
 }
 
@@ -272,6 +282,19 @@ static void account(struct mni_cpu *c, int64_t spin, int64_t looked, bool gift) 
     c->credit = credit < 0 ? 0 : credit < CREDIT * spin ? credit : CREDIT * spin;
 }
 
+/*
+ * True: it is the watcher now.  That is before it is counted as idle: who finds it idle finds it watching.  For
+ * a crowd that it leaves to the timekeeper it sleeps for a while only, and can watch as well, though all sleep.
+ */
+static bool watch(const struct mni_cpu *c) {
+    return mni_rt->ncpus > 1 && (c->gather ? !mni_keeps_time(c) : others_busy()) &&
+           a32_cas_acquire(&watching, 0, 1); /* acquire, and released: one at a time; it guards nothing */
+}
+
+static void unwatch(void) {
+    a32_store_release(&watching, 0);
+}
+
 bool mni_idle(struct mni_worker *w) {
     struct mni_cpu *c = w->cpu;
     struct mni_runtime *rt = mni_rt;
@@ -279,7 +302,7 @@ bool mni_idle(struct mni_worker *w) {
     int64_t spin = (int64_t)a64_load(&rt->spin_ns); /* relaxed: it may change (quota_watch.c) */
     int64_t since = (int64_t)clock_now_ns();
     bool rests = rests_now(c);
-    c->gather = poor(c) && mni_timers_crowd(c->timers, since + GATHER_NS, CROWD) ? since + GATHER_NS : 0;
+    c->gather = rests ? 0 : mni_timers_wait(c, since);
     if (rt->ncpus > 1 && !rests) {
         if (mni_poller_missing() && mni_poller_look(c))
             return true;
@@ -288,12 +311,13 @@ bool mni_idle(struct mni_worker *w) {
         if (found)
             return true;
     }
-    int64_t nap = WATCH_FIRST_NS;
+    int64_t nap = c->gather ? MNI_LEAVE_NS : WATCH_FIRST_NS;
     for (;;) {
         int64_t decay = mni_slab_decay();
         uint32_t sleep = a32_load(&w->sleep);
         rests = rests_now(c);
         bool polls = !rests && mni_poller_wanted() && mni_poller_take();
+        bool naps = !rests && watch(c);
         /* Counted first: who rouses it counts it down. */
         a32_add_full(&rt->idlers, 1);
         /* Full: pairs with the full operation of an inbox push, whose pusher then looks at idle. */
@@ -307,19 +331,21 @@ bool mni_idle(struct mni_worker *w) {
             (!rests && a32_load(&rt->searching) < rt->most_searching && work_elsewhere(c))) {
             if (polls)
                 mni_poller_release();
+            if (naps)
+                unwatch();
             no_longer_idle(c);
             mni_busy_again();
             break;
         }
         if (!polls && !rests && mni_poller_missing()) {
+            if (naps)
+                unwatch();
             no_longer_idle(c);
             continue;
         }
         int64_t until = next_timer(c);
         if (until > decay)
             until = decay;
-        /* Acquire, and released below: one at a time; nothing is guarded by it. */
-        bool naps = rt->ncpus > 1 && !rests && anyone_busy() && a32_cas_acquire(&watching, 0, 1);
         if (naps && until > (int64_t)clock_now_ns() + nap)
             until = (int64_t)clock_now_ns() + nap;
         mni_count(c, sleeps, 1);
@@ -329,7 +355,7 @@ bool mni_idle(struct mni_worker *w) {
         a32_store_release(&w->inside, 0);
         bool nothing = polls ? !mni_poller_sleep(until) : sleep_until(w, sleep, until);
         if (naps)
-            a32_store_release(&watching, 0);
+            unwatch();
         c = mni_enter_loop(w);
         if (c)
             a64_store((uint64_t *)&c->remote.wakes, MN_FOREVER); /* before `idle`; as above */
@@ -339,8 +365,14 @@ bool mni_idle(struct mni_worker *w) {
         if (!c)
             return false;
         a64_store((uint64_t *)&c->now, clock_now_ns()); /* relaxed: read by mni_nap_put_off */
-        if (roused)
+        if (roused) {
             account(c, spin, 0, true);
+            /* What it was woken for comes first, housekeeping at the next switch. */
+            if (c->tick < 2)
+                c->tick = 2;
+        } else {
+            mni_timekeeper_check(c);
+        }
         if (!nothing || roused || !naps || due(c)) {
             mni_busy_again();
             break;

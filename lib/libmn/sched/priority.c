@@ -51,7 +51,7 @@ MN_EXPORT int mn_proc_set_priority(mn_pid pid, enum mn_priority priority) {
     struct mni_cpu *c = mni_call_begin();
     const struct mni_proc *p = mni_proc_find(pid);
     bool handler = p && a32_load(&p->flags) & MNI_PROC_HANDLER;
-    mn_thread t = p ? a64_load_acquire(&p->thread) : 0; /* acquire: as in mni_proc_poke */
+    mn_thread t = p ? mni_proc_thread(p) : 0;
     if (handler) {
         struct mni_msg *m = mni_signal_make(mni_part(c), MNI_K_PRIORITY, 0, 0);
         if (m)

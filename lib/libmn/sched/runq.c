@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "fault.h"
+#include "idle.h"
 #include "sched.h"
 
 static void append(struct mni_fifo *f, struct mni_thread *t) {
@@ -101,17 +102,23 @@ void mni_runq_overflow(struct mni_cpu *c, struct mni_thread *t) {
     mni_count(c, overflows, 1);
 }
 
-void mni_runq_other(struct mni_cpu *c, struct mni_thread *t) {
+void mni_runq_put_other(struct mni_cpu *c, struct mni_thread *t) {
     uint8_t priority = a8_load(&t->priority);
     if (priority == MN_NORMAL) { /* just now: it was not a moment ago */
-        mni_runq_push(c, t);
+        mni_runq_put(c, t);
         return;
     }
     bool high = priority == MN_HIGH;
     append(high ? &c->high : &c->low, t);
     set(c, high ? MNI_OTHER_HIGH : MNI_OTHER_LOW, true);
-    if (a32_load(&mni_rt->idlers) != 0)
-        mni_call_help(c);
+}
+
+void mni_runq_other(struct mni_cpu *c, struct mni_thread *t) {
+    bool more = !mni_runq_empty(c);
+    mni_runq_put_other(c, t);
+    /* Alone it runs next, unless the thread that is there goes on: then a watcher finds it, if there is one. */
+    if (more || (c->current && !mni_idle_watched()))
+        mni_runq_seek_help(c);
 }
 
 static struct mni_thread *take_from(struct mni_cpu *c, struct mni_fifo *f, uint32_t bit) {

@@ -22,6 +22,7 @@ enum { MNI_OTHER_OVERFLOW = 1, MNI_OTHER_HIGH = 2, MNI_OTHER_LOW = 4 };
 void mni_ring_shrink(struct mni_cpu *c);
 void mni_runq_overflow(struct mni_cpu *c, struct mni_thread *t);
 void mni_runq_other(struct mni_cpu *c, struct mni_thread *t);
+void mni_runq_put_other(struct mni_cpu *c, struct mni_thread *t);
 struct mni_thread *mni_runq_pick_other(struct mni_cpu *c);
 void mni_call_help(struct mni_cpu *c);
 struct mni_thread *mni_runq_give(struct mni_cpu *c, bool hot, unsigned *count);
@@ -65,13 +66,22 @@ static inline void mni_ring_put(struct mni_cpu *c, struct mni_thread *t) {
     a32_store(&c->tail, tail + 1);
 }
 
-static inline void mni_runq_push(struct mni_cpu *c, struct mni_thread *t) {
+/* There is more here than what runs next: sleepers may be called. */
+static inline void mni_runq_seek_help(struct mni_cpu *c) {
+    if (__builtin_expect(a32_load(&mni_rt->idlers) != 0, 0))
+        mni_call_help(c);
+}
+
+static inline void mni_runq_put(struct mni_cpu *c, struct mni_thread *t) {
     if (__builtin_expect(mni_ring_full(c), 0))
         mni_runq_overflow(c, t);
     else
         mni_ring_put(c, t);
-    if (__builtin_expect(a32_load(&mni_rt->idlers) != 0, 0))
-        mni_call_help(c);
+}
+
+static inline void mni_runq_push(struct mni_cpu *c, struct mni_thread *t) {
+    mni_runq_put(c, t);
+    mni_runq_seek_help(c);
 }
 
 /* By priority; a thread that was just woken or started goes to the hot slot, and moves up who was there. */
@@ -93,6 +103,14 @@ static inline void mni_runq_push_fair(struct mni_cpu *c, struct mni_thread *t) {
         mni_runq_other(c, t);
     else
         mni_runq_push(c, t);
+}
+
+/* The same, and nobody is called. */
+static inline void mni_runq_push_quietly(struct mni_cpu *c, struct mni_thread *t) {
+    if (__builtin_expect(a8_load(&t->priority) != MN_NORMAL, 0))
+        mni_runq_put_other(c, t);
+    else
+        mni_runq_put(c, t);
 }
 
 /* The ring has threads, neither so many nor so cold ones that they are touched ahead, and is as small as it

@@ -10,32 +10,13 @@
 #include "runtime/keep.h"
 #include "take.h"
 #include "thread/table.h"
-
-static void expired(struct mni_timer *timer, void *arg) {
-    struct mni_cpu *c = arg;
-    if (__builtin_expect(timer->expire != NULL, 0)) {
-        timer->expire(c, timer);
-        return;
-    }
-    struct mni_thread *t = list_entry(timer, struct mni_thread, timer);
-    if (!mni_claim(&t->park, -ETIMEDOUT))
-        return;
-    if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0)) {
-        mni_ready(c, t);
-        return;
-    }
-    /* In the order of their deadlines: not to the hot slot. */
-    mni_count(c, wakes, 1);
-    a8_store(&t->state, MNI_READY);
-    mni_runq_push_fair(c, t);
-    c->cold = c->tail;
-}
+#include "timekeeper.h"
 
 /*
- * How often the clock is read: so that a look comes about every 10 us, whatever the threads do between two
+ * How often the clock is read: so that a look comes every MNI_LOOK_NS, whatever the threads do between two
  * switches.  It costs 25 ns.
  */
-enum { LOOK_NS = 10000, MOST_TICKS = 128, EXPIRE_AT_ONCE = 256 };
+enum { MOST_TICKS = 128 };
 
 /*
  * A slice is so many calls, and it is inherited; where calls are far apart, that is long.  So the slice also
@@ -60,17 +41,16 @@ void mni_housekeep(struct mni_cpu *c) {
     if (c->tick > 0)
         return;
     int64_t now = (int64_t)clock_now_ns(), passed = now - c->now;
-    if (passed > 2 * LOOK_NS)
-        c->ticks = (uint32_t)((int64_t)c->ticks * LOOK_NS / passed) + 1;
-    else if (passed < LOOK_NS && c->ticks < MOST_TICKS)
+    if (passed > 2 * MNI_LOOK_NS)
+        c->ticks = (uint32_t)((int64_t)c->ticks * MNI_LOOK_NS / passed) + 1;
+    else if (passed < MNI_LOOK_NS && c->ticks < MOST_TICKS)
         c->ticks++;
     c->tick = (int32_t)c->ticks;
     a64_store((uint64_t *)&c->now, (uint64_t)now); /* relaxed: read by mni_nap_put_off */
     mni_come_round(now);
     look_at_slice(c, now);
     mni_thread_share(c);
-    /* Also when nothing is due: the queue follows the time (two comparisons, then). */
-    mni_timers_run(c->timers, now, EXPIRE_AT_ONCE, expired, c);
+    mni_run_timers(c, now);
     mni_poller_tick(c, now);
     if (__builtin_expect(c->index >= a32_load(&mni_rt->active), 0))
         mni_leave_work(c);
@@ -117,6 +97,10 @@ switch_slow(struct mni_cpu *c, struct mni_thread *from, struct mni_thread *to,
 
 /* Returns the cpu that the thread is on now. */
 static inline __attribute__((always_inline)) struct mni_cpu *yield(struct mni_cpu *c, struct mni_thread *t) {
+    if (__builtin_expect(t->flags & MNI_EXECUTOR, 0)) {
+        mni_callback_looks(t);
+        mni_executor_blocks(c, t); /* other handlers of the cpu have their turn, too */
+    }
     a8_store(&t->state, MNI_READY);
     if (__builtin_expect((t->flags & MNI_PINNED) && t->cpu != c->index, 0))
         /* It was stolen before it ran, or its LWP lost its cpu: back home. */
@@ -142,8 +126,6 @@ void mni_resched(void) {
     c->strand = 0;
     struct mni_thread *t = c->current;
     slice_used(t);
-    if (__builtin_expect(t->flags & MNI_EXECUTOR, 0))
-        mni_executor_blocks(c, t);
     c = yield(c, t);
     if (t->own->proc)
         mni_proc_slice_ends(c);
@@ -225,9 +207,13 @@ void mni_inbox_drain(struct mni_cpu *c) {
         oldest = t;
         t = next;
     }
+    bool more = false; /* one that came alone runs next */
     for (t = oldest; t; t = oldest) {
         oldest = t->next;
         a8_store(&t->state, t->sp ? MNI_READY : MNI_FRESH);
-        mni_runq_push_fair(c, t);
+        more |= !mni_runq_empty(c);
+        mni_runq_push_quietly(c, t);
     }
+    if (more)
+        mni_runq_seek_help(c);
 }

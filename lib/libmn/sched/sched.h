@@ -16,6 +16,8 @@
 #include "runq.h"
 #include "thread/exceptions.h"
 
+enum { MNI_LOOK_NS = 10000 }; /* c->ticks switches take about so long */
+
 /* Every so many switches, or when somebody wrote to us: inbox, thieves, timers. */
 void mni_housekeep(struct mni_cpu *c);
 
@@ -140,6 +142,11 @@ _Noreturn static inline __attribute__((always_inline)) void mni_jump(void *sp) {
 /* An executor of handlers stops in a callback: another one is to go on (proc/exec.c). */
 void mni_executor_blocks(struct mni_cpu *c, struct mni_thread *t);
 
+/* poke.c: a callback is about to wait; or makes calls without a wait, and sees to whether its process is to end:
+ * then its thread is cancelled. */
+void mni_callback_waits(struct mni_cpu *c, struct mni_thread *t);
+void mni_callback_looks(struct mni_thread *t);
+
 void mni_inbox_push(struct mni_cpu *to, struct mni_thread *t);
 
 /* Makes a thread ready that the caller has claimed or made, on this cpu if it may run here. */
@@ -202,7 +209,7 @@ mni_block_as(struct mni_cpu *c, struct mni_thread *t, const char *what, const vo
     if (__builtin_expect(!(t->flags & MNI_PINNED), 1))
         t->cpu = (uint16_t)c->index;
     else if (t->flags & MNI_EXECUTOR)
-        mni_executor_blocks(c, t);
+        mni_callback_waits(c, t);
     struct mni_thread *next = mni_next(c);
     if (timed)
         c->after_deadline = deadline;

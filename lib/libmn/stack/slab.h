@@ -44,7 +44,7 @@ void mni_slab_give_cold(unsigned class, char *from, char *end);
 int mni_slab_trim(unsigned class, unsigned max, unsigned most);
 
 /*
- * A worker that is about to sleep calls this: trims a few of the slots that nobody needed for a second (some 50
+ * A worker that is about to sleep calls this: trims a few of the slots that nobody needed for a while (some 50
  * us), if there are.  Returns when to call again: a time not after now if there is more, INT64_MAX if there
  * will be nothing.
  */

@@ -58,53 +58,18 @@ struct mni_child *mni_child_by_id(struct mni_sup *s, const char *id) {
     return NULL;
 }
 
-/* Pids have an index below and a generation above: neighbours differ in the lowest bits. */
-static struct mni_child **chain_of(const struct mni_sup *s, mn_pid pid) {
-    return &s->chains[(pid ^ pid >> 32) & s->mask];
-}
-
 struct mni_child *mni_child_by_pid(struct mni_sup *s, mn_pid pid) {
-    struct mni_child *ch = *chain_of(s, pid);
-    while (ch && ch->pid != pid)
-        ch = ch->chain;
-    return ch;
-}
-
-/* Without memory the chains stay as they are, and get longer. */
-static void grow(struct mni_sup *s) {
-    size_t mask = 2 * s->mask + 1;
-    struct mni_child **old = s->chains,
-                     **chains = fault("malloc") ? NULL : calloc(mask + 1, sizeof(struct mni_child *));
-    if (!chains)
-        return;
-    size_t before = s->mask;
-    s->chains = chains;
-    s->mask = mask;
-    for (size_t i = 0; i <= before; i++)
-        for (struct mni_child *ch = old[i], *next; ch; ch = next) {
-            struct mni_child **chain = chain_of(s, ch->pid);
-            next = ch->chain;
-            ch->chain = *chain;
-            *chain = ch;
-        }
-    free(old);
+    struct mni_node *n = mni_hash_first(&s->running, mni_hash_of(pid));
+    return n ? list_entry(n, struct mni_child, by_pid) : NULL;
 }
 
 void mni_child_runs(struct mni_sup *s, struct mni_child *ch, mn_pid pid) {
-    if (s->running > s->mask)
-        grow(s);
-    struct mni_child **chain = chain_of(s, pid);
     ch->pid = pid;
-    ch->chain = *chain;
-    *chain = ch;
-    s->running++;
+    ch->by_pid.hash = mni_hash_of(pid);
+    mni_hash_add(&s->running, &ch->by_pid);
 }
 
 void mni_child_runs_not(struct mni_sup *s, struct mni_child *ch) {
-    struct mni_child **at = chain_of(s, ch->pid);
-    while (*at != ch)
-        at = &(*at)->chain;
-    *at = ch->chain;
+    mni_hash_remove(&s->running, &ch->by_pid);
     ch->pid = 0;
-    s->running--;
 }

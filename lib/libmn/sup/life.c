@@ -116,7 +116,7 @@ static void stop_all_at_once(struct mni_sup *s) {
         if (ch->pid)
             ch->killed = ask_to_end(ch);
     }
-    for (int64_t next = s->running ? kill_late(s) : 0; s->running;) {
+    for (int64_t next = s->running.count ? kill_late(s) : 0; s->running.count;) {
         struct mn_msg *m;
         int r = mn_receive_until(&m, next);
         if (r == -ETIMEDOUT) {

@@ -40,9 +40,10 @@ static int ask_with(mn_pid sup, struct request *q, const char *id, const void *i
     return mn_call_until(sup, MNI_SUP_TAG, bytes, sizeof *q + id_size + init_size, reply, deadline);
 }
 
-static int64_t ask(mn_pid sup, struct request *q, const char *id, const void *init, mn_pid *pid) {
+static int64_t ask(mn_pid sup, struct request *q, const char *id, const void *init, mn_pid *pid,
+                   int64_t deadline) {
     struct mn_msg *reply;
-    int r = ask_with(sup, q, id, init, &reply, MN_FOREVER);
+    int r = ask_with(sup, q, id, init, &reply, deadline);
     if (r < 0)
         return r;
     int64_t result = (int64_t)reply->tag;
@@ -52,37 +53,58 @@ static int64_t ask(mn_pid sup, struct request *q, const char *id, const void *in
     return result;
 }
 
-static int64_t ask_id(mn_pid sup, enum mni_sup_op op, const char *id, mn_pid *pid) {
-    return id ? ask(sup, &(struct request){.op = op}, id, NULL, pid) : -EINVAL;
+static int ask_id(mn_pid sup, enum mni_sup_op op, const char *id, mn_pid *pid, int64_t deadline) {
+    return id ? (int)ask(sup, &(struct request){.op = op}, id, NULL, pid, deadline) : -EINVAL;
 }
 
-MN_EXPORT int mn_sup_start_child(mn_pid sup, const struct mn_child *child, mn_pid *pid) {
+MN_EXPORT int mn_sup_start_child_until(mn_pid sup, const struct mn_child *child, mn_pid *pid,
+                                       int64_t deadline) {
     if (!child || (child->init_size && !child->init))
         return -EINVAL;
     struct request q = {.op = MNI_SUP_START, .init_size = child->init_size, .spec = *child};
-    return (int)ask(sup, &q, child->id, child->init, pid);
+    return (int)ask(sup, &q, child->id, child->init, pid, deadline);
+}
+
+MN_EXPORT int mn_sup_start_child(mn_pid sup, const struct mn_child *child, mn_pid *pid) {
+    return mn_sup_start_child_until(sup, child, pid, MN_FOREVER);
+}
+
+MN_EXPORT int mn_sup_stop_child_until(mn_pid sup, const char *id, int64_t deadline) {
+    return ask_id(sup, MNI_SUP_STOP_ID, id, NULL, deadline);
 }
 
 MN_EXPORT int mn_sup_stop_child(mn_pid sup, const char *id) {
-    return (int)ask_id(sup, MNI_SUP_STOP_ID, id, NULL);
+    return mn_sup_stop_child_until(sup, id, MN_FOREVER);
+}
+
+MN_EXPORT int mn_sup_stop_pid_until(mn_pid sup, mn_pid child, int64_t deadline) {
+    return (int)ask(sup, &(struct request){.op = MNI_SUP_STOP_PID, .pid = child}, NULL, NULL, NULL, deadline);
 }
 
 MN_EXPORT int mn_sup_stop_pid(mn_pid sup, mn_pid child) {
-    return (int)ask(sup, &(struct request){.op = MNI_SUP_STOP_PID, .pid = child}, NULL, NULL, NULL);
+    return mn_sup_stop_pid_until(sup, child, MN_FOREVER);
+}
+
+MN_EXPORT int mn_sup_restart_child_until(mn_pid sup, const char *id, mn_pid *pid, int64_t deadline) {
+    return ask_id(sup, MNI_SUP_RESTART, id, pid, deadline);
 }
 
 MN_EXPORT int mn_sup_restart_child(mn_pid sup, const char *id, mn_pid *pid) {
-    return (int)ask_id(sup, MNI_SUP_RESTART, id, pid);
+    return mn_sup_restart_child_until(sup, id, pid, MN_FOREVER);
+}
+
+MN_EXPORT int mn_sup_delete_child_until(mn_pid sup, const char *id, int64_t deadline) {
+    return ask_id(sup, MNI_SUP_DELETE, id, NULL, deadline);
 }
 
 MN_EXPORT int mn_sup_delete_child(mn_pid sup, const char *id) {
-    return (int)ask_id(sup, MNI_SUP_DELETE, id, NULL);
+    return mn_sup_delete_child_until(sup, id, MN_FOREVER);
 }
 
-MN_EXPORT int64_t mn_sup_children(mn_pid sup, struct mn_child_info *info, size_t n) {
+MN_EXPORT int64_t mn_sup_children_until(mn_pid sup, struct mn_child_info *info, size_t n, int64_t deadline) {
     struct request q = {.op = MNI_SUP_LIST, .init_size = info ? n : 0};
     struct mn_msg *reply;
-    int64_t r = ask_with(sup, &q, NULL, NULL, &reply, MN_FOREVER);
+    int64_t r = ask_with(sup, &q, NULL, NULL, &reply, deadline);
     if (r < 0)
         return r;
     r = (int64_t)reply->tag;
@@ -90,6 +112,10 @@ MN_EXPORT int64_t mn_sup_children(mn_pid sup, struct mn_child_info *info, size_t
         memcpy(info, reply->data, reply->size);
     mn_msg_free(reply);
     return r;
+}
+
+MN_EXPORT int64_t mn_sup_children(mn_pid sup, struct mn_child_info *info, size_t n) {
+    return mn_sup_children_until(sup, info, n, MN_FOREVER);
 }
 
 /* The call is not answered: its end tells the caller. */
@@ -106,7 +132,7 @@ MN_EXPORT int mn_sup_stop(mn_pid sup, int64_t deadline) {
 
 /* ---- the supervisor's side */
 
-/* The caller waits for it without a deadline: it gets there, if need be when there is memory again. */
+/* The caller may wait for it without a deadline: it gets there, if need be when there is memory again. */
 static int answer(const struct mn_msg *call, int64_t result, const void *data, size_t size) {
     int r;
     while ((r = mn_reply(call, (uint64_t)result, data, size)) == -ENOMEM && size <= sizeof(mn_pid) &&

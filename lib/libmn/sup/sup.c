@@ -14,7 +14,6 @@
 #include "sup/sup.h"
 
 #define PERIOD_NS 5000000000ll
-enum { FIRST_CHAINS = 16 };
 
 static void drop(struct mni_sup *s) {
     /* Full: pairs with the other's. */
@@ -22,7 +21,7 @@ static void drop(struct mni_sup *s) {
         return;
     list_each_safe(l, &s->children)
         mni_child_delete(s, list_entry(l, struct mni_child, link));
-    free(s->chains);
+    mni_hash_release(&s->running);
     free(s->times);
     free(s);
 }
@@ -46,10 +45,8 @@ static int make(struct mni_sup **made, const struct mn_sup *spec) {
     s->period = spec->period ? spec->period : PERIOD_NS;
     mn_event_init(&s->started);
     list_init(&s->children);
-    s->mask = FIRST_CHAINS - 1;
-    s->chains = fault("malloc") ? NULL : calloc(FIRST_CHAINS, sizeof(struct mni_child *));
     s->times = fault("malloc") ? NULL : calloc(s->intensity + 1, sizeof(int64_t));
-    int r = s->chains && s->times ? 0 : -ENOMEM;
+    int r = s->times ? 0 : -ENOMEM;
     for (size_t i = 0; r == 0 && i < spec->nchildren; i++) {
         r = mni_child_check(s, &spec->children[i]);
         struct mni_child *ch = r < 0 ? NULL : mni_child_make(&spec->children[i]);
@@ -152,7 +149,7 @@ static int sup_main(void *arg) {
     mn_proc_exit(reason);
 }
 
-MN_EXPORT int mn_sup_start(mn_pid *pid, const struct mn_sup *spec) {
+MN_EXPORT int mn_sup_start_until(mn_pid *pid, const struct mn_sup *spec, int64_t deadline) {
     struct mni_sup *s __attribute__((cleanup(caller_drops))) = NULL;
     if (!spec)
         return -EINVAL;
@@ -169,7 +166,7 @@ MN_EXPORT int mn_sup_start(mn_pid *pid, const struct mn_sup *spec) {
         s->refs = 1;
         return r;
     }
-    r = mn_event_wait(&s->started);
+    r = mn_event_wait_until(&s->started, deadline);
     if (r < 0) {
         unlink_from(made); /* the caller is to go on, if it can */
         mn_exit_signal(made, MN_REASON_KILL);
@@ -178,4 +175,8 @@ MN_EXPORT int mn_sup_start(mn_pid *pid, const struct mn_sup *spec) {
     if (s->result == 0 && pid)
         *pid = made;
     return s->result;
+}
+
+MN_EXPORT int mn_sup_start(mn_pid *pid, const struct mn_sup *spec) {
+    return mn_sup_start_until(pid, spec, MN_FOREVER);
 }

@@ -12,6 +12,7 @@
 #include <mn/proc.h>
 #include <mn/sup.h>
 
+#include "hash.h"
 #include "list.h"
 
 enum { MNI_SUP_ID_MOST = 63, MNI_SUP_INTENSITY_MOST = 1000000, MNI_SUP_NAP_NS = 1000000 /* without memory */ };
@@ -21,7 +22,7 @@ enum { MNI_SUP_ID_MOST = 63, MNI_SUP_INTENSITY_MOST = 1000000, MNI_SUP_NAP_NS = 
 
 struct mni_child {
     struct list link;
-    struct mni_child *chain; /* of those that run, by pid */
+    struct mni_node by_pid;  /* among those that run */
     mn_pid pid;              /* 0: it does not run */
     mn_ref ref;              /* while it is being stopped: the monitor, */
     int64_t killed;          /* and when it is killed */
@@ -42,8 +43,7 @@ struct mni_sup {
     mn_pid parent;
     struct list children; /* in the order of their start */
     size_t count;
-    struct mni_child **chains; /* mask + 1 */
-    size_t mask, running;
+    struct mni_hash running;
     int64_t *times;    /* of the last `intensity` restarts: a ring */
     uint64_t restarts; /* so many in all */
     bool retry;        /* some child has failed */

@@ -71,7 +71,7 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
     unsigned cpu = a->flags & MN_CPU ? a->cpu : a32_add(&mni_rt->inject, 1) % a32_load(&mni_rt->active);
     prepare(t, a, fn, arg, cpu, a->stack ? a->stack : mni_rt->config.stack, !out);
     if (out)
-        *out = mni_thread_handle(t);
+        a64_store(out, mni_thread_handle(t)); /* relaxed: a process's word, which who has a stale pid may read */
     char *stack = a->flags & MN_BOUND ? NULL : mni_stack_take_shared(t->stack_class);
     if (stack)
         mni_stack_attach(t, stack);
@@ -89,7 +89,7 @@ static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void 
             t->own = NULL;
         }
         if (out)
-            *out = 0;
+            a64_store(out, 0);
         mni_thread_give_shared(t);
         return r;
     }
@@ -135,7 +135,7 @@ go_here(struct mni_cpu **cpu, mn_thread *out, const struct mn_attr *a, void *(*f
         return r;
     }
     if (out)
-        *out = mni_thread_handle(t);
+        a64_store(out, mni_thread_handle(t)); /* relaxed: as above */
     mni_count(c, spawns, 1);
     if (__builtin_expect(a->flags & MN_CPU, 0) && a->cpu != c->index) {
         mni_inbox_push(mni_rt->cpus[a->cpu], t);

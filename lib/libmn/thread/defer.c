@@ -59,6 +59,24 @@ int mni_cancel(mn_thread thread, uint32_t poked) {
     return 0;
 }
 
+/* The thread may be another's by now: its claim counts on. */
+void mni_cancel_wait(struct mni_thread *t, uint32_t seq) {
+    for (;;) {
+        uint32_t claim = a32_load(&t->park.claim), next = claim | MNI_CANCEL | MNI_POKED;
+        if (claim / MNI_CLAIM_SEQ != seq || claim & MNI_CANCEL)
+            return;
+        bool waits = (claim & (MNI_CLAIM_MASK | MNI_SHIELD)) == MNI_WAITING_CLAIM;
+        /* Full: as in mni_cancel. */
+        if (!mni_cas32(&t->park.claim, claim, waits ? next ^ (MNI_WAITING_CLAIM | MNI_CLAIMED) : next))
+            continue;
+        if (waits) {
+            t->park.result = -ECANCELED;
+            mni_wake(&t->park);
+        }
+        return;
+    }
+}
+
 MN_EXPORT int mn_cancel(mn_thread thread) {
     MNI_KEEP_OR(-ESRCH);
     struct mni_cpu *c = mni_enter();
@@ -72,6 +90,8 @@ MN_EXPORT int mn_cancel(mn_thread thread) {
 
 MN_EXPORT bool mn_cancelled(void) {
     struct mni_cpu *c = mni_enter();
+    if (c && c->current->flags & MNI_EXECUTOR)
+        mni_callback_looks(c->current);
     bool r = (c || mni_bound_self()) && mni_cancelled_self();
     if (c)
         mni_leave(c);

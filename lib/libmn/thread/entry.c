@@ -23,6 +23,7 @@
 #include "boundary.h"
 #include "current.h"
 #include "panic.h"
+#include "sanitizer.h"
 #include "sched/sched.h"
 
 /* What mn_exit unwinds with. */
@@ -121,6 +122,7 @@ void mni_exit_unwind(void *result) {
         l->exception.exception_class = ours;
         l->exception.exception_cleanup = swallowed;
         l->result = result;
+        sanitizer_unwinds();
         unwind(&l->exception, stop, result);
         /* It returns only on an error. */
     }

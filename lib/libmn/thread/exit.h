@@ -30,6 +30,9 @@ void mni_thread_cleanup(struct mni_thread *t, void *result);
 /* mn_cancel, inside the runtime; poked: MNI_POKED, or 0. */
 int mni_cancel(mn_thread thread, uint32_t poked);
 
+/* The same, poked, up to the end of one wait of a thread: that which its claim counts as seq. */
+void mni_cancel_wait(struct mni_thread *t, uint32_t seq);
+
 /* Calls the thread's function by its type.  Inline: its frame is the caller's (boundary.h). */
 static inline __attribute__((always_inline)) void *mni_call_fn(struct mni_thread *t) {
     if (__builtin_expect(t->flags & MNI_INT_RESULT, 0))

@@ -33,17 +33,16 @@
  * not wake at the slot's beginning for nothing.
  *
  * Locks.  A cascade goes in portions, between which the lock is dropped.  A timer is expired without the lock,
- * one at a time: `current` is the one that is.  Who wants to remove that one waits until its expire() has
- * returned: without that, a thread that was woken by an object just as its deadline passed could already wait
- * for something else when expire() came to look at it, and would be told of a timeout that was the former
- * wait's.
+ * one at a time by the owner, and one by another CPU that helps while the owner sleeps: they are `current`.
+ * Who wants to remove such a one waits until its expire() has returned: without that, a thread that was woken
+ * by an object just as its deadline passed could already wait for something else when expire() came to look at
+ * it, and would be told of a timeout that was the former wait's.
  *
  * Limits.  Everything that is due in one slot of 4.19 ms is dealt out before the first of it expires: 100,000
  * timers in one such slot are a few milliseconds of work in one piece.  A queue whose CPU does not run keeps
  * cur; timers set then may lie a level higher than needed, and are dealt out once more.
  *
- * The lock guards all, except that next and stale are read without it, and cur by the owner, who alone changes
- * it.
+ * The lock guards all, except that next, stale and cur are read without it as hints.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -91,7 +90,8 @@ struct mni_timers {
     uint32_t stale;   /* the earliest was removed: next may be too early */
     uint64_t next;    /* MN time; what mni_timers_next says */
     uint64_t cur;     /* tick */
-    struct mni_timer *current; /* its expire() runs */
+    struct mni_timer *current[2]; /* their expire() runs: the owner's, a helper's */
+    bool helped;      /* somebody is in mni_timers_help */
     uint32_t wanted;  /* someone waits for that to end... */
     uint32_t turn;    /* ...on this word */
     uint64_t pending; /* timers that are set; read by anyone */
@@ -249,7 +249,7 @@ bool mni_timer_remove(struct mni_timer *t) {
         mni_lock_drop(&q->lock);
         return true;
     }
-    while (q->current == t) {
+    while (q->current[0] == t || q->current[1] == t) {
         uint32_t turn = q->turn;
         q->wanted = 1;
         mni_lock_drop(&q->lock);
@@ -305,8 +305,7 @@ static struct mni_timer *take_due(struct mni_timers *q, uint64_t tick, bool *mor
         uint64_t at = (q->cur & ~(uint64_t)(NEAR_SLOTS - 1)) + (unsigned)i;
         if (at <= tick) {
             struct mni_timer *t = q->near[i];
-            /* Relaxed: the owner reads it without the lock, and it is the owner's store. */
-            a64_store(&q->cur, at);
+            a64_store(&q->cur, at); /* relaxed: read as a hint without the lock */
             unlink_timer(t);
             return t;
         }
@@ -371,16 +370,13 @@ static void fetch_due(struct mni_timers *q, uint64_t tick) {
     }
 }
 
-int mni_timers_run(struct mni_timers *q, int64_t now, int most, void (*expire)(struct mni_timer *t, void *arg),
-                   void *arg) {
+/* By the lock's holder: expires what is due, as the owner (0) or a helper (1), while *asleep is not 0 (NULL:
+ * always). */
+static int run(struct mni_timers *q, int helper, int64_t now, int most, const uint32_t *asleep,
+               void (*expire)(struct mni_timer *t, void *arg), void *arg) {
     uint64_t tick = now < 0 ? 0 : (uint64_t)now >> TICK_SHIFT;
-    /* relaxed: our own stores, or those of a CPU that set a timer here and tells us by other means.  Now and
-     * then cur is moved though nothing is due, or timers would be set on higher and higher levels. */
-    if ((int64_t)a64_load(&q->next) > now && (tick ^ q->cur) < NEAR_SLOTS)
-        return 0;
     int n = 0, fetched = 0;
-    mni_lock_take(&q->lock);
-    while (n < most) {
+    while (n < most && (!asleep || a32_load(asleep))) { /* relaxed: the lock orders (timer.h) */
         bool more;
         if (n == fetched) {
             fetch_due(q, tick);
@@ -390,13 +386,13 @@ int mni_timers_run(struct mni_timers *q, int64_t now, int most, void (*expire)(s
         if (!t && !more)
             break;
         if (t) {
-            q->current = t;
+            q->current[helper] = t;
             a64_store(&q->pending, q->pending - 1);
             mni_lock_drop(&q->lock);
             expire(t, arg);
             n++;
             mni_lock_take(&q->lock);
-            q->current = NULL;
+            q->current[helper] = NULL;
             if (q->wanted) {
                 q->wanted = 0;
                 a32_add(&q->turn, 1); /* relaxed: the lock orders; the kernel compares it */
@@ -408,6 +404,30 @@ int mni_timers_run(struct mni_timers *q, int64_t now, int most, void (*expire)(s
         }
     }
     find_next(q);
+    return n;
+}
+
+int mni_timers_run(struct mni_timers *q, int64_t now, int most, void (*expire)(struct mni_timer *t, void *arg),
+                   void *arg) {
+    /* relaxed: our own stores, or those of a CPU that set a timer here and tells us by other means.  Now and
+     * then cur is moved though nothing is due, or timers would be set on higher and higher levels. */
+    if ((int64_t)a64_load(&q->next) > now && ((uint64_t)now >> TICK_SHIFT ^ a64_load(&q->cur)) < NEAR_SLOTS)
+        return 0;
+    mni_lock_take(&q->lock);
+    int n = run(q, 0, now, most, NULL, expire, arg);
+    mni_lock_drop(&q->lock);
+    return n;
+}
+
+int mni_timers_help(struct mni_timers *q, int64_t now, int most, const uint32_t *asleep,
+                    void (*expire)(struct mni_timer *t, void *arg), void *arg) {
+    int n = 0;
+    mni_lock_take(&q->lock);
+    if (!q->helped) {
+        q->helped = true;
+        n = run(q, 1, now, most, asleep, expire, arg);
+        q->helped = false;
+    }
     mni_lock_drop(&q->lock);
     return n;
 }

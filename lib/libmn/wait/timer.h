@@ -54,6 +54,15 @@ int mni_timers_run(struct mni_timers *q, int64_t now, int most, void (*expire)(s
                    void *arg);
 
 /*
+ * The same for another CPU's queue while its owner sleeps: as long as *asleep is not 0, which the owner makes 0
+ * before it sets a timer again.  So a timer whose setter is not done yet (sched.h) is not taken: the setter
+ * took the lock after that, and whoever has the lock after the setter sees the 0.  One at a time: 0 while
+ * another is at it.
+ */
+int mni_timers_help(struct mni_timers *q, int64_t now, int most, const uint32_t *asleep,
+                    void (*expire)(struct mni_timer *t, void *arg), void *arg);
+
+/*
  * The time before which nothing expires, MN_FOREVER when there is none: a recent value, without the lock unless
  * the earliest was removed since.  Nearly always something does expire then; at times (a timer that was not the
  * first of a far slot and became it by removals) there is only work for mni_timers_run, which corrects the
@@ -65,7 +74,7 @@ int64_t mni_timers_next(struct mni_timers *q);
 int64_t mni_timers_hint(const struct mni_timers *q);
 
 /* Whether at least n will be due at that time, counting those once that have the same tick; it may say no
- * though it is so, where the time is beyond the lowest wheel.  Only the CPU's owner calls this. */
+ * though it is so, where the time is beyond the lowest wheel.  Any CPU. */
 bool mni_timers_crowd(struct mni_timers *q, int64_t until, int n);
 
 /* How many are set.  Any CPU. */

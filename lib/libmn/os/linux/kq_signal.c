@@ -46,6 +46,7 @@
 #include "fault.h"
 #include "kq_linux.h"
 #include "lock.h"
+#include "sched/signals.h"
 
 /* What the program does with a signal.  Never changed nor freed once the handler may see it. */
 struct wish {
@@ -63,6 +64,7 @@ static struct hub {
     uint32_t notes;    /* guarded by the lock */
     int fd;            /* signalfd; guarded by the lock */
     struct wish *wish; /* atomic; written under the lock */
+    struct wish *all;  /* that there ever were: it may be one of them again; guarded by the lock */
 } hubs[_NSIG];
 static struct lock lock = LOCK_INIT(RANK_OBJECT);
 static int bell = -1; /* written once, under the lock, before any handler of ours is there */
@@ -124,9 +126,8 @@ static int wished(struct hub *h, const struct sigaction *a) {
     else
         w.plain = a->sa_handler;
     w.flags = a->sa_flags;
-    struct wish *old = h->wish;
     /* The same as some time ago: no need for another. */
-    for (struct wish *o = old; o; o = o->older)
+    for (struct wish *o = h->all; o; o = o->older)
         if (o->plain == w.plain && o->with_info == w.with_info && o->flags == w.flags &&
             memcmp(&o->mask, &a->sa_mask, sizeof o->mask) == 0) {
             aptr_store_release(&h->wish, o); /* release: pairs with the handler */
@@ -137,7 +138,8 @@ static int wished(struct hub *h, const struct sigaction *a) {
         return -ENOMEM;
     *new = w;
     new->mask = a->sa_mask;
-    new->older = old;
+    new->older = h->all;
+    h->all = new;
     aptr_store_release(&h->wish, new); /* release: pairs with the handler */
     return 0;
 }
@@ -193,6 +195,20 @@ void mni_kq_os_forked(void) {
     if (bell >= 0)
         sys(SYS_close, bell);
     bell = -1;
+}
+
+/* A signal to the process ends it, or runs its handler, where any LWP does not block it; and of the signal LWP
+ * (sched/signals.c) the program does not know. */
+void mni_kq_os_signals(const struct kevent *changes, int n) {
+    for (int i = 0; i < n; i++) {
+        if (changes[i].filter != EVFILT_SIGNAL || !(changes[i].flags & EV_ADD) || changes[i].ident >= _NSIG)
+            continue;
+        sigset_t one, blocked;
+        sigemptyset(&one);
+        pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+        if (sigaddset(&one, (int)changes[i].ident) == 0 && sigismember(&blocked, (int)changes[i].ident) == 1)
+            mni_signals_block_more(&one);
+    }
 }
 
 static bool pending(int fd) {
