@@ -130,7 +130,7 @@ static void test(void) {
 int main(void) {
     long fds = count_fds();
     kinds(test);
-    setenv("ODONATA_DISABLE", "pidfd", 1);
+    set_environment("ODONATA_DISABLE", "pidfd");
     kinds(test);
     ok(count_fds() <= fds + 4, "no descriptor is left");
     return done();

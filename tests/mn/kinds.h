@@ -155,4 +155,18 @@ static inline void kinds(void (*test)(void)) {
         abort();
 }
 
+static inline int kinds_nothing(void *arg) {
+    return arg != NULL;
+}
+
+/* libmn looks at the environment as a runtime starts.  NULL: takes the variable out. */
+static inline void set_environment(const char *name, const char *value) {
+    if (value)
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
+    if (mn_run(kinds_nothing, NULL, NULL) != 0)
+        abort();
+}
+
 #endif

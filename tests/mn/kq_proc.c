@@ -153,7 +153,7 @@ static void tracked(void) {
         for (int j = 0; j < n; j++)
             seen |= e[j].ident == (uintptr_t)a.pid && e[j].fflags == NOTE_FORK ? 1
                     : e[j].ident == (uintptr_t)child && e[j].fflags == NOTE_CHILD && e[j].data == a.pid &&
-                              e[j].udata == (void *)0x1234
+                            e[j].udata == (void *)0x1234
                         ? 2
                         : 4;
     }
@@ -186,11 +186,11 @@ static void tracked(void) {
     for (int i = 0; i < 8 && seen != 7; i++) {
         n = mn_kevent(kq, NULL, 0, e, 4, &(struct timespec){20, 0});
         for (int j = 0; j < n; j++)
-            seen |= e[j].ident == (uintptr_t)a.pid && e[j].fflags == NOTE_FORK                              ? 1
-                    : e[j].ident != (uintptr_t)child                                                        ? 8
-                    : e[j].fflags == NOTE_CHILD && e[j].data == a.pid && !(seen & 4)                        ? 2
+            seen |= e[j].ident == (uintptr_t)a.pid && e[j].fflags == NOTE_FORK                           ? 1
+                    : e[j].ident != (uintptr_t)child                                                     ? 8
+                    : e[j].fflags == NOTE_CHILD && e[j].data == a.pid && !(seen & 4)                     ? 2
                     : e[j].fflags == NOTE_EXIT && e[j].data == 7 << 8 && e[j].flags & EV_EOF && seen & 2 ? 4
-                                                                                                            : 8;
+                                                                                                         : 8;
     }
     is(seen, 7, "%s: a child that has gone: CHILD, then EXIT with its status", k);
     is(change(kq, (uintptr_t)child, EVFILT_PROC, EV_DELETE, 0, 0), -ENOENT, "%s: its note has gone", k);
@@ -210,8 +210,9 @@ static void tracked(void) {
 }
 
 static void refused(void) {
+    k = kind_name[kind];
+    kq = mn_kqueue();
     struct actor a = actor();
-    setenv("ODONATA_DISABLE", "proc_events", 1);
     is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_FORK, 0), -ENOTSUP,
        "%s: not told: FORK is refused", k);
     is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_EXEC | NOTE_TRACK, 0), -ENOTSUP,
@@ -221,7 +222,6 @@ static void refused(void) {
        "%s: beside EXIT", k);
     is(change(kq, (uintptr_t)a.pid, EVFILT_PROC, EV_ADD, NOTE_FORK, 0), -ENOTSUP, "%s: changed to FORK alone",
        k);
-    unsetenv("ODONATA_DISABLE");
     tell(&a, 'f');
     answer(&a);
     ok(none(kq), "%s: the fork is not told", k);
@@ -229,12 +229,12 @@ static void refused(void) {
     ok(next_of(a.pid, NOTE_EXIT, 3 << 8), "%s: the end is", k);
     end(&a);
     is(change(kq, 1, EVFILT_PROC, EV_ADD, NOTE_CHILD, 0), -EINVAL, "%s: NOTE_CHILD is no wish", k);
+    close(kq);
 }
 
 static void test(void) {
     k = kind_name[kind];
     kq = mn_kqueue();
-    refused();
     int r = change(kq, (uintptr_t)getpid(), EVFILT_PROC, EV_ADD, NOTE_FORK, 0);
     if (r == 0) {
         change(kq, (uintptr_t)getpid(), EVFILT_PROC, EV_DELETE, 0, 0);
@@ -249,6 +249,9 @@ static void test(void) {
 
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
+    set_environment("ODONATA_DISABLE", "proc_events");
+    kinds(refused);
+    set_environment("ODONATA_DISABLE", NULL);
     kinds(test);
     return done();
 }

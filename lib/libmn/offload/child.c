@@ -56,7 +56,7 @@ static long run(struct wait *w, int64_t deadline) {
     long r = mni_call_cancelled(cpu) ? -ECANCELED : 0;
     bool stops = w->options & (WSTOPPED | WCONTINUED);
     while (r == 0 && !w->look(w)) {
-        if (w->pid && pidfd < 0 && !stops && mni_feature("pidfd") && !fault("pidfd")) {
+        if (w->pid && pidfd < 0 && !stops && mni_feature(MNI_PIDFD) && !fault("pidfd")) {
             pidfd = (int)sys(SYS_pidfd_open, w->pid, 0);
             if (pidfd == -ESRCH)
                 continue; /* it has ended just now */

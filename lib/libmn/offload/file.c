@@ -33,7 +33,7 @@ long mni_file_sys6(int64_t deadline, long nr, const long arg[5]) {
 static uint32_t cached_works; /* atomic */
 
 void mni_file_cached_start(void) {
-    a32_store(&cached_works, mni_feature("resolve_cached"));
+    a32_store(&cached_works, mni_feature(MNI_RESOLVE_CACHED));
 }
 
 /* As the kernel has it (linux/openat2.h is not everywhere). */

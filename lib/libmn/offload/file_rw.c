@@ -28,7 +28,7 @@ enum { NOWAIT = 8 }; /* RWF_NOWAIT */
 static uint32_t nowait_works; /* atomic */
 
 void mni_file_start(void) {
-    a32_store(&nowait_works, mni_feature("rwf_nowait"));
+    a32_store(&nowait_works, mni_feature(MNI_RWF_NOWAIT));
     mni_file_cached_start();
 }
 

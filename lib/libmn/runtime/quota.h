@@ -10,7 +10,10 @@
  */
 uint64_t mni_quota(const char *root);
 
-/* The root that the runtime takes: "", or what ODONATA_QUOTA_ROOT says, for tests. */
+/* The root that the runtime takes: "", or for tests what ODONATA_QUOTA_ROOT said at the last mni_quota_prepare. */
 const char *mni_quota_root(void);
+
+/* Looks at the environment.  Contexts: the start of the runtime (feature.h says why only there). */
+void mni_quota_prepare(void);
 
 #endif

@@ -11,6 +11,7 @@
 #include "cpu.h"
 #include "export.h"
 #include "fault.h"
+#include "feature.h"
 #include "fork.h"
 #include "io/poller.h"
 #include "keep.h"
@@ -21,6 +22,7 @@
 #include "proc/proc.h"
 #include "progress/nap.h"
 #include "progress/progress.h"
+#include "quota.h"
 #include "sched/idle.h"
 #include "sched/sched.h"
 #include "sched/shake.h"
@@ -129,6 +131,8 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
     if (!rt)
         return -ENOMEM;
     char complaint[128];
+    mni_features_read();
+    mni_quota_prepare();
     int r = mni_config_read(&rt->config, config, complaint);
     if (r < 0) {
         if (rt->config.verbose)

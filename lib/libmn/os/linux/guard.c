@@ -92,8 +92,8 @@ static int advise(char *const *from, unsigned n, size_t bytes, int advice) {
 }
 
 void mni_guard_start(void) {
-    a32_store(&kind, mni_feature("guard") ? REGIONS : MPROTECT);
-    a32_store(&vectors, mni_feature("process_madvise"));
+    a32_store(&kind, mni_feature(MNI_GUARD) ? REGIONS : MPROTECT);
+    a32_store(&vectors, mni_feature(MNI_PROCESS_MADVISE));
     a32_store(&said, 0);
     a64_store(&mprotects, 0);
     a64_store(&most, max_map_count() / 4);

@@ -113,7 +113,7 @@ static int listen_to_kernel(int fd) {
 }
 
 static int open_connector(void) {
-    if (!mni_feature("proc_events"))
+    if (!mni_feature(MNI_PROC_EVENTS))
         return -ENOTSUP;
     int fd = fault("socket") ? -EMFILE
                              : (int)sys(SYS_socket, AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,

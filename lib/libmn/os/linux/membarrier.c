@@ -13,7 +13,7 @@
 static uint32_t works;
 
 bool mni_heavy_barrier_start(void) {
-    bool r = mni_feature("membarrier") &&
+    bool r = mni_feature(MNI_MEMBARRIER) &&
              syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
     a32_store(&works, r); /* relaxed: who misses it takes the fall-back once more */
     return r;

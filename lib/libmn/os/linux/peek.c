@@ -22,7 +22,7 @@ enum { PIECE = 4096 };
 static uint32_t without; /* atomic */
 
 void mni_peek_prepare(void) {
-    a32_store(&without, !mni_feature("process_vm_readv"));
+    a32_store(&without, !mni_feature(MNI_PROCESS_VM_READV));
 }
 
 static bool through_pipe(char *to, const char *from, size_t size) {

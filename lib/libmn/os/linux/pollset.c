@@ -44,7 +44,7 @@ static int add_own(struct mni_pollset *s, int fd, uint64_t key) {
 }
 
 static bool has_pwait2(const struct mni_pollset *s) {
-    if (!mni_feature("epoll_pwait2"))
+    if (!mni_feature(MNI_EPOLL_PWAIT2))
         return false;
     struct timespec none = {0, 0};
     struct epoll_event e;

@@ -174,7 +174,13 @@ uint64_t mni_quota(const char *root) {
     return least;
 }
 
-const char *mni_quota_root(void) {
+static char root_read[PATH_MAX];
+
+void mni_quota_prepare(void) {
     const char *root = secure_getenv("ODONATA_QUOTA_ROOT");
-    return root ? root : "";
+    snprintf(root_read, sizeof root_read, "%s", root ? root : "");
+}
+
+const char *mni_quota_root(void) {
+    return root_read;
 }
