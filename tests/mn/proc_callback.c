@@ -138,6 +138,9 @@ static void signals(void) {
 /* ---- links */
 
 static int ends_soon(void *arg) {
+    struct mn_msg *m;
+    mn_receive(&m);
+    mn_msg_free(m);
     mn_sleep(MS);
     return (int)(intptr_t)arg;
 }
@@ -146,6 +149,7 @@ static mn_pid partner;
 
 static int links(void) {
     mn_proc_link(partner);
+    mn_post(partner, 0, NULL, 0);
     return mn_sleep(MN_FOREVER);
 }
 
