@@ -226,6 +226,7 @@ static int start(const struct mn_config *config, unsigned first) {
     mni_workers_stop();
     mni_workers_join();
     mni_signals_stop();
+    mni_workers_end();
     mni_rt = NULL;
     unmake(rt);
     return r;
@@ -241,6 +242,7 @@ static void finish(void) {
     mni_nap_end();
     mni_offload_stop();
     mni_signals_stop();
+    mni_workers_end(); /* reports of the signal LWP look at them */
     a32_store(&mni_solo_word, 0);
     mni_procs_outlive(rt);
     mni_rt = NULL;

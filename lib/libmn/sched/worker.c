@@ -334,10 +334,13 @@ void mni_workers_stop(void) {
 }
 
 void mni_workers_join(void) {
+    for (struct mni_worker *w = mni_workers_all(); w; w = w->all)
+        if (w->own_lwp)
+            pthread_join(w->lwp, NULL);
+}
+
+void mni_workers_end(void) {
     struct mni_worker *w = mni_workers_all();
-    for (struct mni_worker *i = w; i; i = i->all)
-        if (i->own_lwp)
-            pthread_join(i->lwp, NULL);
     while (w) {
         struct mni_worker *next = w->all;
         free(w);

@@ -12,7 +12,10 @@ int mni_worker_run_here(struct mni_cpu *cpu);
 void mni_workers_stop(void);
 void mni_workers_join(void);
 
-/* Every worker that there is; new ones come first, none goes before the runtime ends. */
+/* Frees them, when nobody looks at them any more (the signal LWP has ended). */
+void mni_workers_end(void);
+
+/* Every worker that there is; new ones come first, none goes before mni_workers_end. */
 struct mni_worker *mni_workers_all(void);
 
 /* A worker without a cpu, NULL: there is no LWP to be had.  Given back, or started once its cpu is set. */
