@@ -14,8 +14,8 @@
 
 #define OUT_OF_LINE __attribute__((noinline, cold))
 
-/* Any of these, and lock or unlock is not for the fast path. */
-enum { NOT_SIMPLE = 0x7f | MUTEX_SHARED };
+/* Any of these, and lock or unlock is not for the fast path; any of those, and not for the next fast one. */
+enum { NOT_SIMPLE = 0x7f | MUTEX_SHARED, NOT_PRIVATE = NOT_SIMPLE & ~MUTEX_TYPE };
 
 static struct mutex *inside(pthread_mutex_t *mutex) {
     return (struct mutex *)(void *)mutex;
@@ -116,7 +116,23 @@ static OUT_OF_LINE int lock_deadline(struct mutex *m, const struct timespec *dea
     return took(m, kind);
 }
 
-static OUT_OF_LINE int lock_kinds(struct mutex *m) {
+/*
+ * Private ones that are recursive, check errors, or are adaptive: some programs use them for everything.  So
+ * here is what nearly always happens, and whatever else goes the long way.
+ */
+static __attribute__((noinline)) int lock_kinds(struct mutex *m) {
+    uint32_t kind = a32_load(&m->kind);
+    if (likely(!(kind & NOT_PRIVATE))) {
+        if (!owned(m)) {
+            if (likely(mutex_word_try(m)))
+                return took(m, kind);
+        } else if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE && likely(m->count < UINT32_MAX)) {
+            m->count++;
+            return 0;
+        }
+    } else if (mutex_is_libc(m)) {
+        return -mutex_libc_lock(m, NULL, CLOCK_REALTIME);
+    }
     return lock_deadline(m, NULL, CLOCK_REALTIME);
 }
 
@@ -149,7 +165,8 @@ THR_EXPORT int pthread_mutex_trylock(pthread_mutex_t *mutex) {
     struct mutex *m = inside(mutex);
     if (unlikely(a32_load(&m->kind) & NOT_SIMPLE)) /* relaxed: as pthread_mutex_lock */
         return try_slow(m);
-    if (unlikely(!mutex_word_try(m)))
+    /* Looked at first: a failing compare-and-swap is as dear as another, and takes the line from its owner. */
+    if (a32_load(&m->word) & WORD_LOCKED || unlikely(!mutex_word_try(m)))
         return EBUSY;
     return own(m);
 }
@@ -196,6 +213,23 @@ static OUT_OF_LINE int unlock_kinds(struct mutex *m) {
     return 0;
 }
 
+/* As lock_kinds. */
+static __attribute__((noinline)) int unlock_private(struct mutex *m) {
+    uint32_t kind = a32_load(&m->kind);
+    if (unlikely(kind & (NOT_PRIVATE | MUTEX_SAMPLED)))
+        return mutex_is_libc(m) ? -mutex_libc_unlock(m) : unlock_kinds(m);
+    if (tracks_owner(kind)) {
+        if (unlikely(!owned(m)))
+            return EPERM;
+        if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE && --m->count != 0)
+            return 0;
+        thr_self()->owned--;
+    }
+    disown(m);
+    mutex_word_drop(m);
+    return 0;
+}
+
 /* Nothing touches the mutex once its word is free: the next owner may destroy it and give its memory back. */
 static OUT_OF_LINE int unlock_contended(struct mutex *m) {
     mutex_word_wake(m);
@@ -205,10 +239,10 @@ static OUT_OF_LINE int unlock_contended(struct mutex *m) {
 THR_EXPORT int pthread_mutex_unlock(pthread_mutex_t *mutex) {
     struct mutex *m = inside(mutex);
     if (unlikely(a32_load(&m->kind) & (NOT_SIMPLE | MUTEX_SAMPLED))) /* relaxed: as pthread_mutex_lock */
-        return unlock_kinds(m);
+        return unlock_private(m);
     disown(m);
     if (__libc_single_threaded)
-        a32_store(&m->word, 0); /* relaxed: one thread, as mutex_word_drop */
+        a32_store(&m->word, 0);                                    /* relaxed: one thread, as mutex_word_drop */
     else if (unlikely(!a32_cas_release(&m->word, WORD_LOCKED, 0))) /* release: pairs with the next acquire */
         return unlock_contended(m);
     return 0;
