@@ -383,6 +383,25 @@ Test(timer, helped_while_asleep, .timeout = 100) {
     free(shared);
 }
 
+/* The owner wakes while a helper deals out a slot: what is not dealt out yet is not forgotten.  It "wakes" when the
+ * link of a timer that is dealt out becomes NULL. */
+Test(timer, owner_wakes_while_a_slot_is_dealt_out) {
+    enum { MANY = 200, FIRST = 3 << 12 }; /* ticks: where a slot of the second level begins */
+    struct mni_timers *q = make(0);
+    static struct mni_timer t[MANY];
+    for (int i = 0; i < MANY; i++)
+        mni_timer_set(q, &t[i], (int64_t)(FIRST + i) * TICK);
+    const uint32_t *link = (const uint32_t *)(const void *)&t[MANY - 50].next;
+    cr_assert_neq(a32_load(link), 0);
+    cr_assert_eq(mni_timers_help(q, (int64_t)FIRST * TICK, MANY, link, note, NULL), 0);
+    cr_assert_eq(a32_load(link), 0);
+    cr_assert(mni_timers_next(q) <= (int64_t)FIRST * TICK, "next is %ld", mni_timers_next(q) / TICK - FIRST);
+    cr_assert_eq(run(q, (int64_t)(FIRST + 10) * TICK), 11);
+    cr_assert_eq(mni_timers_next(q), (int64_t)(FIRST + 11) * TICK);
+    cr_assert_eq(run(q, (int64_t)(FIRST + MANY) * TICK), MANY - 11);
+    free(q);
+}
+
 /* Who removes a timer whose expire() runs for long waits for it, asleep. */
 static void slow_expire(struct mni_timer *t, void *arg) {
     (void)t;

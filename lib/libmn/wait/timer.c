@@ -331,11 +331,13 @@ static struct mni_timer *take_due(struct mni_timers *q, uint64_t tick, bool *mor
     return NULL;
 }
 
-/* Sets next anew. */
+/* Sets next anew.  While a slot is not wholly dealt out (a helper has stopped there), that is now. */
 static void find_next(struct mni_timers *q) {
     uint64_t next = MN_FOREVER;
     int i = first_slot(q, 0);
-    if (i >= 0) {
+    if (q->entered) {
+        next = q->cur << TICK_SHIFT;
+    } else if (i >= 0) {
         next = ((q->cur & ~(uint64_t)(NEAR_SLOTS - 1)) + (unsigned)i) << TICK_SHIFT;
     } else {
         for (unsigned level = 1; level < LEVELS; level++) {
