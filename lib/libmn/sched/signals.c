@@ -125,7 +125,9 @@ int mni_signals_start(void) {
     sigemptyset(&self.more);
     a32_store(&self.blocks, self.asked);
     r = fault("clone") ? EAGAIN : pthread_create(&self.lwp, NULL, sleep_main, NULL);
+    lock_take(&self.lock);
     self.runs = r == 0;
+    lock_drop(&self.lock);
     return -r;
 }
 
@@ -134,12 +136,13 @@ void mni_signals_stop(void) {
     mni_dump_signal_end();
     if (!self.runs)
         return;
-    a32_store_release(&self.stop, 1);
-    a32_add_full(&self.events, 1);
-    umtx_wake(&self.events, 1, UMTX_PRIVATE);
+    /* Before it ends: who asks it to block more waits for its answer. */
     lock_take(&self.lock);
     self.runs = false;
     lock_drop(&self.lock);
+    a32_store_release(&self.stop, 1);
+    a32_add_full(&self.events, 1);
+    umtx_wake(&self.events, 1, UMTX_PRIVATE);
     pthread_join(self.lwp, NULL);
 }
 
