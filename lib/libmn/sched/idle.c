@@ -386,6 +386,7 @@ bool mni_idle(struct mni_worker *w) {
             break;
         if (nap < WATCH_LAST_NS)
             nap *= 2;
+        c->gather = 0; /* the timekeeper has seen to it; from here on it watches only while others are busy */
     }
     return true;
 }
