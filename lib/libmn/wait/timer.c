@@ -378,7 +378,8 @@ static int run(struct mni_timers *q, int helper, int64_t now, int most, const ui
                void (*expire)(struct mni_timer *t, void *arg), void *arg) {
     uint64_t tick = now < 0 ? 0 : (uint64_t)now >> TICK_SHIFT;
     int n = 0, fetched = 0;
-    while (n < most && (!asleep || a32_load(asleep))) { /* relaxed: the lock orders (timer.h) */
+    /* Acquire: who finds it asleep again sees what the setters of its timers did before. */
+    while (n < most && (!asleep || a32_load_acquire(asleep))) {
         bool more;
         if (n == fetched) {
             fetch_due(q, tick);
