@@ -133,7 +133,8 @@ static bool rouse_any(const struct mni_cpu *c) {
 
 /* Its threads are a crowd that has just been waited for, and few. */
 static bool small_crowd(const struct mni_cpu *c) {
-    return c->now - c->gather < CROWD_LAST_NS && mni_ring_length(c) * MNI_LOOK_NS / c->ticks < CROWD_WORK_NS;
+    return c->now - c->gather < CROWD_LAST_NS &&
+           (uint64_t)mni_ring_length(c) * MNI_LOOK_NS / c->ticks < CROWD_WORK_NS;
 }
 
 void mni_call_help(struct mni_cpu *c) {
