@@ -13,7 +13,8 @@
 #include "sys.h"
 
 static bool in_vfork_child(void) {
-    uint32_t tid = thr_self()->tid; /* 0: nobody has asked yet, and then no child has inherited an answer */
+    /* 0: nobody has asked yet, and then no child has inherited an answer */
+    uint32_t tid = *thr_tid_word(thr_self());
     return tid && tid != (uint32_t)sys(SYS_gettid);
 }
 

@@ -81,8 +81,9 @@ static void abort_waiting(struct thr *thr) {
 static int apply_and_go(struct thr *thr, const struct thr_attr *a) {
     /* The kernel has stored the id of an LWP of ours by now; one of the libc's says it itself. */
     uint32_t tid = thr->lwp ? a32_load(lwp_tid_word(thr->lwp)) : 0; /* relaxed: the clone has returned */
-    while (tid == 0 && (tid = a32_load_acquire(&thr->tid)) == 0)    /* pairs with the release in thr_main */
-        umtx_wait(&thr->tid, 0, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+    uint32_t *word = thr_tid_word(thr);
+    while (tid == 0 && (tid = a32_load_acquire(word)) == 0) /* pairs with the release in thr_main */
+        umtx_wait(word, 0, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
     int err = apply_sched(thr, a, tid);
     if (err)
         abort_waiting(thr);

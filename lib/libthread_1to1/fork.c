@@ -5,8 +5,9 @@
  * before anybody else's, so they run last before the fork and first after it: before it every lock of ours is
  * taken, in order of rank, so that the copy is whole; in the child the threads that are no more are taken off
  * every list, and what they had (stacks above all) becomes free.  _Fork and raw clones run no handlers: such a
- * child may do what is async-signal-safe, as POSIX has it, and that needs none of this but the thread id, which
- * mutexes use: _Fork is ours for its sake.
+ * child may do what is async-signal-safe, as POSIX has it.  Some do more, and it works if no other thread held
+ * a lock: parked LWPs are found out to be the parent's (lwp_reuse.c), and the thread id, which mutexes use, is
+ * the libc's to keep.  _Fork is ours for where its place is not known.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -49,7 +50,6 @@ static int bury(struct thr *thr, void *self) {
 static void child(void) {
     struct thr *self = thr_self();
     self->tid = 0;
-    thr_tid_slow();
     thr_init_in_child();
     tls_reset_unlock_after_fork();
     stack_reset_in_child();

@@ -30,8 +30,13 @@ static char wanted[32];    /* ODONATA_LWP */
 static uint32_t threads_ready;
 static struct lock init_lock = {0, RANK_INIT};
 
+intptr_t thr_tid_offset;
+
 uint32_t thr_tid_slow(void) {
-    return thr_self()->tid = (uint32_t)sys(SYS_gettid);
+    struct thr *self = thr_self();
+    if (self->tid == 0)
+        self->tid = (uint32_t)sys(SYS_gettid);
+    return self->tid;
 }
 
 bool thr_feature(const char *name) {
@@ -59,6 +64,10 @@ static void choose_source(void) {
     if (lwp_source == LWP_REUSE && !lwp_identity_init()) {
         lwp_source = LWP_OWN;
         why = "a system call filter is in force";
+    }
+    if (lwp_source == LWP_REUSE && !lwp_pool_init()) {
+        lwp_source = LWP_OWN;
+        why = "no memory that is wiped in a child";
     }
     if (thr_verbose)
         notice("LWPs: %s%s%s%s",

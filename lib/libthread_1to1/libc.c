@@ -96,6 +96,15 @@ static const struct known_libc *find_known(void) {
 
 static const struct known_libc *table_row;
 
+/* From the pthread_t to the word that holds a thread's kernel id, tried on this one's; 0: not known. */
+static intptr_t find_tid(void) {
+    const uint32_t *size = libc_symbol("_thread_db_sizeof_pthread");
+    uint32_t offset = exported_offset("_thread_db_pthread_tid");
+    if (!size || offset == 0 || offset % 4 != 0 || offset >= *size || !thr_feature("libcabi"))
+        return 0;
+    return tcb_word(offset) == (uint32_t)sys(SYS_gettid) ? offset : 0;
+}
+
 static void (*call_tls_dtors)(void); /* NULL: the libc has no such symbol */
 
 /* The section's bounds, from the linker. */
@@ -107,6 +116,7 @@ void libc_init(void) {
         r->address = libc_symbol(r->name);
     call_tls_dtors = (void (*)(void))libc_symbol("__call_tls_dtors");
     tcb_init((uintptr_t)libc_real(pthread_self)());
+    thr_tid_offset = find_tid();
     table_row = find_known();
     if (table_row)
         libc_abi.cancelhandling = table_row->cancelhandling;
@@ -276,6 +286,8 @@ static const char *candidate(struct libc_abi *abi) {
         return "this version of the libc is not in the table";
     if (!thr_feature("libcabi"))
         return "ODONATA_DISABLE";
+    if (!thr_tid_offset)
+        return "the place of a thread's id";
     *abi = table_row->rest;
     abi->size = table_row->size;
     abi->list = table_row->list;

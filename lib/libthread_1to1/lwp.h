@@ -130,6 +130,9 @@ uint32_t lwp_epoch(void);
 /* Ends all parked LWPs and waits until they are gone; whether there were any. */
 bool lwp_drain(void);
 
+/* Before the first thread; false: LWPs cannot be reused, since a child could not be told from its parent. */
+bool lwp_pool_init(void);
+
 void lwp_pool_lock_for_fork(void);
 void lwp_pool_unlock_after_fork(void);
 void lwp_pool_reset_in_child(void);

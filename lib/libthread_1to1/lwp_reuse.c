@@ -29,9 +29,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "cpu_state.h"
+#include "fault.h"
 #include "libc.h"
 #include "lwp.h"
 #include "sigmask.h"
@@ -52,6 +55,30 @@ static struct lock lock = {0, RANK_POOL};
 static struct list pool = LIST_INIT(pool); /* newest first */
 static unsigned count;
 static uint32_t epoch; /* taint.c bumps it */
+
+/*
+ * 1 in the process whose LWPs are parked, on a page that the kernel makes 0 in a child: one of _Fork or of a
+ * raw clone has run no handler of ours, and has a pool whose LWPs do not exist.
+ */
+static uint32_t *home;
+
+bool lwp_pool_init(void) {
+    if (!home) {
+        size_t page = (size_t)getpagesize();
+        long p = fault("mmap") || !thr_feature("wipeonfork")
+                     ? -ENOMEM
+                     : sys(SYS_mmap, NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p < 0)
+            return false;
+        if (sys(SYS_madvise, p, page, MADV_WIPEONFORK) != 0) {
+            sys(SYS_munmap, p, page);
+            return false;
+        }
+        home = (uint32_t *)p;
+    }
+    a32_store(home, 1); /* relaxed: no LWP has been parked in this process yet */
+    return true;
+}
 
 void lwp_new_epoch(void) {
     a32_add_full(&epoch, 1); /* full: pairs with the loads in lwp_reusable and fits */
@@ -83,10 +110,27 @@ static void tell(struct lwp *lwp, uint32_t what) {
     umtx_wake(&lwp->work, 1, UMTX_PRIVATE);
 }
 
+/* In a child that no handler has run in, the LWPs that were parked in its parent end here. */
+static void __attribute__((noinline, cold)) come_home_locked(void) {
+    a32_store(home, 1); /* relaxed: under the lock */
+    while (!list_empty(&pool)) {
+        struct lwp *lwp = oldest_locked();
+        take_locked(lwp);
+        a32_store(lwp_tid_word(lwp), 0); /* relaxed: nobody else writes it */
+        lwp_own_reap(lwp);
+    }
+}
+
+static void pool_lock(void) {
+    lock_take(&lock);
+    if (unlikely(home && !a32_load(home))) /* relaxed: under the lock */
+        come_home_locked();
+}
+
 /* The owner has done with an exited thread: its LWP may serve others.  False: it ends, or has ended. */
 static bool pool_put(struct lwp *lwp) {
     struct lwp *drop = NULL;
-    lock_take(&lock);
+    pool_lock();
     bool parking = lwp->parking;
     if (parking) {
         lwp->pooled = true;
@@ -133,7 +177,7 @@ struct thr *lwp_parked_get(const struct thr_attr *attr) {
     struct lwp_identity mine;
     if (!lwp_identity(&mine))
         return NULL;
-    lock_take(&lock);
+    pool_lock();
     struct lwp *lwp = find_locked(attr, thr_self()->breed, &mine);
     /* Pairs with lwp_new_epoch. */
     if (!list_empty(&pool) && oldest_locked()->epoch != a32_load_acquire(&epoch)) {
@@ -150,7 +194,6 @@ struct thr *lwp_parked_get(const struct thr_attr *attr) {
     memset(thr, 0, sizeof *thr);
     thr->lwp = lwp;
     thr->breed = lwp->breed;
-    thr->tid = a32_load(lwp_tid_word(lwp)); /* relaxed: constant while the LWP lives */
     thr->go = THR_GO_RUN;
     return thr;
 }
@@ -212,7 +255,7 @@ static bool park(struct lwp *lwp, uint32_t *work) {
             deadline = clock_deadline(CLOCK_MONOTONIC, IDLE_NS);
         if (umtx_wait(&lwp->work, WORK_NONE, &deadline, CLOCK_MONOTONIC, UMTX_PRIVATE) != -ETIMEDOUT)
             continue;
-        lock_take(&lock);
+        pool_lock();
         bool in_pool = list_linked(&lwp->link), joined = lwp->pooled;
         if (in_pool)
             take_locked(lwp);
@@ -265,7 +308,7 @@ void lwp_reap(struct thr *thr) {
 
 bool lwp_drain(void) {
     for (bool any = false;; any = true) {
-        lock_take(&lock);
+        pool_lock();
         struct lwp *lwp = list_empty(&pool) ? NULL : oldest_locked();
         if (lwp)
             take_locked(lwp);
@@ -293,5 +336,7 @@ void lwp_pool_reset_in_child(void) {
     while ((l = list_pop(&pool)) != NULL)
         stack_put_in_child(lwp_of(l));
     count = 0;
+    if (home)
+        a32_store(home, 1); /* relaxed: no other thread exists */
     lock_drop(&lock);
 }

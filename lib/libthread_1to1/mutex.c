@@ -23,18 +23,19 @@ static struct mutex *inside(pthread_mutex_t *mutex) {
 
 /* ---- becoming the owner ---------------------------------------------------------------------------------- */
 
+/* Where the libc's word for the id is not known, or not yet: in a malloc that the loader calls, say. */
 static OUT_OF_LINE int own_slow(struct mutex *m) {
-    a32_store(&m->owner, thr_tid()); /* relaxed: only the owner itself relies on finding its own id */
+    a32_store(&m->owner, thr_tid_slow()); /* relaxed: only the owner itself relies on finding its own id */
     m->nusers++;
     return 0;
 }
 
 /* The word has just been taken.  Returns 0, for tail calls. */
 static inline int own(struct mutex *m) {
-    uint32_t tid = thr_self()->tid;
-    if (unlikely(tid == 0))
+    intptr_t offset = thr_tid_offset;
+    if (unlikely(offset == 0))
         return own_slow(m);
-    a32_store(&m->owner, tid); /* relaxed: as own_slow */
+    a32_store(&m->owner, tcb_word(offset)); /* relaxed: as own_slow */
     m->nusers++;
     return 0;
 }

@@ -212,14 +212,13 @@ static void foreign_ends(void *arg) {
 void registry_adopt(struct thr *self) {
     if (self->registered || self->life != THR_FOREIGN)
         return;
-    thr_tid();
     /* A handler of a signal that arrived now would come here too. */
     uint64_t old = sigmask_block();
     bool added = registry_add(self) == 0;
     sigmask_set(old);
     if (!added)
         return; /* its handle works for itself; others get ESRCH */
-    if (self->tid == (uint32_t)sys(SYS_getpid))
+    if (thr_tid() == (uint32_t)sys(SYS_getpid))
         return; /* main's handle lives as long as the process */
     if (foreign_key_made)
         libc_real(pthread_setspecific)(foreign_key, self);

@@ -89,8 +89,8 @@ void *thr_main(void *unused) {
     struct thr *self = thr_self();
     (void)unused;
     sigmask_block(); /* the libc's thread start unblocked them */
-    a32_store_release(&self->tid, (uint32_t)sys(SYS_gettid)); /* pairs with the acquire in create.c */
-    umtx_wake(&self->tid, UMTX_WAKE_ALL, UMTX_PRIVATE); /* target.h waits too */
+    a32_store_release(thr_tid_word(self), (uint32_t)sys(SYS_gettid)); /* pairs with the acquire in create.c */
+    umtx_wake(thr_tid_word(self), UMTX_WAKE_ALL, UMTX_PRIVATE); /* target.h waits too */
     if (wait_for_go(self))
         live(self);
     end(self);
@@ -103,7 +103,6 @@ void *lwp_main(void *unused) {
     struct thr *self = thr_self();
     struct lwp *lwp = self->lwp;
     (void)unused;
-    self->tid = a32_load(lwp_tid_word(lwp)); /* relaxed: the kernel stored it before we ran */
     uint64_t mask;
     bool detached;
     do {

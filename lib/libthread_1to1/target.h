@@ -22,17 +22,18 @@ struct target {
 };
 
 /*
- * The kernel's id of a thread that is held and alive.  The thread writes it into its descriptor as it starts;
- * its creator may be here before that.  The kernel has stored the id of an LWP of ours before pthread_create
- * returned; for one that the libc made, the thread itself is waited for.
+ * The kernel's id of a thread that is held and alive.  The kernel has stored it in the libc's word before
+ * pthread_create returned.  Where that word is not known, the thread itself writes it into its descriptor as it
+ * starts, and is waited for: its creator may be here before that.
  */
 static inline uint32_t target_tid(struct thr *thr) {
-    uint32_t tid = a32_load_acquire(&thr->tid); /* acquire: pairs with the release in thr_main */
+    uint32_t *word = thr_tid_word(thr);
+    uint32_t tid = a32_load_acquire(word); /* acquire: pairs with the release in thr_main */
     if (tid == 0 && thr->lwp != NULL)
         return a32_load(lwp_tid_word(thr->lwp)); /* relaxed: stored before the handle was given out */
     while (tid == 0) {
-        umtx_wait(&thr->tid, 0, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
-        tid = a32_load_acquire(&thr->tid); /* acquire: as above */
+        umtx_wait(word, 0, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+        tid = a32_load_acquire(word); /* acquire: as above */
     }
     return tid;
 }

@@ -56,8 +56,7 @@
 enum thr_life { THR_FOREIGN, THR_JOINABLE, THR_DETACHED, THR_EXITED, THR_REAPED };
 
 struct thr {
-    /* Kernel's id; 0: not asked yet.  Written by its own thread and, before it runs, its creator. */
-    uint32_t tid;
+    uint32_t tid; /* thr_tid_word()'s, where the libc's is not known; 0: not asked yet */
     uint32_t life; /* enum thr_life; a umtx word */
 
     /* Written by the creator before the thread runs, then read by the thread. */
@@ -132,11 +131,25 @@ static inline pthread_t thr_handle(const struct thr *thr) {
     return (pthread_t)((uintptr_t)thr - (uintptr_t)thr_distance());
 }
 
-/* The calling thread's kernel id, from its descriptor: what mutexes keep as their owner. */
+/*
+ * A thread's kernel id, which mutexes keep as their owner, is remembered in one place: the libc's, since a
+ * child of a raw clone mends it there.  Chromium's sandbox does, whose children have an id in a namespace of
+ * their own, and wants to see the owner of a mutex follow.
+ *
+ * thr_tid_offset: from the pthread_t to the libc's word; 0: not known, or not yet.  The constructor writes it.
+ */
+extern intptr_t thr_tid_offset __attribute__((visibility("hidden")));
+
+/* Where it is remembered: written by the kernel, the libc or the thread itself as it starts; 0 before. */
+static inline uint32_t *thr_tid_word(struct thr *thr) {
+    return thr_tid_offset ? (uint32_t *)((uintptr_t)thr_handle(thr) + (uintptr_t)thr_tid_offset) : &thr->tid;
+}
+
+/* The calling thread's. */
 uint32_t thr_tid_slow(void);
 static inline uint32_t thr_tid(void) {
-    uint32_t tid = thr_self()->tid;
-    return likely(tid != 0) ? tid : thr_tid_slow();
+    intptr_t offset = thr_tid_offset;
+    return likely(offset != 0) ? tcb_word(offset) : thr_tid_slow();
 }
 
 /* ---- registry.c: all threads that have a handle
@@ -150,7 +163,7 @@ bool registry_has(pthread_t t);
 
 /*
  * The descriptor of a thread that is not reaped, held so: until registry_put() it is not reaped, and while
- * thr->alive its LWP stays and thr->tid is its own.  NULL: no such thread (ESRCH).  Signals are blocked between
+ * thr->alive its LWP stays and its id is its own.  NULL: no such thread (ESRCH).  Signals are blocked between
  * the two and the thread's own exit waits: do little.  Contexts: any, signal handlers included (pthread_kill
  * is).
  */

@@ -14,9 +14,13 @@
 
 __thread struct thr thr_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
 int thr_verbose;
+intptr_t thr_tid_offset;
 
 uint32_t thr_tid_slow(void) {
-    return thr_self()->tid = (uint32_t)sys(SYS_gettid);
+    struct thr *self = thr_self();
+    if (self->tid == 0)
+        self->tid = (uint32_t)sys(SYS_gettid);
+    return self->tid;
 }
 
 int thr_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {

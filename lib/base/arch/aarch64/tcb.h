@@ -12,6 +12,11 @@ static inline uintptr_t tcb_self(void) {
     return (uintptr_t)__builtin_thread_pointer() - tcb_below;
 }
 
+/* The 32-bit word of the calling thread's TCB that lies `offset` bytes above the pthread_t. */
+static inline uint32_t tcb_word(intptr_t offset) {
+    return *(const volatile uint32_t *)(tcb_self() + (uintptr_t)offset);
+}
+
 /* `self`: what the libc's pthread_self() says in the calling thread. */
 static inline void tcb_init(uintptr_t self) {
     tcb_below = (uintptr_t)__builtin_thread_pointer() - self;

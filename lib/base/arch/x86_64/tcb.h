@@ -11,6 +11,14 @@ static inline uintptr_t tcb_self(void) {
     return self;
 }
 
+/* The 32-bit word of the calling thread's TCB that lies `offset` bytes above the pthread_t. */
+static inline uint32_t tcb_word(intptr_t offset) {
+    uint32_t word;
+    /* volatile: the word of a thread's id changes as it forks. */
+    __asm__ volatile("movl %%fs:(%1), %0" : "=r"(word) : "r"(offset));
+    return word;
+}
+
 /* `self`: what the libc's pthread_self() says in the calling thread. */
 static inline void tcb_init(uintptr_t self) {
     (void)self;
