@@ -5,6 +5,7 @@
 /* not under: tsan */
 #include "kq.h"
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static int kq;
@@ -135,6 +136,64 @@ static void changes_its_mind(void) {
     signal(SIGUSR1, SIG_DFL);
 }
 
+/* What the program does with the signal, as it sees it, and as the kernel does. */
+static void (*wish(void))(int) {
+    struct sigaction a;
+    sigaction(SIGUSR1, NULL, &a);
+    return a.sa_handler;
+}
+
+static uint64_t kernel(void) {
+    uint64_t a[4] = {0};
+    syscall(SYS_rt_sigaction, SIGUSR1, NULL, a, sizeof *a);
+    return a[0];
+}
+
+static void sets_another(int number) {
+    struct sigaction a = {.sa_handler = handler};
+    sigaction(number, &a, NULL);
+    set(&handled, 100);
+}
+
+/*
+ * The program watches a signal and says later what it wants with it; what is sent from then on counts, before
+ * the next look at the kqueue.
+ */
+static void at_once(void) {
+    is(change(kq, SIGUSR1, EVFILT_SIGNAL, EV_ADD, 0, 0), 0, "a signal whose default is the end");
+    ok(signal(SIGUSR1, SIG_IGN) == SIG_DFL, "is ignored from now on");
+    kill(getpid(), SIGUSR1);
+    ok(next(kq) == 1 && got.ident == SIGUSR1 && got.data == 1, "it counts at once");
+    ok(wish() == SIG_IGN, "the program sees what it set");
+    struct sigaction a = {.sa_handler = sets_another, .sa_flags = SA_NODEFER}, old;
+    sigaction(SIGUSR1, &a, &old);
+    ok(old.sa_handler == SIG_IGN, "and is told of it");
+    raise(SIGUSR1);
+    ok(get(&handled) == 100 && wish() == handler, "a handler sets another");
+    raise(SIGUSR1);
+    is(get(&handled), 101, "which runs");
+    ok(next(kq) == 1 && got.data == 2, "both count");
+    a = (struct sigaction){.sa_handler = handler, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGUSR1, &a, NULL);
+    raise(SIGUSR1);
+    ok(get(&handled) == 102 && wish() == SIG_DFL && kernel() == 0, "a handler for once: then it is the default");
+    ok(next(kq) == 1 && got.data == 1, "that counts");
+    signal(SIGUSR1, SIG_IGN);
+    pid_t pid = vfork();
+    if (pid == 0) {
+        signal(SIGUSR1, SIG_DFL);
+        _exit(kernel() != 0);
+    }
+    int status;
+    ok(waitpid(pid, &status, 0) == pid && status == 0, "a child of vfork sets its own");
+    ok(wish() == SIG_IGN, "and not its parent's");
+    raise(SIGUSR1);
+    ok(next(kq) == 1 && got.data == 1, "that still is counted");
+    change(kq, SIGUSR1, EVFILT_SIGNAL, EV_DELETE, 0, 0);
+    ok(kernel() == (uint64_t)SIG_IGN, "and ignored, when it is not watched any more");
+    signal(SIGUSR1, SIG_DFL);
+}
+
 /* A handler of the program's own ends a wait, SIG_IGN does not. */
 static void *kicks(void *arg) {
     nap_ms(10);
@@ -181,6 +240,7 @@ int main(void) {
     blocked();
     blocked_later();
     changes_its_mind();
+    at_once();
     interrupted();
     close(kq);
     kinds(test);

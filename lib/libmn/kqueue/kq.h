@@ -164,6 +164,8 @@ uint32_t mni_kq_pending(int fd);
 int mni_kq_close(int fd);
 /* Whether a number is a kqueue's: a hint, without a lock.  Contexts: any, signal. */
 bool mni_kq_is(int fd);
+/* Whether the caller is a child of vfork, which has its parent's memory.  Contexts: any, signal. */
+bool mni_kq_other_process(void);
 /* Its descriptor is not its own any more.  The lock is held, and dropped. */
 void mni_kq_vanished(struct mni_kq *kq);
 /* A sleeper in the kernel comes back; true: the kqueue was closed meanwhile.  The lock is held, and dropped

@@ -171,12 +171,12 @@ void mni_kq_vanished(struct mni_kq *kq) {
 }
 
 /* A child of vfork closes its own number, but has its parent's memory, and the kqueue in it is the parent's. */
-static bool other_process(void) {
+bool mni_kq_other_process(void) {
     return a32_load(&process) != (uint32_t)sys(SYS_getpid); /* relaxed: written before the kqueue was known */
 }
 
 int mni_kq_close(int fd) {
-    if (other_process())
+    if (mni_kq_other_process())
         return (int)sys(SYS_close, fd);
     struct mni_kq *kq = mni_kq_take(fd);
     return kq ? retire(kq, !mni_kq_os_is(fd)) : -EBADF;

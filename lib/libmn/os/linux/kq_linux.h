@@ -3,6 +3,7 @@
 #define MNI_KQ_LINUX_H
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
@@ -69,5 +70,14 @@ void mni_kq_proc_lost(struct mni_kq *kq); /* something was not told */
 /* kq_signal.c: counts may have changed: notes become active; the signal of this note is pending. */
 void mni_kq_signals_read(struct mni_kq *kq);
 void mni_kq_signal_pending(const struct mni_note *n);
+
+/*
+ * What the program does with a signal that is watched: sigaction, which sees and sets what the program wants,
+ * while the kernel has our handler.  0, or a negative errno.  Contexts: any, signal.
+ */
+bool mni_kq_signal_watched(int number);
+int mni_kq_signal_action(int number, const struct sigaction *a, struct sigaction *old);
+/* kq_sigaction.c: sigaction of the libc, or of what else comes after us.  0 or a negative errno. */
+int mni_kq_sigaction_next(int number, const struct sigaction *a, struct sigaction *old);
 
 #endif

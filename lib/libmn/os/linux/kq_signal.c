@@ -11,8 +11,9 @@
  *   Delivered.  A signal that is watched has our handler, which counts it, rings an eventfd that is in the set of each kqueue
  *   that watches signals, and then does what the program wanted: calls its handler, or nothing (SIG_IGN, and where nothing is
  *   the default).  A signal whose default is to end or stop the process keeps it: no event could be told of it.  The program
- *   may change its mind at any time: each call on such a kqueue looks whether our handler is still there, takes what it finds
- *   instead for the program's wish, and puts itself in front again.
+ *   may change its mind at any time: its sigaction and signal come here first (kq_sigaction.c), since what it ignores from now
+ *   on the kernel drops at once.  What it changes in other ways each call on such a kqueue finds out: it looks whether our
+ *   handler is still there, takes what it finds instead for the program's wish, and puts itself in front again.
  *
  *   Blocked.  A signalfd for each watched signal is in the sets, too.  Where the program has a handler the signal must
  *   stay pending for it; it is counted once when it is seen, and the handler leaves it out when it comes (`counted`).  Where
@@ -38,9 +39,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 
 #include "fault.h"
@@ -61,15 +62,28 @@ static struct hub {
     uint64_t count;    /* atomic; release and acquire: with the ring */
     uint32_t counted;  /* atomic; see above */
     uint32_t hooked;   /* our handler is there; guarded by the lock */
-    uint32_t notes;    /* guarded by the lock */
+    uint32_t notes;    /* atomic; written under the lock */
     int fd;            /* signalfd; guarded by the lock */
     struct wish *wish; /* atomic; written under the lock */
     struct wish *all;  /* that there ever were: it may be one of them again; guarded by the lock */
 } hubs[_NSIG];
-static struct lock lock = LOCK_INIT(RANK_OBJECT);
+static struct lock lock = LOCK_INIT(RANK_LEAF); /* by enter and leave */
 static int bell = -1; /* written once, under the lock, before any handler of ours is there */
 
 static __thread uint32_t silent, loud __attribute__((tls_model("initial-exec")));
+
+/* The program's handlers take the lock, too, by sigaction: its holders block signals. */
+static uint64_t enter(void) {
+    uint64_t all = ~0ul, old = 0;
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof old);
+    lock_take(&lock);
+    return old;
+}
+
+static void leave(uint64_t old) {
+    lock_drop(&lock);
+    sys(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
+}
 
 static void ring(void) {
     uint64_t one = 1;
@@ -89,7 +103,7 @@ static void handler(int number, siginfo_t *info, void *context) {
     if (w->with_info || (w->plain != SIG_IGN && w->plain != SIG_DFL)) {
         loud++;
         if (w->flags & SA_RESETHAND)
-            signal(number, SIG_DFL);
+            sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
         if (w->with_info)
             w->with_info(number, info, context);
         else
@@ -118,6 +132,23 @@ static bool handled(const struct wish *w) {
     return w && (w->with_info || (w->plain != SIG_IGN && w->plain != SIG_DFL));
 }
 
+/* Room for a wish; NULL: no memory.  From the kernel, since the program's handlers may ask for one. */
+static struct wish *room(void) {
+    enum { CHUNK = 4096 };
+    static struct wish *next; /* both guarded by the lock */
+    static unsigned left;
+    if (!left) {
+        long p = fault("mmap") ? -ENOMEM : sys(SYS_mmap, NULL, CHUNK, PROT_READ | PROT_WRITE,
+                                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p < 0)
+            return NULL;
+        next = (struct wish *)p;
+        left = CHUNK / sizeof *next;
+    }
+    left--;
+    return next++;
+}
+
 /* Notes what the program wants. */
 static int wished(struct hub *h, const struct sigaction *a) {
     struct wish w = {0};
@@ -133,7 +164,7 @@ static int wished(struct hub *h, const struct sigaction *a) {
             aptr_store_release(&h->wish, o); /* release: pairs with the handler */
             return 0;
         }
-    struct wish *new = fault("malloc") ? NULL : malloc(sizeof *new);
+    struct wish *new = room();
     if (!new)
         return -ENOMEM;
     *new = w;
@@ -144,43 +175,86 @@ static int wished(struct hub *h, const struct sigaction *a) {
     return 0;
 }
 
+static bool fatal(int number, const struct sigaction *a) {
+    return !(a->sa_flags & SA_SIGINFO) && a->sa_handler == SIG_DFL && !harmless(number);
+}
+
+/* Our handler in front of what the program wants, *a; the lock is held. */
+static int front(int number, const struct sigaction *a) {
+    struct hub *h = &hubs[number];
+    int r = wished(h, a);
+    if (r < 0)
+        return r;
+    struct sigaction new = {.sa_sigaction = handler, .sa_mask = a->sa_mask};
+    const int kept = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT | SA_ONSTACK | SA_NODEFER;
+    if (handled(h->wish))
+        new.sa_flags = SA_SIGINFO | (a->sa_flags & kept);
+    else /* SIGCHLD that is ignored: children are not to become zombies */
+        new.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK |
+                       (number == SIGCHLD ? (a->sa_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT)) : 0) |
+                       (number == SIGCHLD && a->sa_handler == SIG_IGN ? SA_NOCLDWAIT : 0);
+    h->hooked = mni_kq_sigaction_next(number, &new, NULL) == 0;
+    return 0;
+}
+
 /* Sees to it that our handler is there, if it should; the lock is held. */
 static int hook(int number) {
     struct hub *h = &hubs[number];
     struct sigaction now;
-    if (sigaction(number, NULL, &now) < 0 || ours(&now))
+    if (mni_kq_sigaction_next(number, NULL, &now) < 0 || ours(&now))
         return 0;
     h->hooked = 0;
-    if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL && !harmless(number))
-        return wished(h, &now);
-    int r = wished(h, &now);
-    if (r < 0)
-        return r;
-    struct sigaction new = {.sa_sigaction = handler, .sa_mask = now.sa_mask};
-    const int kept = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT | SA_ONSTACK | SA_NODEFER;
-    if (handled(h->wish))
-        new.sa_flags = SA_SIGINFO | (now.sa_flags & kept);
-    else /* SIGCHLD that is ignored: children are not to become zombies */
-        new.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK |
-                       (number == SIGCHLD ? (now.sa_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT)) : 0) |
-                       (number == SIGCHLD && now.sa_handler == SIG_IGN ? SA_NOCLDWAIT : 0);
-    h->hooked = sigaction(number, &new, NULL) == 0;
-    return 0;
+    return fatal(number, &now) ? wished(h, &now) : front(number, &now);
+}
+
+/* What the program wants: while our handler is there the kernel does not know it. */
+static struct sigaction wanted(const struct hub *h) {
+    const struct wish *w = h->wish;
+    struct sigaction a = {.sa_flags = w->flags, .sa_mask = w->mask};
+    if (w->with_info)
+        a.sa_sigaction = w->with_info;
+    else
+        a.sa_handler = w->plain;
+    return a;
 }
 
 static void unhook(int number) {
     struct hub *h = &hubs[number];
     struct sigaction now;
-    if (!h->hooked || sigaction(number, NULL, &now) < 0 || !ours(&now))
+    if (!h->hooked || mni_kq_sigaction_next(number, NULL, &now) < 0 || !ours(&now))
         return;
-    const struct wish *w = h->wish;
-    struct sigaction old = {.sa_flags = w->flags, .sa_mask = w->mask};
-    if (w->with_info)
-        old.sa_sigaction = w->with_info;
-    else
-        old.sa_handler = w->plain;
-    sigaction(number, &old, NULL);
+    struct sigaction old = wanted(h);
+    mni_kq_sigaction_next(number, &old, NULL);
     h->hooked = 0;
+}
+
+bool mni_kq_signal_watched(int number) {
+    /* Relaxed: a note that is added meanwhile looks at what the kernel has. */
+    return number > 0 && number < _NSIG && a32_load(&hubs[number].notes);
+}
+
+int mni_kq_signal_action(int number, const struct sigaction *a, struct sigaction *old) {
+    struct hub *h = &hubs[number];
+    struct sigaction now;
+    uint64_t mask = enter();
+    int r = mni_kq_sigaction_next(number, NULL, &now);
+    if (r == 0 && ours(&now))
+        now = wanted(h);
+    if (r == 0 && a) {
+        if (!h->notes || fatal(number, a) || front(number, a) < 0) {
+            /* The kernel first: until it knows, the handler does what was wanted before. */
+            h->hooked = 0;
+            r = mni_kq_sigaction_next(number, a, NULL);
+            if (r == 0 && h->notes)
+                wished(h, a);
+        } else if (!h->hooked) {
+            r = -EINVAL; /* SIGKILL, or another that nobody handles */
+        }
+    }
+    leave(mask);
+    if (r == 0 && old)
+        *old = now;
+    return r;
 }
 
 void mni_kq_os_forked(void) {
@@ -190,7 +264,7 @@ void mni_kq_os_forked(void) {
         unhook(i);
         if (hubs[i].notes)
             sys(SYS_close, hubs[i].fd);
-        hubs[i].notes = 0;
+        a32_store(&hubs[i].notes, 0);
     }
     if (bell >= 0)
         sys(SYS_close, bell);
@@ -219,8 +293,7 @@ static bool pending(int fd) {
 
 void mni_kq_signal_pending(const struct mni_note *n) {
     struct hub *h = &hubs[n->ev.ident];
-    uint64_t add = 0;
-    lock_take(&lock);
+    uint64_t add = 0, mask = enter();
     if (!handled(h->wish)) {
         struct signalfd_siginfo info;
         while (sys(SYS_read, h->fd, &info, sizeof info) == sizeof info)
@@ -230,7 +303,7 @@ void mni_kq_signal_pending(const struct mni_note *n) {
     } else if (!pending(h->fd)) {
         a32_cas_full(&h->counted, 1, 0); /* it was taken by sigwait or the like */
     }
-    lock_drop(&lock);
+    leave(mask);
     if (add) {
         a64_add_full(&h->count, add);
         ring();
@@ -246,13 +319,12 @@ static void recount(struct mni_kq *kq, struct mni_note *n) {
 }
 
 void mni_kq_signals_read(struct mni_kq *kq) {
-    list_each(l, &kq->signals) {
-        struct mni_note *n = list_entry(l, struct mni_note, signal.link);
-        lock_take(&lock);
-        hook((int)n->ev.ident);
-        lock_drop(&lock);
-        recount(kq, n);
-    }
+    uint64_t mask = enter();
+    list_each(l, &kq->signals)
+        hook((int)list_entry(l, struct mni_note, signal.link)->ev.ident);
+    leave(mask);
+    list_each(l, &kq->signals)
+        recount(kq, list_entry(l, struct mni_note, signal.link));
 }
 
 /* One more note of this signal; the lock is held. */
@@ -277,13 +349,14 @@ static int begin(int number) {
             return r;
         }
     }
-    h->notes++;
+    a32_store(&h->notes, h->notes + 1);
     return 0;
 }
 
 static void end(int number) {
     struct hub *h = &hubs[number];
-    if (--h->notes)
+    a32_store(&h->notes, h->notes - 1);
+    if (h->notes)
         return;
     unhook(number);
     sys(SYS_close, h->fd);
@@ -297,7 +370,7 @@ static int attach(struct mni_kq *kq, struct mni_note *n) {
     uint64_t tag = mni_note_tag(kq, n);
     if (!tag)
         return -ENOMEM;
-    lock_take(&lock);
+    uint64_t mask = enter();
     int r = begin(number);
     if (r == 0) {
         r = kq_control(kq->fd, EPOLL_CTL_ADD, bell, EPOLLIN | EPOLLET, KQ_TAG(KQ_SIGNALS));
@@ -308,7 +381,7 @@ static int attach(struct mni_kq *kq, struct mni_note *n) {
         if (r < 0)
             end(number);
     }
-    lock_drop(&lock);
+    leave(mask);
     if (r < 0)
         return r;
     n->signal.seen = a64_load_acquire(&hubs[number].count); /* acquire: as in recount() */
@@ -321,7 +394,7 @@ static int attach(struct mni_kq *kq, struct mni_note *n) {
 static void detach(struct mni_kq *kq, struct mni_note *n) {
     int number = (int)n->ev.ident;
     list_remove(&n->signal.link);
-    lock_take(&lock);
+    uint64_t mask = enter();
     if (hubs[number].notes) { /* none: in a fork's child */
         if (kq->fd >= 0)
             kq_control(kq->fd, EPOLL_CTL_DEL, hubs[number].fd, 0, 0);
@@ -329,7 +402,7 @@ static void detach(struct mni_kq *kq, struct mni_note *n) {
             kq_control(kq->fd, EPOLL_CTL_DEL, bell, 0, 0);
         end(number);
     }
-    lock_drop(&lock);
+    leave(mask);
 }
 
 static int enable(struct mni_kq *kq, struct mni_note *n) {
