@@ -142,6 +142,27 @@ static void unix_listener(void) {
         close(c[i]);
 }
 
+static int error_of(int fd) {
+    int e = -1;
+    socklen_t size = sizeof e;
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &size);
+    return e;
+}
+
+/* A connect that fails, as programs find it out: the error is theirs. */
+static void refused(void) {
+    struct sockaddr_in a;
+    close(listener(&a));
+    int c = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    connect(c, (struct sockaddr *)&a, sizeof a);
+    add_note(c, EVFILT_WRITE, 0);
+    ok(next(kq) == 1 && got.flags & EV_EOF && got.fflags == ECONNREFUSED, "%s: a refused connect", k);
+    ok(next(kq) == 1 && got.flags & EV_EOF && got.fflags == ECONNREFUSED, "%s: said again", k);
+    is(error_of(c), ECONNREFUSED, "%s: the socket has the error", k);
+    ok(next(kq) == 1 && got.flags & EV_EOF && got.fflags == 0, "%s: and then not any more", k);
+    close(c);
+}
+
 static void sockets(void) {
     struct sockaddr_in a;
     int l = listener(&a), c[3], s;
@@ -178,6 +199,9 @@ static void sockets(void) {
         r = next(kq);
     ok(r == 1 && got.fflags == ECONNRESET, "%s: reset: EV_EOF with the error", k);
     ok(next(kq) == 1 && got.fflags == ECONNRESET, "%s: said again", k);
+    char b[8];
+    is(read(c[0], b, sizeof b), 8, "%s: what came before can be read", k);
+    ok(read(c[0], b, sizeof b) < 0 && errno == ECONNRESET, "%s: then the error", k);
     for (int i = 0; i < 3; i++)
         close(c[i]);
 
@@ -392,6 +416,7 @@ static void test(void) {
     pipes();
     edges();
     unix_listener();
+    refused();
     sockets();
     others();
     reuse(0);

@@ -68,7 +68,6 @@ struct mni_note {
         uint8_t set;    /* which of the sets it is in; 0: none */
         uint16_t armed; /* the events that it is registered for */
         uint16_t seen;  /* what was last reported */
-        uint32_t error; /* of a socket, once it was taken */
     } fd;
     union {
         struct {

@@ -31,6 +31,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,14 +204,24 @@ static uint64_t event_count(int fd) {
     return at ? strtoull(at + 14, NULL, 16) : (poll_now(fd, POLLIN) & POLLIN) != 0;
 }
 
-/* SO_ERROR takes the error off the socket: it is kept here, and said again. */
-static uint32_t socket_error(struct mni_note *n, unsigned events) {
-    if (events & EPOLLERR) {
-        int e = option((int)n->ev.ident, SOL_SOCKET, SO_ERROR, 0);
-        if (e)
-            n->fd.error = (uint32_t)e;
-    }
-    return n->fd.error;
+/*
+ * The error of a stream that has one.  Linux shows it only by taking it off the socket (SO_ERROR, as any read or
+ * write), and it is the program's: by it portable programs know a connect that failed, and a stream that was cut
+ * from one that ended.  So it is told from how far the connection had come, which is right but for the less
+ * common reasons.
+ */
+static uint32_t socket_error(int fd, unsigned events) {
+    struct tcp_info t = {0};
+    socklen_t size = sizeof t;
+    if (!(events & EPOLLERR))
+        return 0;
+    if (fault("kq_option") || sys(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &t, &size) < 0)
+        return ECONNRESET; /* that of sockets of the other kinds */
+    bool silence = t.tcpi_retransmits > 1 || t.tcpi_probes > 1;
+    if (t.tcpi_rtt || t.tcpi_bytes_acked || t.tcpi_bytes_received)
+        return silence ? ETIMEDOUT : ECONNRESET;
+    /* It never was connected. */
+    return t.tcpi_segs_in ? ECONNREFUSED : silence ? ETIMEDOUT : EHOSTUNREACH;
 }
 
 static bool readable(struct mni_note *n, unsigned events, struct kevent *e) {
@@ -226,7 +238,7 @@ static bool readable(struct mni_note *n, unsigned events, struct kevent *e) {
             return events & EPOLLIN;
         }
         if (eof)
-            e->fflags = socket_error(n, events);
+            e->fflags = socket_error(fd, events);
         break;
     case EVENTFD:
         e->data = (int64_t)event_count(fd);
@@ -264,7 +276,7 @@ static bool writable(struct mni_note *n, unsigned events, struct kevent *e) {
             return false;
         ready |= (events & EPOLLERR) != 0;
         if (eof)
-            e->fflags = socket_error(n, events);
+            e->fflags = socket_error(fd, events);
         break;
     }
     case PIPE: {
