@@ -1,5 +1,6 @@
 /*
- * What AddressSanitizer has to be told in builds for it; nothing otherwise.
+ * What AddressSanitizer has to be told in builds for it; nothing otherwise.  __SANITIZE_ADDRESS__ and
+ * __SANITIZE_THREAD__ tell such builds, whichever compiler.
  *
  * The tool marks the space between a frame's variables as forbidden, and the function clears the marks as it
  * returns.  Frames that never return leave theirs: those of a thread that was unwound, and those of the threads
@@ -14,6 +15,9 @@
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
 #define __SANITIZE_ADDRESS__ 1
+#endif
+#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
+#define __SANITIZE_THREAD__ 1
 #endif
 #endif
 

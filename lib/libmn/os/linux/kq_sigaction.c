@@ -10,7 +10,7 @@
  *
  * A child of vfork has its parent's memory, and handlers of its own: what it sets is the kernel's matter alone.
  *
- * Not here: the libc's calls inside itself (system, posix_spawn), sigset, siginterrupt, and system calls.  Those
+ * Not here: the libc's calls inside itself (system, posix_spawn), sigset, siginterrupt, and system calls. Those
  * the next kevent finds.
  */
 #include <dlfcn.h>
@@ -18,6 +18,7 @@
 #include "export.h"
 #include "kq_linux.h"
 #include "kqueue/kq.h"
+#include "sanitizer.h"
 
 typedef void reaction(int);
 int __sigaction(int number, const struct sigaction *a, struct sigaction *old);
@@ -51,6 +52,8 @@ int mni_kq_sigaction_next(int number, const struct sigaction *a, struct sigactio
     return f(number, a, old) == 0 ? 0 : -errno;
 }
 
+/* ThreadSanitizer comes by here as it starts, when code that is built for it cannot run yet. */
+#ifndef __SANITIZE_THREAD__
 static bool watched(int number) {
     return __builtin_expect(mni_kq_signal_watched(number), 0) && !mni_kq_other_process();
 }
@@ -89,3 +92,4 @@ MN_EXPORT reaction *__sysv_signal(int number, reaction *handler) {
     find(SYSV_SIGNAL, &f);
     return f(number, handler);
 }
+#endif
