@@ -70,6 +70,15 @@ static void unlink_from(mn_pid pid) {
         continue;
 }
 
+/* Nobody learns its pid: it is to end, and the caller to go on, also one that is cancelled. */
+static void give_up(mn_pid pid) {
+    bool was = mn_shield(true);
+    unlink_from(pid);
+    while (mn_exit_signal(pid, MN_REASON_KILL) == -ENOMEM && mn_sleep(MNI_SUP_NAP_NS) == 0)
+        continue;
+    mn_shield(was);
+}
+
 /* However the process ends. */
 static void ended(void *arg) {
     struct mni_sup *s = arg;
@@ -168,8 +177,7 @@ MN_EXPORT int mn_sup_start_until(mn_pid *pid, const struct mn_sup *spec, int64_t
     }
     r = mn_event_wait_until(&s->started, deadline);
     if (r < 0) {
-        unlink_from(made); /* the caller is to go on, if it can */
-        mn_exit_signal(made, MN_REASON_KILL);
+        give_up(made);
         return r;
     }
     if (s->result == 0 && pid)
