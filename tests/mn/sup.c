@@ -486,6 +486,11 @@ static void deadlines(void) {
     is(pid, 0, "no supervisor");
     wait_trace("aA");
     is(mn_mailbox_length(), 0, "its end does not come here");
+    /* It may be killed before it begins: then AddressSanitizer looks for what it leaves behind. */
+    for (int i = 0; i < 10; i++)
+        is(mn_sup_start_until(&pid, &(struct mn_sup){.children = hanging + 1, .nchildren = 1}, 0), -ETIMEDOUT,
+           "a start whose time is over before");
+    is(mn_mailbox_length(), 0, "nor does the end of these");
 }
 
 /* The runtime ends while a supervisor stops one child on request. */

@@ -70,12 +70,21 @@ static void unlink_from(mn_pid pid) {
         continue;
 }
 
+/*
+ * The process begins, or its start is given up: whether that is the second of the two.  A process that is killed
+ * before it begins would never drop the state.
+ */
+static bool second(struct mni_sup *s) {
+    return a32_swap_full(&s->begun, 1); /* full: pairs with the other's */
+}
+
 /* Nobody learns its pid: it is to end, and the caller to go on, also one that is cancelled. */
-static void give_up(mn_pid pid) {
+static void give_up(struct mni_sup *s, mn_pid pid) {
     bool was = mn_shield(true);
     unlink_from(pid);
-    while (mn_exit_signal(pid, MN_REASON_KILL) == -ENOMEM && mn_sleep(MNI_SUP_NAP_NS) == 0)
-        continue;
+    if (second(s))
+        while (mn_exit_signal(pid, MN_REASON_KILL) == -ENOMEM && mn_sleep(MNI_SUP_NAP_NS) == 0)
+            continue;
     mn_shield(was);
 }
 
@@ -132,6 +141,10 @@ static void supervise(struct mni_sup *s, int64_t *reason) {
 static int sup_main(void *arg) {
     struct mni_sup *s = arg;
     int64_t reason = MN_REASON_SHUTDOWN;
+    if (second(s)) {
+        drop(s);
+        return 0;
+    }
     int r = mn_defer(ended, s);
     if (r < 0) {
         unlink_from(s->parent);
@@ -177,7 +190,7 @@ MN_EXPORT int mn_sup_start_until(mn_pid *pid, const struct mn_sup *spec, int64_t
     }
     r = mn_event_wait_until(&s->started, deadline);
     if (r < 0) {
-        give_up(made);
+        give_up(s, made);
         return r;
     }
     if (s->result == 0 && pid)

@@ -2,8 +2,8 @@
  * sup: what the files of supervisors share.
  *
  * A supervisor is a process like any other, written on the public functions of mn/proc.h.  Its state below is
- * its own: it is touched by its process only, but for `refs`, `started` and `result`, by which mn_sup_start
- * learns what became of it.
+ * its own: it is touched by its process only, but for `refs`, `begun`, `started` and `result`, by which
+ * mn_sup_start learns what became of it.
  */
 #ifndef MNI_SUP_H
 #define MNI_SUP_H
@@ -34,6 +34,7 @@ struct mni_child {
 
 struct mni_sup {
     uint32_t refs; /* atomic: the process, and who waits for its start */
+    uint32_t begun; /* atomic: the process has, or its start was given up */
     int result;    /* of the start; before `started` is set */
     struct mn_event started;
 
