@@ -399,6 +399,60 @@ static void crowd(void) {
     is(disturbed, 0, "others' ends do not disturb a callback");
 }
 
+/* ---- no thread is left for another executor */
+
+static int blocks(void *state, struct mn_msg *m) {
+    (void)state, (void)m;
+    begun++;
+    return mn_sleep(MN_FOREVER);
+}
+
+static int answers(void *state, struct mn_msg *m) {
+    (void)state;
+    return mn_post(m->from, m->tag, NULL, 0);
+}
+
+static void *waits_too(void *arg) {
+    mn_event_wait(&never);
+    return arg;
+}
+
+enum { MOST = 40 };
+
+static int alone(void *arg) {
+    static const struct mn_handler block = {.handle_message = blocks}, answer = {.handle_message = answers};
+    mn_pid blocking[MOST], pid;
+    struct mn_msg *m = NULL;
+    (void)arg;
+    mn_attach();
+    self = mn_pid_self();
+    forget();
+    mn_spawn_handler(&pid, &answer, NULL, 0, NULL);
+    mn_post(pid, 1, NULL, 0);
+    bool right = comes(MN_MSG, pid, 1);
+    while (mn_go(NULL, waits_too, NULL) == 0)
+        continue;
+    /* Each makes another executor necessary, until there is none. */
+    int n = 0, r;
+    do {
+        mn_spawn_handler(&blocking[n], &block, NULL, 0, NULL);
+        mn_post(blocking[n++], 0, NULL, 0);
+        while (begun < n)
+            mn_sleep(20000);
+        mn_post(pid, 2, NULL, 0);
+        r = mn_receive_until(&m, mn_after(100 * MS));
+        mn_msg_free(m);
+        m = NULL;
+    } while (r == 0 && n < MOST);
+    is(r, -ETIMEDOUT, "without another thread a callback that blocks holds up the others");
+    mn_exit_signal(blocking[n - 1], MN_REASON_KILL);
+    ok(right && comes(MN_MSG, pid, 2), "they go on when it is killed");
+    for (int i = 0; i < n - 1; i++)
+        mn_exit_signal(blocking[i], MN_REASON_KILL);
+    mn_exit_signal(pid, MN_REASON_KILL);
+    return 0;
+}
+
 static int job(void *arg) {
     (void)arg;
     mn_attach();
@@ -417,5 +471,6 @@ static int job(void *arg) {
 
 int main(void) {
     is(mn_run(job, NULL, NULL), 0, "mn_run");
+    is(mn_run(alone, NULL, &(struct mn_config){.workers = 1, .max_threads = MOST}), 0, "mn_run");
     return done();
 }

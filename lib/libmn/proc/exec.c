@@ -16,7 +16,8 @@
  * Who runs them.  Each cpu has one executor on duty.  It is asleep when there is nothing to do; who queues a
  * handler wakes it.  When a callback blocks (or uses up its slice, or its LWP is taken away), a spare
  * executor takes over the duty, or a new one; the old one joins the spares when its callback has returned.
- * Without memory for a new one, the others wait until it has.
+ * Without memory for a new one, the others wait until it has, or until there is: the cpu's housekeeping tries
+ * again, also when the old one has ended with its callback.
  *
  * Other cpus.  An executor with a long queue gives some of it away to a cpu whose executor sleeps.  Others,
  * and foreign LWPs, push to `remote`, and wake the executor there by `asleep`: a full push, then a look at
@@ -138,14 +139,23 @@ static int new_executor(struct mni_cpu *c) {
 /* A cpu without an executor on duty gets one, awake. */
 static int succeed(struct mni_cpu *c, struct mni_proc_cpu *pc) {
     struct mni_thread *spare = pc->spares;
+    int r = 0;
     if (spare) {
         pc->spares = spare->next;
         pc->spare_count--;
         aptr_store(&pc->executor, spare);
         mni_ready(c, spare);
-        return 0;
+    } else {
+        r = new_executor(c); /* it takes the duty when it runs */
     }
-    return new_executor(c); /* it takes the duty when it runs */
+    pc->vacant = r < 0;
+    return r;
+}
+
+void mni_executor_sought(struct mni_cpu *c) {
+    c->proc->vacant = false;
+    if (!c->proc->executor)
+        succeed(c, c->proc);
 }
 
 void mni_executor_blocks(struct mni_cpu *c, struct mni_thread *t) {

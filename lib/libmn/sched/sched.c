@@ -52,6 +52,8 @@ void mni_housekeep(struct mni_cpu *c) {
     mni_thread_share(c);
     mni_run_timers(c, now);
     mni_poller_tick(c, now);
+    if (__builtin_expect(c->proc->vacant, 0))
+        mni_executor_sought(c);
     if (__builtin_expect(c->index >= a32_load(&mni_rt->active), 0))
         mni_leave_work(c);
     else if (a32_load(&mni_rt->idlers) && mni_runq_more(c))

@@ -142,6 +142,9 @@ _Noreturn static inline __attribute__((always_inline)) void mni_jump(void *sp) {
 /* An executor of handlers stops in a callback: another one is to go on (proc/exec.c). */
 void mni_executor_blocks(struct mni_cpu *c, struct mni_thread *t);
 
+/* There was no memory for another one: it is tried again. */
+void mni_executor_sought(struct mni_cpu *c);
+
 /* poke.c: a callback is about to wait; or makes calls without a wait, and sees to whether its process is to end:
  * then its thread is cancelled. */
 void mni_callback_waits(struct mni_cpu *c, struct mni_thread *t);
