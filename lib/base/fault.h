@@ -15,9 +15,10 @@
  *
  * Calls are counted over the whole process, a forked child goes on from its parent's counts.  In other builds
  * fault() is the constant false, and costs nothing.  The points in use: mmap, mprotect, madvise, clone, malloc,
- * affinity, hwloc; vector_refused, vector_part, map_count (guards of stacks); peek, peek_pipe, peek_copy
- * (memory that may not be there); futex and eintr, where a wait ends for no reason, or with EINTR; of
- * descriptors see tests/mn/fault_io.c and fault_kq.c.  The code at a point decides which error its failure is.
+ * affinity, hwloc; sched_get, sched_set (priority ceilings); vector_refused, vector_part, map_count (guards of
+ * stacks); peek, peek_pipe, peek_copy (memory that may not be there); futex and eintr, where a wait ends for no
+ * reason, or with EINTR; of descriptors see tests/mn/fault_io.c and fault_kq.c.  The code at a point decides
+ * which error its failure is.
  */
 #ifndef OD_FAULT_H
 #define OD_FAULT_H

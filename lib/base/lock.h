@@ -23,6 +23,7 @@ enum lock_rank {
     RANK_POOL,          /* parked LWPs */
     RANK_STACK,         /* the stack cache */
     RANK_LIBC,          /* around calls that take locks of the loader */
+    RANK_SCHED,         /* one thread's scheduling and ceilings */
     RANK_OBJECT,        /* inside one synchronisation object */
     RANK_LEAF, /* takes nothing below it; for tests */
 };

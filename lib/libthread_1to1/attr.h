@@ -62,7 +62,8 @@ static inline const struct attr *attr_of_const(const pthread_attr_t *a) {
 struct thr_attr {
     bool detached;
     bool user_stack;   /* stack and stack_size are the user's memory; no guard */
-    bool sched_explicit; /* policy and priority are to be set; otherwise inherited */
+    bool sched_explicit; /* of the attributes; otherwise the creator's are inherited */
+    bool sched_set;      /* policy and priority are to be set */
     bool sigmask_set;
     void *stack; /* lowest address of the user's stack */
     size_t stack_size; /* bytes that the thread and its TLS block may use, without the guard */

@@ -169,22 +169,24 @@ THR_EXPORT int pthread_setattr_default_np(const pthread_attr_t *attr) {
 
 /*
  * Scheduling that is asked for in part only: what is missing comes from the creator, as in the libc.  With
- * neither set, an explicit schedule is the attribute's initial one: SCHED_OTHER, priority 0.
+ * neither set, an explicit schedule is the attribute's initial one: SCHED_OTHER, priority 0.  What is inherited
+ * is the creator's own, which the kernel does not know while the creator is under a priority ceiling.
  */
 static void resolve_sched(const struct attr *a, struct thr_attr *out) {
     out->sched_explicit = (a->flags & ATTR_NOT_INHERIT_SCHED) != 0;
+    out->sched_set = out->sched_explicit || ceiling_in_force();
     out->policy = a->sched_policy;
     out->priority = a->sched_priority;
-    if (!out->sched_explicit)
-        return;
     int set = a->flags & (ATTR_SCHED_SET | ATTR_POLICY_SET);
-    if (set == ATTR_SCHED_SET)
-        out->policy = (int)sys(SYS_sched_getscheduler, 0);
-    if (set == ATTR_POLICY_SET) {
-        struct sched_param param = {0};
-        (void)sys(SYS_sched_getparam, 0, &param);
-        out->priority = param.sched_priority;
-    }
+    bool policy = !out->sched_explicit || set == ATTR_SCHED_SET;
+    bool priority = !out->sched_explicit || set == ATTR_POLICY_SET;
+    struct schedule own;
+    if (!out->sched_set || !(policy || priority) || ceiling_own(thr_self(), 0, &own) < 0)
+        return;
+    if (policy)
+        out->policy = own.policy;
+    if (priority)
+        out->priority = own.priority;
 }
 
 int thr_attr_resolve(const pthread_attr_t *attr, struct thr_attr *out) {

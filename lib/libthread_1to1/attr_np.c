@@ -4,7 +4,7 @@
  * Garbage collectors scan from its answer and runtimes place their stack limits by it, so the stack must be the
  * real one.  Threads on stacks of ours: the descriptor knows.  All others (main, whose stack grows as far as
  * RLIMIT_STACK and the next mapping let it; the libc's helpers; threads that the libc made for us): the libc's
- * own function knows.  Policy and priority come from the kernel, the detach state from our descriptor.
+ * own function knows.  Policy and priority are asked for as in sched.c, the detach state is in our descriptor.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -50,14 +50,13 @@ static int own_stack(const struct target *target, pthread_attr_t *attr) {
     return err;
 }
 
-static int read_sched(uint32_t tid, struct attr *a) {
-    struct sched_param param;
-    long policy = sys(SYS_sched_getscheduler, tid);
-    long err = policy < 0 ? policy : sys(SYS_sched_getparam, tid, &param);
+static int read_sched(const struct target *target, struct attr *a) {
+    struct schedule own;
+    int err = ceiling_own(target->thr, target->tid, &own);
     if (err < 0)
-        return (int)err;
-    a->sched_policy = (int)policy;
-    a->sched_priority = param.sched_priority;
+        return err;
+    a->sched_policy = own.policy;
+    a->sched_priority = own.priority;
     return 0;
 }
 
@@ -86,7 +85,7 @@ THR_EXPORT int pthread_getattr_np(pthread_t t, pthread_attr_t *attr) {
         err = -libc_real(pthread_getattr_np)(t, attr);
     if (err == 0) {
         own_flags(target.thr, attr_of(attr));
-        err = read_sched(target.tid, attr_of(attr));
+        err = read_sched(&target, attr_of(attr));
         if (err < 0)
             pthread_attr_destroy(attr);
     }

@@ -22,7 +22,7 @@ static int apply_sched(struct thr *thr, const struct thr_attr *a, uint32_t tid) 
     long r = 0;
     if (a->cpus)
         r = sys(SYS_sched_setaffinity, tid, a->cpus_size, a->cpus);
-    if (r >= 0 && a->sched_explicit) {
+    if (r >= 0 && a->sched_set) {
         struct sched_param p = {.sched_priority = a->priority};
         r = sys(SYS_sched_setscheduler, tid, a->policy, &p);
     }
@@ -125,7 +125,7 @@ static void unobtain(struct thr *thr, bool parked) {
 /* One attempt: 0, or a negative errno and nothing left behind. */
 static int try_create(pthread_t *out, const struct thr_attr *a, const struct wanted *wanted, bool *parked) {
     struct thr *thr = NULL;
-    bool ask = a->cpus || a->sched_explicit;
+    bool ask = a->cpus || a->sched_set;
     *parked = false;
     int err = obtain(a, ask, &thr, parked);
     if (err)

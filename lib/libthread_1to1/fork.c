@@ -31,9 +31,11 @@ static void prepare(void) {
     lwp_pool_lock_for_fork();
     stack_lock_for_fork();
     tls_reset_lock_for_fork();
+    ceiling_lock_for_fork();
 }
 
 static void parent(void) {
+    ceiling_unlock_after_fork();
     tls_reset_unlock_after_fork();
     stack_unlock_after_fork();
     lwp_pool_unlock_after_fork();
@@ -51,6 +53,7 @@ static void child(void) {
     struct thr *self = thr_self();
     self->tid = 0;
     thr_init_in_child();
+    ceiling_unlock_after_fork();
     tls_reset_unlock_after_fork();
     stack_reset_in_child();
     lwp_pool_reset_in_child();

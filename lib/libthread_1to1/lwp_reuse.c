@@ -242,6 +242,7 @@ bool lwp_reusable(struct thr *thr) {
            a32_load_acquire(&thr->taint) == 0 &&            /* pairs with thr_taint */
            lwp->epoch == a32_load_acquire(&epoch) &&        /* pairs with lwp_new_epoch */
            thr->owned == 0 && *(uintptr_t *)robust == robust && /* no owner-tracked lock is held */
+           !ceiling_in_force() &&
            cpu_time_small(lwp) && libc_state_resettable() && !signals_pending() && same_identity(lwp);
 }
 

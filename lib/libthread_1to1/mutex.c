@@ -49,13 +49,11 @@ static inline bool owned(const struct mutex *m) {
     return a32_load(&m->owner) == thr_tid(); /* relaxed: nobody but this thread stores this thread's id */
 }
 
-/* ENOTSUP and EINVAL for mutexes that this library must not touch: with a priority ceiling, destroyed. */
+/* EINVAL for what is no mutex: destroyed, or of a kind that there is not. */
 static int kind_error(uint32_t kind) {
     if (kind == (uint32_t)MUTEX_DEAD || (kind & 0xf) > MUTEX_TYPE)
         return -EINVAL;
-    if (kind & MUTEX_PROTECT)
-        return -ENOTSUP;
-    return 0;
+    return kind & MUTEX_PROTECT && kind & MUTEX_LIBC ? -EINVAL : 0;
 }
 
 /*
@@ -109,12 +107,11 @@ static OUT_OF_LINE int lock_deadline(struct mutex *m, const struct timespec *dea
     int r = before_lock(m, kind, EDEADLK);
     if (r <= 0)
         return -r;
-    if (!mutex_word_try(m)) {
+    if (kind & MUTEX_PROTECT)
+        r = mutex_protect_lock(m, deadline, clock);
+    else if (!mutex_word_try(m))
         r = mutex_word_wait(m, deadline, clock, false);
-        if (r < 0)
-            return -r;
-    }
-    return took(m, kind);
+    return r < 0 ? -r : took(m, kind);
 }
 
 /*
@@ -159,7 +156,8 @@ static OUT_OF_LINE int try_slow(struct mutex *m) {
     int r = before_lock(m, kind, EBUSY);
     if (r <= 0)
         return -r;
-    return mutex_word_try(m) ? took(m, kind) : EBUSY;
+    r = kind & MUTEX_PROTECT ? mutex_protect_try(m) : mutex_word_try(m) ? 0 : -EBUSY;
+    return r < 0 ? -r : took(m, kind);
 }
 
 THR_EXPORT int pthread_mutex_trylock(pthread_mutex_t *mutex) {
@@ -210,6 +208,8 @@ static OUT_OF_LINE int unlock_kinds(struct mutex *m) {
     if (kind & MUTEX_SAMPLED)
         mutex_word_sample(m);
     disown(m);
+    if (kind & MUTEX_PROTECT)
+        return -mutex_protect_drop(m);
     mutex_word_drop(m);
     return 0;
 }
@@ -265,7 +265,10 @@ void mutex_unlock_waiting(struct mutex *m) {
     if (kind & MUTEX_SAMPLED)
         mutex_word_sample(m);
     a32_store(&m->owner, 0); /* relaxed: as disown */
-    mutex_word_drop(m);
+    if (kind & MUTEX_PROTECT)
+        mutex_protect_drop(m);
+    else
+        mutex_word_drop(m);
 }
 
 int mutex_lock_waited(struct mutex *m, bool sleepers) {
@@ -275,14 +278,17 @@ int mutex_lock_waited(struct mutex *m, bool sleepers) {
     int r = before_lock(m, kind, EDEADLK);
     if (r <= 0)
         return r;
-    if (sleepers || !mutex_word_try(m))
+    r = 0;
+    if (kind & MUTEX_PROTECT)
+        r = mutex_protect_lock_waited(m);
+    else if (sleepers || !mutex_word_try(m))
         mutex_word_wait(m, NULL, CLOCK_REALTIME, sleepers);
     if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE)
         m->count = 1;
     if (tracks_owner(kind))
         thr_self()->owned++;
     a32_store(&m->owner, thr_tid()); /* relaxed: as own_slow */
-    return 0;
+    return r;
 }
 
 /* ---- init, destroy, and what belongs to some kinds ------------------------------------------------------- */
@@ -291,13 +297,20 @@ THR_EXPORT int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexatt
     uint32_t bits = attr ? *(const uint32_t *)(const void *)attr : 0;
     struct mutex *m = inside(mutex);
     uint32_t protocol = (bits & MUTEXATTR_PROTOCOL) >> MUTEXATTR_PROTOCOL_SHIFT;
-    if (protocol == PTHREAD_PRIO_PROTECT)
-        return ENOTSUP;
-    if (protocol != PTHREAD_PRIO_NONE || bits & MUTEXATTR_ROBUST)
+    bool protect = protocol == PTHREAD_PRIO_PROTECT;
+    if (protect && bits & MUTEXATTR_ROBUST)
+        return ENOTSUP; /* the kernel wants the owner's id where the libc has the ceiling */
+    if (!protect && (protocol != PTHREAD_PRIO_NONE || bits & MUTEXATTR_ROBUST))
         return -mutex_libc_init(m, attr);
     *m = (struct mutex){.kind = bits & MUTEXATTR_KIND};
     if (bits & MUTEXATTR_SHARED)
         m->kind |= MUTEX_SHARED;
+    if (protect) {
+        int ceiling;
+        pthread_mutexattr_getprioceiling(attr, &ceiling);
+        m->kind |= MUTEX_PROTECT;
+        mutex_protect_init(m, ceiling);
+    }
     return 0;
 }
 THR_ALIAS(__pthread_mutex_init, pthread_mutex_init);
@@ -318,18 +331,42 @@ THR_EXPORT int pthread_mutex_consistent(pthread_mutex_t *mutex) {
     struct mutex *m = inside(mutex);
     if (mutex_is_libc(m))
         return -mutex_libc_consistent(m);
-    return kind_error(a32_load(&m->kind)) == -ENOTSUP ? ENOTSUP : EINVAL;
+    return EINVAL;
 }
 MUTEX_OLD_NAME(pthread_mutex_consistent_np, pthread_mutex_consistent);
 
+/* ---- priority ceilings ----------------------------------------------------------------------------------- */
+
 /* A mutex without PTHREAD_PRIO_PROTECT has no ceiling: EINVAL. */
+static int protect_error(const struct mutex *m) {
+    uint32_t kind = a32_load(&m->kind);
+    return kind & MUTEX_PROTECT ? kind_error(kind) : -EINVAL;
+}
+
 THR_EXPORT int pthread_mutex_getprioceiling(const pthread_mutex_t *mutex, int *ceiling) {
-    (void)ceiling;
-    uint32_t kind = a32_load(&((const struct mutex *)(const void *)mutex)->kind);
-    return kind_error(kind) == -ENOTSUP ? ENOTSUP : EINVAL;
+    const struct mutex *m = (const struct mutex *)(const void *)mutex;
+    int err = protect_error(m);
+    if (err == 0)
+        *ceiling = mutex_protect_ceiling(m);
+    return -err;
+}
+
+/* Locking for the change is like locking for use, but the caller may have any priority.  A normal mutex that
+ * the caller holds is waited for, for ever. */
+static int set_ceiling(struct mutex *m, int ceiling, int *old) {
+    int err = protect_error(m);
+    if (err < 0 || !mutex_ceiling_valid(ceiling))
+        return -EINVAL;
+    uint32_t kind = a32_load(&m->kind);
+    bool held = tracks_owner(kind) && owned(m);
+    if (held && (kind & MUTEX_TYPE) == PTHREAD_MUTEX_ERRORCHECK)
+        return -EDEADLK;
+    int was = mutex_protect_set_ceiling(m, ceiling, held);
+    if (was >= 0 && old)
+        *old = was;
+    return was < 0 ? was : 0;
 }
 
 THR_EXPORT int pthread_mutex_setprioceiling(pthread_mutex_t *mutex, int ceiling, int *old) {
-    (void)ceiling;
-    return pthread_mutex_getprioceiling(mutex, old);
+    return -set_ceiling(inside(mutex), ceiling, thr_unpromised(old));
 }

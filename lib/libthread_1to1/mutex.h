@@ -1,9 +1,9 @@
 /*
- * The inside of a pthread_mutex_t, for mutex.c, mutex_word.c and cond.c.
+ * The inside of a pthread_mutex_t, for mutex*.c and cond.c.
  *
- * The first 20 bytes mean what they mean in glibc 2.36 on x86-64.  In a process-shared mutex the lock word
- * follows glibc's protocol too, so that processes with and without this library can share one; in a private
- * mutex the lock word and everything from `stat` on are ours (mutex_word.c).
+ * The first 20 bytes mean what they mean in glibc 2.36 on x86-64.  In a process-shared mutex, and in one with a
+ * priority ceiling, the lock word follows glibc's protocol too, so that processes with and without this library
+ * can share one; in other private mutexes it and everything from `stat` on are ours (mutex_word.c).
  */
 #ifndef THR_MUTEX_H
 #define THR_MUTEX_H
@@ -40,7 +40,7 @@ enum {
     /* glibc's, and ABI: static initialisers and shared mutexes carry them */
     MUTEX_TYPE = 3, /* PTHREAD_MUTEX_NORMAL, _RECURSIVE, _ERRORCHECK, _ADAPTIVE_NP */
     MUTEX_LIBC = 0x10 | 0x20, /* robust, priority inheritance: mutex_libc.c */
-    MUTEX_PROTECT = 0x40,     /* priority protection: ENOTSUP */
+    MUTEX_PROTECT = 0x40,     /* priority ceiling: mutex_protect.c */
     MUTEX_SHARED = 0x80,
     MUTEX_ELISION = 0x100 | 0x200, /* may be set; means nothing here */
 
@@ -57,6 +57,9 @@ enum {
         __attribute__((__alias__(THR_STRING(name))))
 #define MUTEX_OLD_ID(name) MUTEX_OLD_PASTE(name)
 #define MUTEX_OLD_PASTE(name) old_##name
+
+/* mutex_attr.c: whether there are mutexes with this priority ceiling. */
+bool mutex_ceiling_valid(int ceiling);
 
 /* A pthread_mutexattr_t is one word of glibc's. */
 enum {
@@ -99,7 +102,7 @@ static inline bool mutex_is_shared(const struct mutex *m) {
 
 /* Whether sleepers can be moved to it: they sleep on `wakes`, and it is looked at. */
 static inline bool mutex_takes_sleepers(const struct mutex *m) {
-    return !(a32_load(&m->kind) & (MUTEX_SHARED | MUTEX_LIBC));
+    return !(a32_load(&m->kind) & (MUTEX_SHARED | MUTEX_LIBC | MUTEX_PROTECT));
 }
 
 static inline bool mutex_word_try(struct mutex *m) {
@@ -129,6 +132,25 @@ static inline void mutex_word_drop(struct mutex *m) {
         mutex_word_wake(m);
 }
 
+/* ---- mutex_protect.c: the lock word of mutexes with a priority ceiling ----------------------------------- */
+
+/* The word, and the calling thread's priority with it: 0, or the negative errno of pthread_mutex_lock and its
+ * relatives, with nothing changed. */
+int mutex_protect_lock(struct mutex *m, const struct timespec *deadline, clockid_t clock); /* NULL: for ever */
+int mutex_protect_try(struct mutex *m);
+
+/* After a condition wait.  Whatever it returns, the caller has got the word. */
+int mutex_protect_lock_waited(struct mutex *m);
+
+/* Frees the word.  A negative errno: the priority could not be lowered. */
+int mutex_protect_drop(struct mutex *m);
+
+void mutex_protect_init(struct mutex *m, int ceiling);
+int mutex_protect_ceiling(const struct mutex *m);
+
+/* Waits for the mutex unless the caller holds it; the former ceiling, or a negative errno. */
+int mutex_protect_set_ceiling(struct mutex *m, int ceiling, bool held);
+
 /* ---- mutex_libc.c: the kinds that the libc does ---------------------------------------------------------- */
 
 static inline bool mutex_is_libc(const struct mutex *m) {
@@ -153,7 +175,8 @@ int mutex_libc_consistent(struct mutex *m);
 int mutex_may_unlock(const struct mutex *m);
 
 /* Unlock and lock around a condition wait: the waiter stays one of the mutex's users.  Locking a robust mutex
- * may fail: -EOWNERDEAD, with the mutex held; -ENOTRECOVERABLE, without. */
+ * may fail: -EOWNERDEAD, with the mutex held; -ENOTRECOVERABLE, without.  One with a priority ceiling is held
+ * whatever the result: -EINVAL, -EPERM. */
 void mutex_unlock_waiting(struct mutex *m);
 int mutex_lock_waited(struct mutex *m, bool sleepers);
 

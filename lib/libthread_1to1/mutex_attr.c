@@ -2,7 +2,7 @@
  * pthread_mutexattr_*: the word that pthread_mutex_init reads.
  *
  * Every value that POSIX defines can be set and read back, whether or not a mutex can be made with it: it is
- * pthread_mutex_init that says ENOTSUP.  The bits are glibc's, since a program may hold an attribute that its
+ * pthread_mutex_init that says ENOTSUP (of robust mutexes with a priority ceiling).  The bits are glibc's, since a program may hold an attribute that its
  * libc initialised.
  */
 #ifdef HAVE_CONFIG_H
@@ -88,8 +88,12 @@ THR_EXPORT int pthread_mutexattr_getprotocol(const pthread_mutexattr_t *attr, in
     return 0;
 }
 
+bool mutex_ceiling_valid(int ceiling) {
+    return ceiling >= sched_get_priority_min(SCHED_FIFO) && ceiling <= sched_get_priority_max(SCHED_FIFO);
+}
+
 THR_EXPORT int pthread_mutexattr_setprioceiling(pthread_mutexattr_t *attr, int ceiling) {
-    if (ceiling < sched_get_priority_min(SCHED_FIFO) || ceiling > sched_get_priority_max(SCHED_FIFO))
+    if (!mutex_ceiling_valid(ceiling))
         return EINVAL;
     *bits(attr) = (get(attr) & ~(uint32_t)MUTEXATTR_CEILING) | (uint32_t)ceiling << MUTEXATTR_CEILING_SHIFT;
     return 0;

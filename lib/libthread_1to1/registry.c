@@ -102,6 +102,7 @@ static int table_grow_locked(void) {
 int registry_add(struct thr *thr) {
     int err = 0;
     thr->hold = LOCK_INIT(RANK_THREAD); /* used whether it is registered or not */
+    thr->ceiling.lock = LOCK_INIT(RANK_SCHED);
     lock_take(&lock);
     if (!thr->registered) {
         if (table->used * 2 >= table->slots)

@@ -2,7 +2,8 @@
  * Scheduling: policy, priority and CPU affinity of a thread, its CPU clock, concurrency level, yield.
  *
  * All of it is the kernel's per LWP, asked for afresh each time: the libc keeps copies of policy and priority,
- * which go stale when sched_setscheduler is called beside it.  What changes an LWP marks it as unfit for reuse.
+ * which go stale when sched_setscheduler is called beside it.  The exception is a thread that owns mutexes with
+ * a priority ceiling (ceiling.c).  What changes an LWP marks it as unfit for reuse.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -21,47 +22,58 @@
 
 THR_EXPORT int pthread_getschedparam(pthread_t t, int *policy, struct sched_param *param) {
     struct target target;
+    struct schedule own;
     int err = target_take(t, &target);
     if (err < 0)
         return -err;
-    long now = sys(SYS_sched_getscheduler, target.tid);
-    if (now >= 0) {
-        err = (int)sys(SYS_sched_getparam, target.tid, param);
-        *policy = (int)now;
-    } else {
-        err = (int)now;
-    }
+    err = ceiling_own(target.thr, target.tid, &own);
     target_drop(&target);
+    if (err < 0)
+        return -err;
+    *policy = own.policy;
+    param->sched_priority = own.priority;
+    return 0;
+}
+
+/* Around a change of how the kernel treats a thread. */
+static int change_begin(pthread_t t, struct target *target) {
+    int err = target_take(t, target);
+    if (err == 0)
+        thr_taint_begin(target->thr, TAINT_SCHED);
+    return err;
+}
+
+/* The change's result, for the caller of the POSIX function. */
+static int change_end(struct target *target, int err) {
+    thr_taint(target->thr, TAINT_SCHED);
+    target_drop(target);
     return -err;
 }
 
-/* A system call that changes how a thread is scheduled, and takes its kernel id and two more arguments. */
-static int change(pthread_t t, long nr, long a, long b) {
-    struct target target;
-    int err = target_take(t, &target);
-    if (err < 0)
-        return -err;
-    thr_taint_begin(target.thr, TAINT_SCHED);
-    err = (int)sys(nr, target.tid, a, b);
-    thr_taint(target.thr, TAINT_SCHED);
-    target_drop(&target);
-    return -err;
+static int set_both(const struct target *target, int policy, const struct sched_param *param) {
+    return param ? ceiling_set_own(target->thr, target->tid, &(struct schedule){policy, param->sched_priority})
+                 : -EINVAL;
 }
 
 THR_EXPORT int pthread_setschedparam(pthread_t t, int policy, const struct sched_param *param) {
-    return change(t, SYS_sched_setscheduler, policy, (long)param);
+    struct target target;
+    int err = change_begin(t, &target);
+    return err < 0 ? -err : change_end(&target, set_both(&target, policy, thr_unpromised(param)));
 }
 
 THR_EXPORT int pthread_setschedprio(pthread_t t, int priority) {
-    struct sched_param param = {.sched_priority = priority};
-    return change(t, SYS_sched_setparam, (long)&param, 0);
+    struct target target;
+    int err = change_begin(t, &target);
+    return err < 0 ? -err : change_end(&target, ceiling_set_own_priority(target.thr, target.tid, priority));
 }
 
 /* ---- affinity
  * -------------------------------------------------------------------------------------------------- */
 
 THR_EXPORT int pthread_setaffinity_np(pthread_t t, size_t size, const cpu_set_t *cpus) {
-    return change(t, SYS_sched_setaffinity, (long)size, (long)cpus);
+    struct target target;
+    int err = change_begin(t, &target);
+    return err < 0 ? -err : change_end(&target, (int)sys(SYS_sched_setaffinity, target.tid, size, cpus));
 }
 
 /* The kernel writes as many bytes as it has CPUs for and says how many; the rest of the user's set is

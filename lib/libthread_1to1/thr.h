@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "atomic.h"
+#include "ceiling.h"
 #include "key.h"
 #include "lock.h"
 #include "tcb.h"
@@ -39,6 +40,15 @@
 #define THR_COPY(name)
 #endif
 #define THR_STRING(name) #name /* after macros: ThreadSanitizer builds rename */
+
+/* An argument that the libc's header promises not to be NULL and that is checked all the same: the compiler takes
+ * the header's word, and drops the check. */
+#define thr_unpromised(p)                                                                                    \
+    ({                                                                                                       \
+        __typeof__(p) p_ = (p);                                                                              \
+        __asm__("" : "+r"(p_));                                                                              \
+        p_;                                                                                                  \
+    })
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -90,6 +100,7 @@ struct thr {
     /* Which state that a clone inherits the thread has: threads of one breed are alike (taint.c). */
     uint32_t breed;
 
+    struct ceiling ceiling; /* ceiling.c: which priority ceilings it is under */
     struct key_values keys; /* key.c: thread-specific values */
 };
 
