@@ -84,6 +84,7 @@ static void fork_with(unsigned held) {
     pid_t pid = fork();
     int status = 1;
     if (pid == 0) {
+        alarm(20);
         int wrong = priority() != ceiling(held);
         for (int i = 0; i < MUTEXES; i++)
             wrong += held >> i & 1 && pthread_mutex_unlock(&m[i]) != 0;
@@ -151,6 +152,26 @@ static void *changes(void *unused) {
         usleep(rnd(200));
     }
     return unused;
+}
+
+/* Its priority is changed all the time, so that most forks come in the middle of that. */
+static void *forks_under_fire(void *arg) {
+    shake_start(7);
+    must(pthread_mutex_lock(&m[0]));
+    for (long i = 0; i < rounds / 40; i++)
+        fork_with(1);
+    must(pthread_mutex_unlock(&m[0]));
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    return arg;
+}
+
+static void *fires(void *arg) {
+    for (unsigned i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
+        must(pthread_setschedprio(threads[0], 1 + (int)(i % (LOWEST - 1))));
+        if (i % 64 == 0)
+            usleep(10); /* with one CPU, let the others run */
+    }
+    return arg;
 }
 
 static pthread_t start(int level, void *(*fn)(void *), uintptr_t arg) {
@@ -232,6 +253,11 @@ int main(void) {
         must(pthread_join(threads[i], &r));
         restored += (long)r;
     }
+    stop = 0;
+    threads[0] = start(1, forks_under_fire, 0);
+    changer = start(TOP, fires, 0);
+    must(pthread_join(changer, NULL));
+    must(pthread_join(threads[0], NULL));
     is(unlike, 0, "owners had the highest of their ceilings");
     ok(forks > 0, "and forks' children");
     is(restored, THREADS, "everybody has its own priority again");
