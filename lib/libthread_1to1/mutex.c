@@ -85,11 +85,15 @@ static bool tracks_owner(uint32_t kind) {
     return (kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE || (kind & MUTEX_TYPE) == PTHREAD_MUTEX_ERRORCHECK;
 }
 
-static int took(struct mutex *m, uint32_t kind) {
-    if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE)
+static void count_first(struct mutex *m, uint32_t kind) {
+    if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE || kind & MUTEX_PROTECT) /* the latter as the libc does */
         m->count = 1;
     if (tracks_owner(kind))
         thr_self()->owned++;
+}
+
+static int took(struct mutex *m, uint32_t kind) {
+    count_first(m, kind);
     return own(m);
 }
 
@@ -283,10 +287,7 @@ int mutex_lock_waited(struct mutex *m, bool sleepers) {
         r = mutex_protect_lock_waited(m);
     else if (sleepers || !mutex_word_try(m))
         mutex_word_wait(m, NULL, CLOCK_REALTIME, sleepers);
-    if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE)
-        m->count = 1;
-    if (tracks_owner(kind))
-        thr_self()->owned++;
+    count_first(m, kind);
     a32_store(&m->owner, thr_tid()); /* relaxed: as own_slow */
     return r;
 }

@@ -151,6 +151,29 @@ static void dump_all(void) {
                 dump("  locked", &m, sizeof m);
             }
         }
+    struct sched_param level = {1}, none = {0};
+    int raised = pthread_setschedparam(pthread_self(), SCHED_FIFO, &level) == 0;
+    for (int type = 0; type < 8; type++) {
+        pthread_mutexattr_t a;
+        pthread_mutex_t m;
+        memset(&m, 0xee, sizeof m);
+        pthread_mutexattr_init(&a);
+        pthread_mutexattr_settype(&a, type % 4);
+        pthread_mutexattr_setpshared(&a, type / 4);
+        pthread_mutexattr_setprotocol(&a, PTHREAD_PRIO_PROTECT);
+        pthread_mutex_init(&m, &a);
+        snprintf(name, sizeof name, "mutex %s%s with a ceiling", types[type % 4], type / 4 ? " shared" : "");
+        dump(name, &m, sizeof m);
+        int old;
+        pthread_mutex_setprioceiling(&m, 77, &old);
+        dump("  another", &m, sizeof m);
+        if (!raised)
+            continue;
+        pthread_mutex_lock(&m);
+        ((int *)&m)[2] = 0;
+        dump("  locked", &m, sizeof m);
+    }
+    pthread_setschedparam(pthread_self(), SCHED_OTHER, &none);
     for (int shared = 0; shared < 2; shared++) {
         sem_t s;
         memset(&s, 0, sizeof s);
