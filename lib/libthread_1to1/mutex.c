@@ -86,7 +86,7 @@ static bool tracks_owner(uint32_t kind) {
 }
 
 static void count_first(struct mutex *m, uint32_t kind) {
-    if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE || kind & MUTEX_PROTECT) /* the latter as the libc does */
+    if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE || kind & MUTEX_PROTECT) /* the latter as the libc */
         m->count = 1;
     if (tracks_owner(kind))
         thr_self()->owned++;

@@ -2,8 +2,8 @@
  * pthread_mutexattr_*: the word that pthread_mutex_init reads.
  *
  * Every value that POSIX defines can be set and read back, whether or not a mutex can be made with it: it is
- * pthread_mutex_init that says ENOTSUP (of robust mutexes with a priority ceiling).  The bits are glibc's, since a program may hold an attribute that its
- * libc initialised.
+ * pthread_mutex_init that says ENOTSUP (to a robust one with a priority ceiling).  The bits are glibc's, since
+ * a program may hold an attribute that its libc initialised.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
