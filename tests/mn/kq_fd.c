@@ -163,6 +163,26 @@ static void refused(void) {
     close(c);
 }
 
+/* The same of a datagram: the socket is readable, since to read it tells the error. */
+static void refused_datagram(void) {
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof a;
+    int u = socket(AF_INET, SOCK_DGRAM, 0), c = socket(AF_INET, SOCK_DGRAM, 0);
+    char b[8];
+    if (bind(u, (struct sockaddr *)&a, size) < 0 || getsockname(u, (struct sockaddr *)&a, &size) < 0 ||
+        connect(c, (struct sockaddr *)&a, size) < 0)
+        abort();
+    close(u);
+    add_note(c, EVFILT_READ, 0);
+    ok(none(kq), "%s: nothing was sent", k);
+    put(c, "abc");
+    ok(next(kq) == 1 && got.ident == (uintptr_t)c && !(got.flags & EV_EOF) && got.data == 0,
+       "%s: a datagram that is refused", k);
+    ok(recv(c, b, sizeof b, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED, "%s: is an error to read", k);
+    ok(none(kq), "%s: once", k);
+    close(c);
+}
+
 static void sockets(void) {
     struct sockaddr_in a;
     int l = listener(&a), c[3], s;
@@ -417,6 +437,7 @@ static void test(void) {
     edges();
     unix_listener();
     refused();
+    refused_datagram();
     sockets();
     others();
     reuse(0);

@@ -256,8 +256,12 @@ static bool readable(struct mni_note *n, unsigned events, struct kevent *e) {
         e->flags |= EV_EOF;
         return true;
     }
-    /* With nothing in it: an empty datagram, an error, a stream that somebody else has drained by now. */
-    return e->data ? e->data >= low : events & EPOLLIN && poll_now(fd, POLLIN) & (POLLIN | POLLERR);
+    if (e->data >= low)
+        return true;
+    /* An error, as of a datagram that was refused.  With nothing in it: an empty datagram, or a stream that
+     * somebody else has drained by now. */
+    unsigned now = events & (EPOLLIN | EPOLLERR) ? poll_now(fd, POLLIN) : 0;
+    return now & POLLERR || (!e->data && now & POLLIN);
 }
 
 static bool writable(struct mni_note *n, unsigned events, struct kevent *e) {
