@@ -198,31 +198,16 @@ int mutex_may_unlock(const struct mutex *m) {
     return tracks_owner(kind) && !owned(m) ? -EPERM : 0;
 }
 
-static OUT_OF_LINE int unlock_kinds(struct mutex *m) {
-    if (mutex_is_libc(m))
-        return -mutex_libc_unlock(m);
-    int err = mutex_may_unlock(m);
-    if (err)
-        return -err;
+/* Short for what nearly always happens, as lock_kinds. */
+static __attribute__((noinline)) int unlock_kinds(struct mutex *m) {
     uint32_t kind = a32_load(&m->kind);
-    if ((kind & MUTEX_TYPE) == PTHREAD_MUTEX_RECURSIVE && --m->count != 0)
-        return 0;
-    if (tracks_owner(kind))
-        thr_self()->owned--;
-    if (kind & MUTEX_SAMPLED)
-        mutex_word_sample(m);
-    disown(m);
-    if (kind & MUTEX_PROTECT)
-        return -mutex_protect_drop(m);
-    mutex_word_drop(m);
-    return 0;
-}
-
-/* As lock_kinds. */
-static __attribute__((noinline)) int unlock_private(struct mutex *m) {
-    uint32_t kind = a32_load(&m->kind);
-    if (unlikely(kind & (NOT_PRIVATE | MUTEX_SAMPLED)))
-        return mutex_is_libc(m) ? -mutex_libc_unlock(m) : unlock_kinds(m);
+    if (unlikely(kind & NOT_PRIVATE)) {
+        if (mutex_is_libc(m))
+            return -mutex_libc_unlock(m);
+        int err = kind_error(kind);
+        if (err)
+            return -err;
+    }
     if (tracks_owner(kind)) {
         if (unlikely(!owned(m)))
             return EPERM;
@@ -230,7 +215,11 @@ static __attribute__((noinline)) int unlock_private(struct mutex *m) {
             return 0;
         thr_self()->owned--;
     }
+    if (unlikely(kind & MUTEX_SAMPLED))
+        mutex_word_sample(m);
     disown(m);
+    if (unlikely(kind & MUTEX_PROTECT))
+        return -mutex_protect_drop(m);
     mutex_word_drop(m);
     return 0;
 }
@@ -244,7 +233,7 @@ static OUT_OF_LINE int unlock_contended(struct mutex *m) {
 THR_EXPORT int pthread_mutex_unlock(pthread_mutex_t *mutex) {
     struct mutex *m = inside(mutex);
     if (unlikely(a32_load(&m->kind) & (NOT_SIMPLE | MUTEX_SAMPLED))) /* relaxed: as pthread_mutex_lock */
-        return unlock_private(m);
+        return unlock_kinds(m);
     disown(m);
     if (__libc_single_threaded)
         a32_store(&m->word, 0);                                    /* relaxed: one thread, as mutex_word_drop */

@@ -11,13 +11,13 @@
 #include "fault_child.h"
 #include "tap.h"
 
-#define CHECK(cond)                                                                                          \
-    do {                                                                                                     \
-        if (!(cond)) {                                                                                       \
-            printf("# line %d: %s\n", __LINE__, #cond);                                                      \
-            fflush(stdout);                                                                                  \
-            return 1;                                                                                        \
-        }                                                                                                    \
+#define CHECK(cond)                                                                                            \
+    do {                                                                                                       \
+        if (!(cond)) {                                                                                         \
+            printf("# line %d: %s\n", __LINE__, #cond);                                                        \
+            fflush(stdout);                                                                                    \
+            return 1;                                                                                          \
+        }                                                                                                      \
     } while (0)
 
 /* The first calls for memory fail; calls() is made until it succeeds, and must fail with `want` before that. */
@@ -127,11 +127,7 @@ static int named(void) {
     return 0;
 }
 
-static const struct {
-    const char *name;
-    int (*fn)(void);
-    const char *rules;
-} cases[] = {
+static const struct fault_case cases[] = {
     {"pthread_setspecific", specific, "mmap:nth=1,mmap:nth=2"},
     {"pthread_attr_setaffinity_np", affinity, "malloc:nth=1,malloc:nth=2"},
     {"pthread_attr_setsigmask_np", mask, "malloc:nth=1,malloc:nth=2"},
@@ -141,11 +137,5 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
-    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        if (argc < 2)
-            is(under_faults(cases[i].rules, cases[i].name), 0, "%s, while %s", cases[i].name, cases[i].rules);
-        else if (strcmp(argv[1], cases[i].name) == 0)
-            return cases[i].fn();
-    }
-    return argc < 2 ? done() : 97;
+    return fault_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

@@ -141,11 +141,7 @@ static int waits(void) {
     return 0;
 }
 
-static const struct {
-    const char *name;
-    int (*fn)(void);
-    const char *rules;
-} cases[] = {
+static const struct fault_case cases[] = {
     {"lock", locks, "sched_set:nth=1"},
     {"lock, not asked", locks, "sched_get:nth=1"},
     {"trylock", trylocks, "sched_set:nth=1"},
@@ -166,11 +162,5 @@ int main(int argc, char **argv) {
         skip("no permission for SCHED_FIFO");
         return done();
     }
-    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        if (argc < 2)
-            is(under_faults(cases[i].rules, cases[i].name), 0, "%s, while %s", cases[i].name, cases[i].rules);
-        else if (strcmp(argv[1], cases[i].name) == 0)
-            return cases[i].fn();
-    }
-    return argc < 2 ? done() : 97;
+    return fault_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
 }
