@@ -119,6 +119,7 @@ static void pause_for(uint32_t ns) {
     do
         cpu_relax();
     while (cpu_ticks() - begin < length);
+    cpu_no_lookahead();
 }
 
 /* ---- learning -------------------------------------------------------------------------------------------- */

@@ -339,6 +339,7 @@ static bool spin(struct mn_mutex *m, uint32_t base, const struct mni_parker *sel
             return true;
         for (int j = 0; j < SPIN_PAUSES; j++)
             cpu_relax();
+        cpu_no_lookahead();
     }
     return false;
 }

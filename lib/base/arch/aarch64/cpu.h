@@ -9,6 +9,11 @@ static inline void cpu_relax(void) {
     __asm__ __volatile__("isb" ::: "memory");
 }
 
+/* The CPU does not run ahead of this: what comes after a loop of pauses is not fetched during the loop. */
+static inline void cpu_no_lookahead(void) {
+    __asm__ __volatile__("isb" ::: "memory");
+}
+
 /* A counter of time, cheap and monotonic; its unit is the machine's affair. */
 static inline uint64_t cpu_ticks(void) {
     uint64_t t;

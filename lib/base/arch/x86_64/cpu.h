@@ -9,6 +9,12 @@ static inline void cpu_relax(void) {
     __asm__ __volatile__("pause" ::: "memory");
 }
 
+/* The CPU does not run ahead of this: what comes after a loop of pauses is not fetched during the loop.  lfence
+ * waits until all before it has completed. */
+static inline void cpu_no_lookahead(void) {
+    __asm__ __volatile__("lfence" ::: "memory");
+}
+
 /* A counter of time, cheap and monotonic on one CPU; its unit is the machine's affair. */
 static inline uint64_t cpu_ticks(void) {
     return __builtin_ia32_rdtsc();
