@@ -1,3 +1,4 @@
+/* workers: 1 2 8 */
 /* timeout: 200 */
 /*
  * Memory and LWPs that run out: each call reports it, loses nothing, and works when there is some again.
@@ -521,6 +522,7 @@ int main(int argc, char **argv) {
     }
     for (unsigned i = 0; i < sizeof wakes / sizeof *wakes; i++)
         is(under(wakes[i], "life", maps, &hits), 0, "waits that end for no reason: %s", wakes[i]);
+    few_workers();
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
         is(under(rules[i], "often", 0, &hits), 0, "nothing is lost when calls fail often: %s", rules[i]);
     return done();

@@ -36,6 +36,13 @@ static inline int life_of(int (*everything)(void *), bool (*works)(const char *w
     return 0;
 }
 
+/* For rules under which each N-th call fails: a start of many workers makes more calls than N, and never succeeds. */
+static inline void few_workers(void) {
+    const char *workers = getenv("MN_WORKERS");
+    if (workers && atoi(workers) > 2)
+        setenv("MN_WORKERS", "2", 1);
+}
+
 /* Runs this program with the argument "life"; rules: of failures, or NULL.  0: it ended well. */
 static inline int life_under(const char *rules) {
     int status = 0;

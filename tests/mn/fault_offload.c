@@ -1,3 +1,4 @@
+/* workers: 1 2 */
 /*
  * LWPs and memory that run out in blocking calls, files and look-ups: where no LWP can be had the caller's
  * makes the call; where memory is short the call says so; nothing is lost or left behind.
@@ -117,7 +118,7 @@ int main(int argc, char **argv) {
     if (argc > 1)
         return life();
     /* most: how many values; step: between two of them.  The first few calls are those of the runtime's
-     * start. */
+     * start, if workers are few. */
     static const struct {
         const char *rule;
         int most, step;

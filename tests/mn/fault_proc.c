@@ -1,3 +1,4 @@
+/* workers: 1 2 8 */
 /* timeout: 200 */
 /*
  * Processes when memory runs out: each call reports it, loses nothing, and works when there is some again;
@@ -175,6 +176,7 @@ int main(int argc, char **argv) {
         ok(bad == 0, "%s: one call fails", points[i]);
     }
     static const char *const rules[] = {"malloc:every=61", "malloc:every=31", "malloc:every=97,mmap:every=23"};
+    few_workers();
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
         is(life_under(rules[i]), 0, "calls fail often: %s", rules[i]);
     return done();

@@ -1,3 +1,4 @@
+/* workers: 1 2 8 */
 /* timeout: 200 */
 /*
  * Supervisors, groups and state machines when memory runs out: each call reports it or does without, none waits for
@@ -203,6 +204,7 @@ int main(int argc, char **argv) {
     }
     ok(bad == 0, "one call fails");
     static const char *const rules[] = {"malloc:every=61", "malloc:every=31", "malloc:every=17"};
+    few_workers();
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
         is(life_under(rules[i]), 0, "calls fail often: %s", rules[i]);
     return done();

@@ -65,7 +65,8 @@ static void blocked(void) {
     for (int i = 0; i < BLOCKED; i++)
         ended &= mn_join(t[i], &result) == 0 && result == pipes[i];
     ok(ended && got == BLOCKED, "all read their byte, and ended");
-    ok(handoffs() > 0, "CPUs were handed off");
+    /* Each may have blocked a CPU of its own where there are more. */
+    ok(handoffs() > 0 || mn_workers() > BLOCKED, "CPUs were handed off");
     for (int i = 0; i < BLOCKED; i++)
         close(pipes[i][0]), close(pipes[i][1]);
 }
