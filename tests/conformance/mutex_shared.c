@@ -77,8 +77,9 @@ static int peer(void) {
     next(); /* 3: now wait for the other, which must wake us */
     if (pthread_mutex_lock(&s->e) != 0)
         return 1;
-    next(); /* 4 (or 5) */
-    usleep(50000);
+    next(); /* 4 */
+    step(5); /* it has seen that we have it */
+    usleep(50000); /* it sleeps by now */
     return pthread_mutex_unlock(&s->e);
 }
 
@@ -111,6 +112,7 @@ static void with(const char *name, const char *self) {
     step(4);
     is(pthread_mutex_trylock(&s->e), EBUSY, "%s: ... which has the mutex", name);
     is(pthread_mutex_unlock(&s->e), EPERM, "%s: ... and this process has not", name);
+    next();
     is(pthread_mutex_lock(&s->e), 0, "%s: the peer's unlock wakes us", name);
     is(pthread_mutex_unlock(&s->e), 0, "%s: unlock", name);
     is(pthread_mutex_unlock(&s->r), 0, "%s: unlock the recursive one", name);
