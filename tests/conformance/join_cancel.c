@@ -29,9 +29,10 @@ static void *joiner(void *arg) {
 }
 
 /* Its request is there before it comes to join. */
+static sem_t requested;
 static void *late_joiner(void *arg) {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-    usleep(20000);
+    sem_wait(&requested);
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     join_it(*(pthread_t *)arg);
     return NULL;
@@ -57,6 +58,7 @@ int main(void) {
     sem_t s;
     int x;
     sem_init(&s, 0, 0);
+    sem_init(&requested, 0, 0);
     for (how = 0; how < 3; how++) {
         for (int wait = 0; wait < 2; wait++) {
             gate.set = came_back = 0;
@@ -79,6 +81,7 @@ int main(void) {
     how = 0;
     pthread_t j = must_create(NULL, late_joiner, &target);
     pthread_cancel(j);
+    sem_post(&requested);
     ok(must_join(j) == PTHREAD_CANCELED, "a cancellation that is pending when join is called");
     for (how = 0; how < 3 && under_ours(); how++) { /* POSIX; the libc (2.36) looks only where it would sleep */
         pthread_t ended = must_create(NULL, do_nothing, &x);
@@ -86,6 +89,7 @@ int main(void) {
         came_back = 0;
         j = must_create(NULL, late_joiner, &ended);
         pthread_cancel(j);
+        sem_post(&requested);
         ok(must_join(j) == PTHREAD_CANCELED, "the same, and %s need not wait", names[how]);
         is(came_back, 0, "and did not return");
         ok(must_join(ended) == &x, "and the thread is joined by another");

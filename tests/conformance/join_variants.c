@@ -142,8 +142,10 @@ static void deadlocks(void) {
     must_join(t[0]);
 }
 
+static int first_joiner; /* its kernel id */
 static void *join_it(void *arg) {
     pthread_t *t = arg;
+    __atomic_store_n(&first_joiner, (int)syscall(SYS_gettid), __ATOMIC_RELEASE);
     return (void *)(uintptr_t)(pthread_join(*t, NULL) + 1);
 }
 
@@ -153,7 +155,9 @@ static void second_joiner(void) {
     reset_gate();
     pthread_t t = must_create(NULL, at_gate, NULL);
     pthread_t joiner = must_create(NULL, join_it, &t);
-    usleep(50000);
+    while (!__atomic_load_n(&first_joiner, __ATOMIC_ACQUIRE))
+        usleep(1000);
+    wait_asleep(first_joiner);
     is(pthread_join(t, NULL), EINVAL, "a second joiner: EINVAL");
     struct timespec limit = in_ms(CLOCK_REALTIME, 100);
     is(pthread_timedjoin_np(t, NULL, &limit), EINVAL, "by timedjoin, too");

@@ -209,8 +209,16 @@ static void main_destructor(void *value) {
         abort();
 }
 static void *linger(void *arg) {
-    struct timespec t = {0, 50000000};
-    nanosleep(&t, NULL);
+    const struct timespec nap = {0, 1000000};
+    char path[64], state = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)getpid());
+    while (state != 'Z') { /* main is there */
+        FILE *f = fopen(path, "re");
+        if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+            _exit(98);
+        fclose(f);
+        nanosleep(&nap, NULL);
+    }
     _exit(7);
     return arg;
 }
@@ -266,7 +274,7 @@ static void foreign(void) {
         return;
     }
     struct timespec step = {0, 2000000};
-    for (int i = 0; i < 1000 && __sync_add_and_fetch(&timer_calls, 0) < 2; i++)
+    for (int i = 0; i < 10000 && __sync_add_and_fetch(&timer_calls, 0) < 2; i++)
         nanosleep(&step, NULL);
     is(timer_ran, 1, "values in a thread of the libc's");
     is(timer_calls, 2, "their destructors ran");

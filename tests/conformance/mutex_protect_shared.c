@@ -124,7 +124,7 @@ static void with(const char *name, const char *self) {
     is(pthread_mutex_lock(&s->e), 0, "%s: the peer's unlock wakes us", name);
     is(pthread_mutex_unlock(&s->e), 0, "%s: unlock", name);
     is(pthread_mutex_unlock(&s->r), 0, "%s: unlock the recursive one", name);
-    is(kernel(0), FIFO + 5, "%s: no ceiling", name);
+    ok(kernel(0) == FIFO + 5 || !under_ours(), "%s: no ceiling", name); /* the libc: m's, see counts() */
     is(reaped(pid), 0, "%s: the peer's result", name);
     is(pthread_mutex_destroy(&s->m), 0, "%s: nobody is left on the mutex", name);
     is(pthread_mutex_destroy(&s->e) + pthread_mutex_destroy(&s->r), 0, "%s: nor on the others", name);
