@@ -201,8 +201,30 @@ static void beside_files(void) {
     unmake();
 }
 
+/* poll(2) says of an end or an error what nobody asked for; select(2) does not. */
+static void unasked(void) {
+    const char *k = kind_name[kind];
+    fd_set w, e;
+    ours = true;
+    make();
+    mn_close(a[1]);
+    FD_ZERO(&e);
+    FD_SET(a[0], &e);
+    is(mn_select_fds_until(a[0] + 1, NULL, NULL, &e, after_ms(2)), -ETIMEDOUT, "%s: an end is no exception", k);
+    ok(FD_ISSET(a[0], &e), "%s: and leaves the sets as they are", k);
+    mn_write(b[1], "x", 1);
+    FD_SET(b[0], &e);
+    FD_ZERO(&w);
+    FD_SET(b[0], &w);
+    is(mn_select_fds(FD_SETSIZE, NULL, &w, &e), 1, "%s: nor does it hide the others", k);
+    ok(FD_ISSET(b[0], &w) && !FD_ISSET(a[0], &e) && !FD_ISSET(b[0], &e), "%s: which are in their sets", k);
+    a[1] = -1;
+    unmake();
+}
+
 static void test(void) {
     beside_files();
+    unasked();
     for (int i = 0; i < 2; i++) {
         ours = i == 0;
         test_with();

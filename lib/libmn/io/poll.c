@@ -234,11 +234,35 @@ static short asked(int fd, const fd_set *r, const fd_set *w, const fd_set *e) {
                    (e && FD_ISSET(fd, e) ? POLLPRI : 0));
 }
 
-static int answer(const struct pollfd *p, short what, short means, fd_set *set) {
-    if (!set || !(p->events & what) || !(p->revents & means))
-        return 0;
-    FD_SET(p->fd, set);
-    return 1;
+/* For which of the sets, as bits, it is an answer. */
+static unsigned answer(const struct pollfd *p) {
+    static const short what[] = {POLLIN, POLLOUT, POLLPRI},
+                       means[] = {POLLIN | POLLHUP | POLLERR | POLLRDHUP, POLLOUT | POLLERR, POLLPRI};
+    unsigned sets = 0;
+    for (unsigned i = 0; i < 3; i++)
+        sets |= (p->events & what[i] && p->revents & means[i]) << i;
+    return sets;
+}
+
+/*
+ * What poll(2) says unasked is no answer, such as the end of what was asked for exceptions only.  It would say
+ * so each time: such a descriptor is left out from then on.
+ */
+static int poll_asked(struct pollfd *p, nfds_t n, int64_t deadline) {
+    for (bool any = false; !any;) {
+        int got = mn_poll_until(p, n, deadline);
+        if (got < 0)
+            return got;
+        for (nfds_t i = 0; i < n; i++) {
+            if (p[i].revents & POLLNVAL)
+                return -EBADF;
+            if (answer(&p[i]))
+                any = true;
+            else if (p[i].revents)
+                p[i].fd = -1;
+        }
+    }
+    return 0;
 }
 
 MN_EXPORT int mn_select_fds_until(int n, fd_set *r, fd_set *w, fd_set *e, int64_t deadline) {
@@ -254,21 +278,18 @@ MN_EXPORT int mn_select_fds_until(int n, fd_set *r, fd_set *w, fd_set *e, int64_
         if (events)
             p[count++] = (struct pollfd){.fd = i, .events = events};
     }
-    int got = mn_poll_until(p, count, deadline);
-    for (nfds_t i = 0; got > 0 && i < count; i++)
-        if (p[i].revents & POLLNVAL)
-            got = -EBADF;
-    if (got > 0) {
-        fd_set *sets[] = {r, w, e};
-        for (int i = 0; i < 3; i++)
-            if (sets[i])
-                FD_ZERO(sets[i]);
-        got = 0;
-        for (nfds_t i = 0; i < count; i++) {
-            got += answer(&p[i], POLLIN, POLLIN | POLLHUP | POLLERR | POLLRDHUP, r);
-            got += answer(&p[i], POLLOUT, POLLOUT | POLLERR, w);
-            got += answer(&p[i], POLLPRI, POLLPRI, e);
-        }
+    int got = poll_asked(p, count, deadline);
+    if (got < 0)
+        return got;
+    fd_set *sets[] = {r, w, e};
+    for (unsigned i = 0; i < 3; i++) {
+        if (sets[i])
+            FD_ZERO(sets[i]);
+        for (nfds_t k = 0; k < count; k++)
+            if (answer(&p[k]) & 1u << i) {
+                FD_SET(p[k].fd, sets[i]);
+                got++;
+            }
     }
     return got;
 }
