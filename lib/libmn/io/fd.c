@@ -548,8 +548,9 @@ static void each(void (*fn)(struct mni_fd *)) {
     }
 }
 
+/* One that nobody has used is not touched.  Acquire: pairs with the drop of the lock by who used it first. */
 static void wake_entry(struct mni_fd *f) {
-    if (!f->generation && !f->flags)
+    if (!a32_load_acquire(&f->lock.word) && !f->generation && !f->flags)
         return;
     struct mni_queue out = {0};
     mni_lock_take(&f->lock);

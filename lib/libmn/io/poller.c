@@ -100,8 +100,9 @@ int mni_poller_open(void) {
 void mni_poller_end(void) {
     lock_take(&opening);
     if (mni_poller_epoch) {
-        /* Before the locks of the entries are taken in turn: who waits from now on sees it (fd.c). */
-        a32_store_release(&mni_poller_epoch, 0);
+        /* Before the locks of the entries are taken, or seen free, in turn: who takes one from now on sees it
+         * (fd.c).  Full: pairs with the taking. */
+        a32_swap_full(&mni_poller_epoch, 0);
         mni_fd_wake_all();
         mni_pollset_close(&mni_poller_set);
     }
