@@ -316,15 +316,21 @@ static bool make(struct pool *p) {
 
 enum { DIRECTLY = 1 }; /* a result of mni_wait: there is no LWP after all */
 
-/* The only LWP that others counted on could not be made: they make their calls themselves.  The lock is held,
- * and is dropped and taken again meanwhile. */
+/*
+ * The only LWP that others counted on could not be made: they make their calls themselves.  Whom a deadline or
+ * a cancellation was faster to claim takes its job back.  The lock is held, and is dropped and taken again
+ * meanwhile.
+ */
 static void disappoint(struct pool *p) {
-    struct mni_queue claimed = {0};
+    struct mni_queue claimed = {0}, kept = {0};
     for (struct mni_waiter *w; (w = mni_queue_take(&p->queue));) {
-        a32_store(&p->queued, p->queued - 1);
-        if (mni_claim(w->parker, DIRECTLY))
-            mni_queue_append(&claimed, w);
+        bool mine = mni_claim(w->parker, DIRECTLY);
+        if (mine)
+            a32_store(&p->queued, p->queued - 1);
+        mni_queue_append(mine ? &claimed : &kept, w);
     }
+    for (struct mni_waiter *w; (w = mni_queue_take(&kept));)
+        mni_queue_append(&p->queue, w);
     mni_lock_drop(&p->lock);
     for (struct mni_waiter *w; (w = mni_queue_take(&claimed));)
         mni_wake(w->parker);
