@@ -117,6 +117,8 @@ static void test(void) {
     free(too_long);
     ok(mn_dial_tcp("127.0.0.1", "no-such-service-at-all") < 0, "%s: no such service", k);
     is(mn_dial_tcp("127.0.0.1", ""), -EINVAL, "%s: no service", k);
+    /* UndefinedBehaviorSanitizer sees what overflows. */
+    ok(mn_dial_tcp_until(NULL, "1", INT64_MIN) < 0, "%s: no time, and two addresses", k);
     is(mn_dial_udp("127.0.0.1", NULL), -EINVAL, "%s: none at all", k);
     ok(mn_listen_tcp("192.0.2.1", "0", 0) == -EADDRNOTAVAIL, "%s: an address that is not ours", k);
     is(mn_net_local(-1, text, sizeof text), -EBADF, "%s: no descriptor", k);

@@ -118,7 +118,7 @@ static int dial(const char *host, const char *service, int type, int64_t deadlin
     for (const struct addrinfo *a = list; a; a = a->ai_next, left--) {
         int64_t until = deadline;
         if (deadline != MN_FOREVER && left > 1) {
-            int64_t now = mn_now(), share = (deadline - now) / left;
+            int64_t now = mn_now(), share = deadline > now ? (deadline - now) / left : 0;
             until = now + (share > SHARE_LEAST_NS ? share : SHARE_LEAST_NS);
             until = until < deadline ? until : deadline;
         }
