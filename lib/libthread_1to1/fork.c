@@ -52,6 +52,7 @@ static int bury(struct thr *thr, void *self) {
 static void child(void) {
     struct thr *self = thr_self();
     self->tid = 0;
+    thr_tid(); /* asks at once where the libc's word is not known, as target_tid() would wait for ever */
     thr_init_in_child();
     ceiling_unlock_after_fork();
     tls_reset_unlock_after_fork();
