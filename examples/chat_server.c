@@ -78,15 +78,13 @@ struct lines {
 };
 static int next_line(int fd, struct lines *l, char line[sizeof l->bytes]) {
     for (;;) {
-        char *end = memchr(l->bytes, '\n', l->used);
-        if (!end && l->used == sizeof l->bytes)
-            end = l->bytes + l->used - 1; /* too long: cut here */
-        if (end) {
-            size_t n = (size_t)(end - l->bytes);
+        char *end = memchr(l->bytes, '\n', l->used), *rest = end ? end + 1 : l->bytes + sizeof l->bytes - 1;
+        if (end || l->used == sizeof l->bytes) { /* one that is too long is cut, and goes on as the next */
+            size_t n = (size_t)((end ? end : rest) - l->bytes);
             memcpy(line, l->bytes, n);
             line[n > 0 && line[n - 1] == '\r' ? n - 1 : n] = '\0';
-            l->used -= n + 1;
-            memmove(l->bytes, end + 1, l->used);
+            l->used -= (size_t)(rest - l->bytes);
+            memmove(l->bytes, rest, l->used);
             return 0;
         }
         ssize_t r = mn_read(fd, l->bytes + l->used, sizeof l->bytes - l->used);

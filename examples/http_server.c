@@ -54,7 +54,9 @@ static bool refuse(struct connection *c, const char *status, const char *more) {
 /* "bytes=A-B", "bytes=A-", "bytes=-N" of a file: 1: *first to *last; 0: to be ignored; -1: beyond the file. */
 static int range(const char *s, off_t size, off_t *first, off_t *last) {
     long a, b = size - 1;
-    if (s[strcspn(s, ",\r")] == ',' || sscanf(s, "bytes=%ld-%ld", &a, &b) < 1)
+    char dash;
+    if (s[strcspn(s, ",\r")] == ',' || sscanf(s, "bytes=%ld%c%ld", &a, &dash, &b) < 2 ||
+        (a >= 0 && dash != '-'))
         return 0; /* several, or none */
     *first = a >= 0 ? a : a + size > 0 ? a + size : 0; /* -N is read as a number below 0 */
     *last = a >= 0 && b < size ? b : size - 1;
@@ -130,12 +132,12 @@ static bool answer(struct connection *c, char *request) {
     if (!version || version > line_end)
         return refuse(c, "400 Bad Request", "");
     *target++ = *version++ = '\0';
-    const char *connection = field(line_end, "Connection"), *body = field(line_end, "Content-Length");
+    const char *connection = field(line_end, "Connection");
     bool old = !strncmp(version, "HTTP/1.0", 8);
     c->close = connection ? !strncasecmp(connection, old ? "keep-alive" : "close", old ? 10 : 5) != old : old;
     c->head = !strcmp(request, "HEAD");
-    if ((body && *body != '0') || field(line_end, "Transfer-Encoding"))
-        c->close = true; /* what follows is not a request */
+    if (field(line_end, "Content-Length") || field(line_end, "Transfer-Encoding"))
+        c->close = true; /* what follows may be a body: it is never taken for a request */
     if (!c->head && strcmp(request, "GET"))
         return refuse(c, "405 Method Not Allowed", "Allow: GET, HEAD\r\n");
     if (!decode(target, c->path, sizeof c->path - sizeof "index.html"))
@@ -144,6 +146,8 @@ static bool answer(struct connection *c, char *request) {
         strcat(c->path, "index.html");
     struct stat st;
     int file = mn_openat(root, c->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+    if (file == -EMFILE || file == -ENFILE || file == -ENOMEM)
+        return refuse(c, "503 Service Unavailable", "");
     if (file < 0)
         return refuse(c, file == -EACCES ? "403 Forbidden" : "404 Not Found", "");
     bool is_file = mn_fstat(file, &st) == 0 && S_ISREG(st.st_mode);
@@ -154,11 +158,13 @@ static bool answer(struct connection *c, char *request) {
 
 static void *serve_connection(void *arg) {
     struct connection c = {.fd = (int)(intptr_t)arg, .used = 0};
+    int64_t until;
     char *end;
     do {
+        until = SECONDS(30); /* for the whole head: who sends it byte by byte has no longer */
         c.in[c.used] = '\0';
         while (!(end = strstr(c.in, "\r\n\r\n")) && c.used < sizeof c.in - 1) {
-            ssize_t n = mn_read_until(c.fd, c.in + c.used, sizeof c.in - 1 - c.used, SECONDS(30));
+            ssize_t n = mn_read_until(c.fd, c.in + c.used, sizeof c.in - 1 - c.used, until);
             if (n <= 0)
                 goto out;
             c.used += (size_t)n;
@@ -177,9 +183,10 @@ static void *serve_connection(void *arg) {
         memmove(c.in, end + 4, c.used);
     } while (!c.close);
 out:
-    /* What still comes is read: with unread bytes the connection is reset, and the answer perhaps lost. */
+    /* What still comes is read for a while: with unread bytes the connection is reset, the answer perhaps lost. */
     shutdown(c.fd, SHUT_WR);
-    while (mn_read_until(c.fd, c.in, sizeof c.in, SECONDS(1)) > 0)
+    until = SECONDS(2);
+    while (mn_read_until(c.fd, c.in, sizeof c.in, until) > 0)
         continue;
     mn_close(c.fd);
     return NULL;

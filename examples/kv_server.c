@@ -71,9 +71,10 @@ static int replay(struct store *s) {
         if (n < 0)
             return (int)n;
         for (size_t i = 0; (i + 1) * sizeof *chunk <= (size_t)n; i++, s->end += sizeof *chunk) {
-            if (chunk[i].sum != sum_of(&chunk[i]) || chunk[i].session >= nsessions)
+            if (chunk[i].sum != sum_of(&chunk[i]))
                 return ftruncate(s->fd, s->end);
-            s->last[chunk[i].session] = s->end;
+            if (chunk[i].session < nsessions) /* others stay, for a server that has more */
+                s->last[chunk[i].session] = s->end;
         }
         if ((size_t)n < sizeof chunk)
             return ftruncate(s->fd, s->end);
@@ -268,16 +269,16 @@ static int ask_session(uint32_t id, uint64_t tag, const struct pair *pair, struc
 static int answer(const char *line, char *out, size_t size) {
     struct pair pair = {.key = ""};
     struct mn_msg *reply = NULL;
-    uint32_t id;
-    int end = 0, n;
+    unsigned long id; /* what is too large for it is its largest */
+    int middle = 0, end = 0, n;
     if (strcmp(line, "STATUS") == 0)
         return snprintf(out, size, "STARTED %u KILLS %u\n", alive, kills);
-    if (sscanf(line, "PUT %u %31s %87[^\n]%n", &id, pair.key, pair.value, &end) == 3 && !line[end] &&
-        id < nsessions) {
-        n = ask_session(id, PUT, &pair, &reply) < 0 ? snprintf(out, size, "AGAIN\n")
+    if (sscanf(line, "PUT %lu %31s%n %87[^\n]%n", &id, pair.key, &middle, pair.value, &end) == 3 &&
+        line[middle] == ' ' && !line[end] && id < nsessions) {
+        n = ask_session((uint32_t)id, PUT, &pair, &reply) < 0 ? snprintf(out, size, "AGAIN\n")
                                                     : snprintf(out, size, "OK\n");
-    } else if (sscanf(line, "GET %u %31s%n", &id, pair.key, &end) == 2 && !line[end] && id < nsessions) {
-        if (ask_session(id, GET, &pair, &reply) < 0)
+    } else if (sscanf(line, "GET %lu %31s%n", &id, pair.key, &end) == 2 && !line[end] && id < nsessions) {
+        if (ask_session((uint32_t)id, GET, &pair, &reply) < 0)
             n = snprintf(out, size, "AGAIN\n");
         else if (reply->size == 0)
             n = snprintf(out, size, "NONE\n");
@@ -350,10 +351,12 @@ int main(int argc, char **argv) {
         case 'n': nsessions = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'k': kills_a_second = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'j': journal = optarg; break;
-        default:
-            fprintf(stderr, "usage: kv_server [-p PORT] [-n SESSIONS] [-k KILLS] [-j JOURNAL]\n");
-            return 2;
+        default: nsessions = 0;
         }
+    }
+    if (nsessions == 0) {
+        fprintf(stderr, "usage: kv_server [-p PORT] [-n SESSIONS] [-k KILLS] [-j JOURNAL]\n");
+        return 2;
     }
     return check(mn_run(run, (void *)(uintptr_t)port, NULL), "mn_run");
 }

@@ -56,14 +56,13 @@ static void start_lines(struct mn_scope *scope) {
     ssize_t n;
     while ((n = mn_read(0, bytes + used, sizeof bytes - 1 - used)) > 0 || used > 0) {
         used += n > 0 ? (size_t)n : 0;
-        bytes[used] = '\0';
-        char *line = bytes, *end;
-        while ((end = strchr(line, '\n')) || (n <= 0 && *line)) {
-            if (end)
-                *end = '\0';
+        char *line = bytes, *limit = bytes + used, *end;
+        while ((end = memchr(line, '\n', (size_t)(limit - line))) || (n <= 0 && line < limit)) {
+            end = end ? end : limit;
+            *end = '\0';
             if (*line)
                 start(scope, line);
-            line = end ? end + 1 : bytes + used;
+            line = end < limit ? end + 1 : limit;
         }
         used -= (size_t)(line - bytes);
         memmove(bytes, line, used);

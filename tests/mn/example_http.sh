@@ -5,10 +5,12 @@ PYTHONPATH=$(dirname "$0") PYTHONDONTWRITEBYTECODE=1 exec python3 - <<'PYTHON'
 import http.client
 import os
 import random
+import resource
 import shutil
 import subprocess
 import tempfile
 import threading
+import time
 
 from example import Server, done, equal, ok, receive
 
@@ -53,7 +55,7 @@ def tests(server):
         status, body, r = get(c, "/large.bin", Range="bytes=" + wanted)
         ok(status == 206 and body == files["large.bin"][first:last + 1] and
            r.getheader("Content-Range") == f"bytes {first}-{last}/3000000", f"range {wanted}")
-    for wanted in ("bytes=1-0", "bytes=1-2,5-6", "lines=1-2", "bytes=x"):
+    for wanted in ("bytes=1-0", "bytes=1-2,5-6", "lines=1-2", "bytes=x", "bytes=3", "bytes=-0", "bytes=1--2"):
         equal(get(c, "/small.txt", Range=wanted)[:2], (200, b"small\n"), f"no range: {wanted}")
     equal(get(c, "/small.txt", Range="bytes=6-")[0], 416, "a range beyond the end")
     for path in ("/none", "/sub", "/sub/", "/small.txt/", "/fifo"):
@@ -74,7 +76,18 @@ def tests(server):
     ok(old.count(b"HTTP/1.1 200") == 2, "HTTP/1.0 with Keep-Alive")
     ok(raw(server, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400"), "nonsense")
     ok(raw(server, b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc").startswith(b"HTTP/1.1 405"), "a request with a body")
+    smuggled = b"GET /small.txt HTTP/1.1\r\nConnection: close\r\n\r\n"
+    body = raw(server, b"GET /empty HTTP/1.1\r\nContent-Length: 0%d\r\n\r\n%s" % (len(smuggled), smuggled))
+    ok(body.count(b"HTTP/1.1") == 1, "a body is no request")
     ok(raw(server, b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n\r\n").startswith(b"HTTP/1.1 431"), "a head that is too long")
+
+    s, cut_off, end = server.connect(), False, time.monotonic() + 40
+    try:
+        while time.monotonic() < end:
+            s.sendall(b"nonsense\r\n\r\n" * 1000)
+    except OSError:
+        cut_off = True
+    ok(cut_off, "one that sends without end is cut off")
 
     # Clients that go away in the middle of an answer, and many that do not.
     for _ in range(20):
@@ -105,6 +118,14 @@ def tests(server):
 try:
     with Server("http_server", root, "0", "127.0.0.1") as server:
         tests(server)
+    with Server("http_server", root, "0", "127.0.0.1") as server:
+        # With all descriptors in use a file is not "not found".
+        c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=100)
+        equal(get(c, "/small.txt")[0], 200, "a file")
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, 4096))
+        equal(get(c, "/small.txt")[0], 503, "no descriptor is left for it")
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (1024, 4096))
+        equal(get(c, "/small.txt")[0], 200, "now there is")
 finally:
     shutil.rmtree(top)
 done()

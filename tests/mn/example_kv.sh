@@ -5,11 +5,12 @@ PYTHONPATH=$(dirname "$0") PYTHONDONTWRITEBYTECODE=1 exec python3 - <<'PYTHON'
 import os
 import random
 import socket
+import subprocess
 import tempfile
 import threading
 import time
 
-from example import Server, done, equal, ok
+from example import Server, done, equal, ok, path
 
 SESSIONS = 2000
 SECONDS, PUTS, PATIENCE = 3.0, 20, 40.0  # of each client: at least so long, and so many
@@ -125,7 +126,8 @@ with Server("kv_server", "-p", "0", "-n", str(SESSIONS), "-k", "300", "-j", jour
     print(f"# {sum(c.puts for c in clients)} writes, {sum(c.again for c in clients)} refused, {words}")
     ok(int(words[3]) > 50, "many were killed")
     ok(sum(c.puts for c in clients) > 100, "much was written")
-    for line, want in [("GET 5 nothing", "NONE"), ("GET 99999999 x", "ERROR"), ("PUT 1 a", "ERROR"), ("", "ERROR")]:
+    for line, want in [("GET 5 nothing", "NONE"), ("GET 99999999 x", "ERROR"), ("PUT 1 a", "ERROR"), ("", "ERROR"), ("GET 4294967296 x", "ERROR"),
+                       ("PUT 1 " + "k" * 32 + " v", "ERROR"), ("PUT 1 k " + "v" * 88, "ERROR")]:
         s.sendall(line.encode() + b"\n")
         equal(s.makefile("r").readline(), want + "\n", f"'{line}'")
     s.sendall(b"x" * 600)
@@ -138,9 +140,15 @@ with Server("kv_server", "-p", "0", "-n", str(SESSIONS), "-k", "300", "-j", jour
 # The program itself was killed; half a record at the end.
 with open(journal, "ab") as f:
     f.write(b"torn")
+with Server("kv_server", "-p", "0", "-n", "1", "-j", journal) as server:
+    s = server.connect()  # and it ran with fewer sessions for a time
+    s.sendall(b"PUT 0 other x\n")
+    equal(s.recv(100), b"OK\n", "a server with one session on the same journal")
+    s.close()
 with Server("kv_server", "-p", "0", "-n", str(SESSIONS), "-j", journal) as server:
     for c in clients:
         c.server = server
     all_together(clients, "nor when the whole server is")
+equal(subprocess.run([path("kv_server"), "-n", "0"], stderr=subprocess.DEVNULL, timeout=50).returncode, 2, "no sessions at all")
 done()
 PYTHON
