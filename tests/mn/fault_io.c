@@ -13,6 +13,7 @@
 #include <mn/notifier.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -202,7 +203,51 @@ static int life(void *arg) {
     return arg != NULL;
 }
 
+/* A foreign LWP waits while the runtime starts, and that fails: it goes on as it does without a runtime. */
+static int over, reads, turns[2];
+
+static void *writes_on(void *fds) {
+    char b;
+    while (read(turns[0], &b, 1) == 1)
+        if (write(((int *)fds)[1], "x", 1) != 1)
+            break;
+    return NULL;
+}
+
+static void *reads_on(void *fds) {
+    char b;
+    for (; !get(&over); add(&reads, 1))
+        MUST(write(turns[1], "x", 1) == 1 && mn_read(((int *)fds)[0], &b, 1) == 1);
+    close(turns[1]);
+    return NULL;
+}
+
+static int starts_that_fail(void) {
+    enum { STARTS = 300 };
+    pthread_t reader, writer;
+    int fds[2], n = 0;
+    alarm(60);
+    MUST(pipe(turns) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    pthread_create(&writer, NULL, writes_on, fds);
+    pthread_create(&reader, NULL, reads_on, fds);
+    for (int i = 0; i < STARTS; i++)
+        if (mn_start(NULL) < 0) {
+            n++;
+            for (int seen = get(&reads); get(&reads) < seen + 2;)
+                sched_yield();
+        } else {
+            MUST(mn_stop(MN_FOREVER) == 0);
+        }
+    set(&over, 1);
+    pthread_join(reader, NULL);
+    pthread_join(writer, NULL);
+    printf("%d\n", n);
+    return 0;
+}
+
 static int child(const char *how) {
+    if (*how == 's')
+        return starts_that_fail();
     kind = *how == 'g' ? GREEN : FOREIGN;
     long before = count_fds();
     if (kind == FOREIGN)
@@ -225,6 +270,11 @@ int main(int argc, char **argv) {
                                          "setsockopt:nth", "fcntl:nth",       "eventfd:nth", "epoll:nth",
                                          "epoll_ctl:nth",  "io_nobufs:nth",   "timerfd:nth", "io_eintr:every",
                                          "poll:every",     "epoll_wait:every"};
+    bool hung = false;
+    char program[300];
+    snprintf(program, sizeof program, "%s' s '", argv[0]);
+    int starts = run_with_rule(program, "clone:every=3", false, &hung);
+    ok(!hung && starts > 0, "a foreign LWP reads during %d starts that fail", starts);
     for (unsigned p = 0; p < sizeof points / sizeof *points; p++)
         for (int green = 0; green < 2; green++) {
             bool every = strstr(points[p], "every") != NULL;

@@ -87,7 +87,7 @@ int mni_poller_open(void) {
         return 0;
     int r = 0;
     lock_take(&opening);
-    if (!mni_rt) {
+    if (!mn_workers()) { /* also while it starts: that may fail yet */
         r = 1;
     } else if (!mni_poller_epoch && (r = mni_pollset_open(&mni_poller_set)) == 0) {
         a64_store(&mni_poller_last, clock_now_ns());
