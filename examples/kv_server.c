@@ -325,6 +325,7 @@ static int run(void *arg) {
         {.id = "store", .fn = store_main}, {.id = "sessions", .sup = &dynamic}, {.id = "killer", .fn = killer}};
     struct mn_child_info info[2];
     mn_pid top;
+    mn_close(check(mn_open(journal, O_RDWR | O_CREAT | O_CLOEXEC, 0600), journal)); /* no store can without */
     if (!(sessions = calloc(nsessions, sizeof *sessions)))
         return check(-ENOMEM, "sessions");
     check(mn_sup_start(&top, &(struct mn_sup){.name = "top",

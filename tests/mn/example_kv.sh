@@ -149,6 +149,7 @@ with Server("kv_server", "-p", "0", "-n", str(SESSIONS), "-j", journal) as serve
     for c in clients:
         c.server = server
     all_together(clients, "nor when the whole server is")
-equal(subprocess.run([path("kv_server"), "-n", "0"], stderr=subprocess.DEVNULL, timeout=50).returncode, 2, "no sessions at all")
+for args, want in (["-n", "0"], 2), (["-p", "0", "-n", "9", "-j", directory.name], 1):
+    equal(subprocess.run([path("kv_server"), *args], stderr=subprocess.DEVNULL, timeout=50).returncode, want, "no session, or a journal that cannot be opened: an error")
 done()
 PYTHON
