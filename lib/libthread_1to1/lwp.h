@@ -48,6 +48,7 @@ struct lwp {
     size_t guard_size;
     bool exec;    /* the stack is executable */
     bool has_tls; /* the loader has made its dtv */
+    uintptr_t dtv_start; /* what the loader allocated for it at first; leak checkers look for this address */
     struct list link; /* in stack.c's cache or lwp_reuse.c's pool, guarded by that one's lock; or in neither */
 
     /* lwp_reuse.c */

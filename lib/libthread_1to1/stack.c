@@ -81,6 +81,9 @@ static int tls_make(struct lwp *lwp) {
         return -EAGAIN;
     lwp->has_tls = true;
     tcb_init_header(header, mine);
+    /* The TCB points past the first entry of the dtv, at which memcheck would say of each kept stack that it is
+     * possibly lost.  An entry is two words. */
+    lwp->dtv_start = tcb_dtv(header) - 2 * sizeof(void *);
     *libc_field(tcb, void *, stackblock) = lwp->stack;
     *libc_field(tcb, size_t, stackblock_size) = lwp->stack_size;
     *libc_field(tcb, size_t, guardsize) = lwp->guard_size;

@@ -33,6 +33,11 @@ static inline void tcb_init_header(uintptr_t *header, const uintptr_t *creator) 
     (void)creator;
 }
 
+/* The thread's vector of TLS blocks, as the loader set it. */
+static inline uintptr_t tcb_dtv(const uintptr_t *header) {
+    return header[0];
+}
+
 /* A module's static TLS block, from the offset that the loader keeps. */
 static inline uintptr_t tcb_static_tls(uintptr_t tcb, intptr_t offset) {
     return tcb + (uintptr_t)offset;

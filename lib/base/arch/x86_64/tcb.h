@@ -38,6 +38,11 @@ static inline void tcb_init_header(uintptr_t *header, const uintptr_t *creator) 
     header[9] = creator[9] & UINT32_MAX; /* control-flow features in force */
 }
 
+/* The thread's vector of TLS blocks, as the loader set it. */
+static inline uintptr_t tcb_dtv(const uintptr_t *header) {
+    return header[1];
+}
+
 /* A module's static TLS block, from the offset that the loader keeps. */
 static inline uintptr_t tcb_static_tls(uintptr_t tcb, intptr_t offset) {
     return tcb - (uintptr_t)offset;
