@@ -10,7 +10,9 @@
  *   - Everybody else writes to the `remote` part only: the inbox, and the wish to be given work.
  *
  * So pushes and pops need no locked instruction, and a thread that was made ready on a cpu is seen by nobody
- * else before the pusher has left the runtime: it may be queued while it still stands on its own stack.
+ * else before the pusher has left the runtime: it may be queued while it still stands on its own stack.  Except
+ * by mn_go and mni_ready, which answer thieves in between: whoever queues itself calls neither before it has
+ * left.
  */
 #ifndef MNI_RUNTIME_H
 #define MNI_RUNTIME_H
@@ -29,6 +31,7 @@
 
 enum {
     MNI_RING = 1024,      /* run queue entries of a CPU, before the ring grows */
+    MNI_GIFT = 256,       /* threads that a thief gets at most */
     MNI_RING_MOST = 1 << 24, /* the most that it grows to; then, and without memory, there is the overflow list */
     MNI_HELP_NS = 20000, /* between two calls for help of a CPU (idle.c) */
     MNI_BUDGET = 1000,   /* runtime calls of a slice */
@@ -114,6 +117,7 @@ struct mni_cpu {
     int64_t gather; /* while it is idle: timers wait until then (idle.c) */
     int64_t credit; /* ns that it may spin (idle.c) */
     struct mni_search seen; /* by looks that do not spin */
+    bool asked;             /* another cpu, whose answer may still come: `given` (take.c) */
     struct mni_thread *small[MNI_RING];
 
     /* ---- written by others */
@@ -125,6 +129,10 @@ struct mni_cpu {
         /* The worker sleeps, or is about to: 1 or 2 (idle.c); whoever makes it 0 wakes it. */
         uint32_t idle;
         int64_t wakes; /* when the sleeper wakes by itself, at the latest; MN_FOREVER: it does not sleep.  Atomic */
+        /* The answer of the cpu that was asked: 1 + how many threads are in gift, oldest first; 0: none
+         * yet. */
+        uint32_t given;
+        struct mni_thread *gift[MNI_GIFT];
     } remote;
 };
 

@@ -77,6 +77,8 @@ void mni_fetch_ahead(struct mni_cpu *c, uint32_t head) {
     for (uint32_t i = 0; i < n; i++) {
         const struct mni_thread *t = c->ring[(head + i) & c->mask];
         sp[i] = *(void *const volatile *)&t->sp;
+        if (!sp[i])
+            sp[i] = (const char *)t->own; /* it begins there */
     }
     for (uint32_t i = 0; i < n; i++) {
         const char *t = (const char *)c->ring[(head + i) & c->mask];
@@ -169,21 +171,21 @@ struct mni_thread *mni_runq_pick_other(struct mni_cpu *c) {
     return t;
 }
 
-enum { GIVE_MOST = 256 };
+/* The first of a list, unless it is pinned. */
+static unsigned give_first(struct mni_cpu *c, struct mni_fifo *f, uint32_t bit, struct mni_thread **out) {
+    if (!(c->others & bit) || f->head->flags & MNI_PINNED)
+        return 0;
+    *out = take_from(c, f, bit);
+    return 1;
+}
 
-/*
- * What a thief is given: half of the ring (at most GIVE_MOST), oldest first, at least one; with an empty ring,
- * the hot slot if `hot`.  Pinned threads stay.  Chained through next, the newest first (as an inbox is); NULL:
- * nothing.
- */
-struct mni_thread *mni_runq_give(struct mni_cpu *c, bool hot, unsigned *count) {
-    struct mni_thread *chain = NULL;
+unsigned mni_runq_give(struct mni_cpu *c, bool hot, struct mni_thread **out, unsigned most) {
     unsigned n = 0;
     if (c->head == c->tail && (c->others & MNI_OTHER_OVERFLOW))
         refill(c);
-    uint32_t length = c->tail - c->head, want = length < 2 * GIVE_MOST ? (length + 1) / 2 : GIVE_MOST,
-             head = c->head;
+    uint32_t head = c->head, half = (c->tail - head + 1) / 2, want = half < most ? half : most;
     for (uint32_t i = 0; i < want; i++) {
+        __builtin_prefetch(c->ring[(head + MNI_AHEAD) & c->mask]);
         struct mni_thread *t = c->ring[head++ & c->mask];
         if (t->flags & MNI_PINNED) {
             uint32_t tail = c->tail;
@@ -192,27 +194,27 @@ struct mni_thread *mni_runq_give(struct mni_cpu *c, bool hot, unsigned *count) {
             a32_store(&c->tail, tail + 1);
             continue;
         }
-        t->next = chain;
-        chain = t;
-        n++;
+        out[n++] = t;
     }
     a32_store(&c->head, head);
-    if (!chain && (c->others & MNI_OTHER_LOW) && !(c->low.head->flags & MNI_PINNED)) {
-        chain = take_from(c, &c->low, MNI_OTHER_LOW);
-        chain->next = NULL;
-        n++;
-    }
-    if (!chain && (c->others & MNI_OTHER_HIGH) && !(c->high.head->flags & MNI_PINNED)) {
-        chain = take_from(c, &c->high, MNI_OTHER_HIGH);
-        chain->next = NULL;
-        n++;
-    }
-    if (!chain && hot && c->hot && !(c->hot->flags & MNI_PINNED)) {
-        chain = c->hot;
+    if (n == 0)
+        n = give_first(c, &c->low, MNI_OTHER_LOW, out);
+    if (n == 0)
+        n = give_first(c, &c->high, MNI_OTHER_HIGH, out);
+    if (n == 0 && hot && c->hot && !(c->hot->flags & MNI_PINNED)) {
+        *out = c->hot;
         aptr_store(&c->hot, NULL);
-        chain->next = NULL;
-        n++;
+        n = 1;
     }
-    *count = n;
-    return chain;
+    return n;
+}
+
+void mni_runq_adopt(struct mni_cpu *c, struct mni_thread *const *all, unsigned n) {
+    bool more = n > 1 || !mni_runq_empty(c);
+    for (unsigned i = 0; i < n; i++)
+        mni_runq_push_quietly(c, all[i]);
+    if (n > MNI_AHEAD)
+        c->cold = c->tail; /* nothing of them is in this CPU's caches */
+    if (n && more)
+        mni_runq_seek_help(c);
 }

@@ -25,7 +25,18 @@ void mni_runq_other(struct mni_cpu *c, struct mni_thread *t);
 void mni_runq_put_other(struct mni_cpu *c, struct mni_thread *t);
 struct mni_thread *mni_runq_pick_other(struct mni_cpu *c);
 void mni_call_help(struct mni_cpu *c);
-struct mni_thread *mni_runq_give(struct mni_cpu *c, bool hot, unsigned *count);
+
+/*
+ * What a thief is given: half of the ring (at most `most`), oldest first, at least one; with an empty ring the
+ * hot slot, if `hot`.  Pinned threads stay.  Returns how many; 0: nothing.
+ *
+ * An array, since the thief would walk a list of threads that lie in another CPU's caches, or in none, at one
+ * miss after the other.
+ */
+unsigned mni_runq_give(struct mni_cpu *c, bool hot, struct mni_thread **out, unsigned most);
+
+/* What another cpu has given goes to the young end. */
+void mni_runq_adopt(struct mni_cpu *c, struct mni_thread *const *all, unsigned n);
 
 static inline uint32_t mni_ring_length(const struct mni_cpu *c) {
     return a32_load(&c->tail) - a32_load(&c->head);

@@ -18,6 +18,8 @@
  */
 enum { MOST_TICKS = 128 };
 
+enum { LEAVE_AT_ONCE = 32 };
+
 /*
  * A slice is so many calls, and it is inherited; where calls are far apart, that is long.  So the slice also
  * ends when the ring's oldest thread has been that for slice_us.
@@ -174,18 +176,16 @@ void mni_ready_remote(struct mni_thread *t) {
 
 void mni_leave_work(struct mni_cpu *c) {
     uint32_t active = a32_load(&mni_rt->active);
-    unsigned n;
-    for (struct mni_thread *chain, *last; (chain = last = mni_runq_give(c, true, &n)) != NULL;) {
-        while (last->next)
-            last = last->next;
+    struct mni_thread *all[LEAVE_AT_ONCE];
+    for (unsigned n; (n = mni_runq_give(c, true, all, LEAVE_AT_ONCE)) != 0;) {
         mni_count(c, stolen, n);
-        mni_inbox_push_chain(mni_rt->cpus[a32_add(&mni_rt->inject, 1) % active], chain, last);
+        mni_inbox_push_all(mni_rt->cpus[a32_add(&mni_rt->inject, 1) % active], all, n);
     }
 }
 
 /* A stack of threads, pushed by anyone, emptied as a whole by the owner: no thread is taken out singly, so
  * no ABA. */
-void mni_inbox_push_chain(struct mni_cpu *to, struct mni_thread *first, struct mni_thread *last) {
+static void push_chain(struct mni_cpu *to, struct mni_thread *first, struct mni_thread *last) {
     struct mni_thread *head;
     do {
         head = aptr_load(&to->remote.inbox);
@@ -197,12 +197,20 @@ void mni_inbox_push_chain(struct mni_cpu *to, struct mni_thread *first, struct m
 }
 
 void mni_inbox_push(struct mni_cpu *to, struct mni_thread *t) {
-    mni_inbox_push_chain(to, t, t);
+    push_chain(to, t, t);
+}
+
+void mni_inbox_push_all(struct mni_cpu *to, struct mni_thread *const *all, unsigned n) {
+    for (unsigned i = 1; i < n; i++)
+        all[i]->next = all[i - 1];
+    if (n)
+        push_chain(to, all[n - 1], all[0]);
 }
 
 void mni_inbox_drain(struct mni_cpu *c) {
     /* Full: pairs with the push; what its thread wrote before is seen. */
     struct mni_thread *t = aptr_swap_full(&c->remote.inbox, NULL), *oldest = NULL;
+    mni_gift_open(c); /* its last one was in the inbox */
     while (t) {
         struct mni_thread *next = t->next;
         t->next = oldest;

@@ -256,7 +256,8 @@ int mni_wait_after(struct mni_cpu *c, const char *what, const void *on, int64_t 
 
 /* The same from anywhere: through the inbox of a cpu. */
 void mni_ready_remote(struct mni_thread *t);
-void mni_inbox_push_chain(struct mni_cpu *to, struct mni_thread *first, struct mni_thread *last);
+/* The same of many, the oldest first. */
+void mni_inbox_push_all(struct mni_cpu *to, struct mni_thread *const *all, unsigned n);
 void mni_inbox_drain(struct mni_cpu *c);
 /* The cpu rests: its threads go to others, but for pinned ones. */
 void mni_leave_work(struct mni_cpu *c);

@@ -2,11 +2,19 @@
  * take: the rare side of the protocol in enter.h, and the two things that it is for.
  *
  * Stealing.  A thief asks first: it writes its number into remote.want, and the victim, who looks at that word
- * at every switch, pushes half of its ring into the thief's inbox.  That costs the victim a load, and its queue
- * stays plain memory.  A victim that does not answer within ASK_NS runs a thread's code: then its worker is
- * outside the runtime, and the thief seizes the cpu for as long as it takes to move the threads.  A victim that
- * was preempted inside can neither answer nor be seized: its threads wait until it runs again, as the thread
- * that it runs does.
+ * at every switch and where it makes another thread ready, hands over half of its ring: as an array, since a
+ * list of threads that lie in another CPU's caches, or in none, is walked at one miss after the other.  The last
+ * one goes through the thief's inbox, which wakes it if it sleeps by then.  That costs the victim a load, and
+ * its queue stays plain memory.  A victim that does not take the question within ASK_NS runs a thread's code:
+ * then its worker is outside the runtime, and the thief seizes the cpu for as long as it takes to move the
+ * threads.  A victim that was preempted inside can neither answer nor be seized: its threads wait until it runs
+ * again, as the thread that it runs does.
+ *
+ *     remote.want    the asker's number, from 0 by the thief; back to 0 by who answers, or by the thief, who
+ *                    withdraws
+ *     remote.given   of the thief: 0 until the answer is there, whole; 0 again by the thief, who has emptied it
+ *     asked          the thief's own: its question was taken, and the answer is not emptied.  Until then it asks
+ *                    nobody else, so that one cpu at a time writes to its gift.
  *
  * What is left alone.  The hot slot, unless the victim has not switched for HOT_NS; and a queue that the thief
  * has not seen for long: its cpu is about to run those threads, and moving them costs both sides a microsecond,
@@ -44,7 +52,8 @@
 enum {
     OLD_NS = 20000, /* the longest that a queue is left alone; MNI_YOUNG_NS the shortest */
     HOT_NS = 30000,
-    ASK_NS = 2000,
+    ASK_NS = 2000,     /* until the question is taken */
+    ANSWER_NS = 20000, /* and then until the answer is there */
     PAYS = 2,
     PAYS_WELL = 8,
 };
@@ -138,86 +147,82 @@ struct mni_cpu *mni_enter_loop(struct mni_worker *w) {
 void mni_give(struct mni_cpu *c) {
     /* Full: pairs with the thief's compare-and-swap. */
     uint32_t want = a32_swap_full(&c->remote.want, 0);
-    unsigned n;
     if (!want)
         return;
-    struct mni_thread *chain = mni_runq_give(c, false, &n), *last = chain;
-    if (!chain)
-        return;
-    while (last->next)
-        last = last->next;
+    struct mni_cpu *thief = mni_rt->cpus[want - 1];
+    struct mni_thread **gift = thief->remote.gift;
+    unsigned n = mni_runq_give(c, false, gift, MNI_GIFT);
     mni_count(c, stolen, n);
-    mni_inbox_push_chain(mni_rt->cpus[want - 1], chain, last);
+    struct mni_thread *last = n ? gift[n - 1] : NULL;
+    /* Release: the gift; pairs with mni_gift_open.  Before the last one, which wakes the thief if it sleeps. */
+    a32_store_release(&thief->remote.given, n ? n : 1);
+    if (last)
+        mni_inbox_push(thief, last);
 }
 
-/* Onto the thief's own queue, the oldest (the chain's last) first. */
-static void adopt(struct mni_cpu *c, struct mni_thread *chain) {
-    struct mni_thread *oldest = NULL;
-    while (chain) {
-        struct mni_thread *next = chain->next;
-        chain->next = oldest;
-        oldest = chain;
-        chain = next;
-    }
-    while (oldest) {
-        struct mni_thread *t = oldest;
-        oldest = t->next;
-        mni_runq_push_fair(c, t);
-    }
+void mni_gift_open(struct mni_cpu *c) {
+    /* Acquire: pairs with mni_give. */
+    uint32_t given = a32_load_acquire(&c->remote.given);
+    if (!given)
+        return;
+    mni_runq_adopt(c, c->remote.gift, given - 1);
+    c->asked = false;
+    a32_store(&c->remote.given, 0); /* relaxed: the next answer comes after the next question */
 }
 
 static bool seize(struct mni_cpu *c, struct mni_cpu *v, bool hot) {
     struct mni_worker *w = mark(v, MNI_TAKEN_SEIZED);
     if (!w)
         return false;
-    unsigned n;
-    struct mni_thread *chain = mni_runq_give(v, hot, &n);
+    struct mni_thread *loot[MNI_GIFT];
+    unsigned n = mni_runq_give(v, hot, loot, MNI_GIFT);
     mni_count(v, stolen, n);
     mni_unmark(w, MNI_TAKEN_SEIZED);
-    adopt(c, chain);
-    mni_count(c, steals, chain != NULL);
-    return chain != NULL;
+    mni_runq_adopt(c, loot, n);
+    mni_count(c, steals, n != 0);
+    return n != 0;
 }
 
 bool mni_move(struct mni_cpu *from, struct mni_cpu *to) {
     struct mni_worker *w = mark(from, MNI_TAKEN_SEIZED);
     if (!w)
         return false;
-    unsigned n;
     if (aptr_load(&from->remote.inbox))
         mni_inbox_drain(from);
-    struct mni_thread *chain = mni_runq_give(from, true, &n), *last = chain;
+    struct mni_thread *moved[MNI_GIFT];
+    unsigned n = mni_runq_give(from, true, moved, MNI_GIFT);
     mni_count(from, stolen, n);
     mni_unmark(w, MNI_TAKEN_SEIZED);
-    if (!chain)
-        return false;
-    while (last->next)
-        last = last->next;
-    mni_inbox_push_chain(to, chain, last);
-    return true;
+    mni_inbox_push_all(to, moved, n);
+    return n != 0;
 }
 
 static bool ask(struct mni_cpu *c, struct mni_cpu *v) {
+    if (c->asked)
+        mni_gift_open(c); /* it was empty, or its last one is in the inbox */
     /* Full: pairs with the swap of mni_give. */
-    if (!a32_cas_full(&v->remote.want, 0, c->index + 1))
+    if (c->asked || !a32_cas_full(&v->remote.want, 0, c->index + 1))
         return false;
-    int64_t end = (int64_t)clock_now_ns() + ASK_NS;
+    c->asked = true;
+    int64_t from = (int64_t)clock_now_ns(), passed;
+    bool came = false;
     do {
-        for (int i = 0; i < 16; i++) {
+        for (int i = 0; i < 16 && !came; i++) {
             cpu_relax();
-            if (aptr_load(&c->remote.inbox)) {
-                a32_cas_full(&v->remote.want, c->index + 1, 0);
-                mni_inbox_drain(c);
-                mni_count(c, steals, 1);
-                return true;
-            }
+            came = a32_load(&c->remote.given) || aptr_load(&c->remote.inbox); /* relaxed: looked at again below */
         }
-        if (a32_load(&v->remote.want) != c->index + 1)
-            return false; /* answered: it had nothing, or the answer is on its way */
-    } while ((int64_t)clock_now_ns() < end);
-    if (!a32_cas_full(&v->remote.want, c->index + 1, 0))
-        return false;
-    return seize(c, v, false);
+        passed = (int64_t)clock_now_ns() - from;
+    } while (!came && passed < (a32_load(&v->remote.want) == c->index + 1 ? ASK_NS : ANSWER_NS));
+    bool withdrawn = a32_cas_full(&v->remote.want, c->index + 1, 0);
+    if (withdrawn)
+        c->asked = false;
+    if (!came)
+        return withdrawn && seize(c, v, false);
+    mni_inbox_drain(c);
+    if (mni_runq_empty(c))
+        return false; /* the victim had nothing, or one, which is on its way */
+    mni_count(c, steals, 1);
+    return true;
 }
 
 void mni_ran_dry(struct mni_cpu *c, int64_t now) {

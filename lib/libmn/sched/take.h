@@ -9,6 +9,9 @@ enum { MNI_YOUNG_NS = 2500 }; /* the shortest that a thief leaves a queue alone 
 /* Somebody wants threads of this cpu: the owner hands over what it can spare. */
 void mni_give(struct mni_cpu *c);
 
+/* What c was given goes to its queues; the owner calls it when it looks into its inbox. */
+void mni_gift_open(struct mni_cpu *c);
+
 /* Tries to get threads from another cpu; true: there are some in c's queues now. */
 bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now);
 
