@@ -1,10 +1,11 @@
 /*
  * A deadline that has passed: the call is made once, whatever was known of the descriptor.  A thread that only
  * tries, and never waits, would otherwise never hear that there is something: nobody looks for events while
- * nobody waits.
+ * nobody waits.  Nor would one that cannot wait.
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "sync.h"
@@ -49,6 +50,25 @@ static void accepts(void) {
     mn_close(listener);
 }
 
+/* No descriptor is left for the set of descriptors to wait for, which the first wait makes: each call says so,
+ * but asks the kernel first. */
+static void no_set(void) {
+    int fds[2];
+    if (mn_socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+        abort();
+    struct rlimit old, none;
+    getrlimit(RLIMIT_NOFILE, &old);
+    none = old;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+    char byte;
+    ok(mn_read(fds[0], &byte, 1) == -EMFILE && mn_read(fds[0], &byte, 1) == -EMFILE, "nothing to wait by");
+    ok(write(fds[1], "x", 1) == 1 && mn_read(fds[0], &byte, 1) == 1 && byte == 'x', "what has come is read");
+    setrlimit(RLIMIT_NOFILE, &old);
+    mn_close(fds[0]);
+    mn_close(fds[1]);
+}
+
 static void all(const char *name) {
     int fds[2];
     if (mn_socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
@@ -67,6 +87,7 @@ static void *foreign(void *arg) {
 
 static int run(void *arg) {
     (void)arg;
+    no_set();
     all("green");
     accepts();
     pthread_t t;

@@ -392,6 +392,13 @@ static __attribute__((noinline)) int open_set(int fd, unsigned direction, int64_
     return r;
 }
 
+/* There is no set that would say when there is more: the next call asks the kernel again. */
+static void not_drained(struct mni_fd *f, unsigned direction) {
+    mni_lock_take(&f->lock);
+    add_event(f, direction);
+    mni_lock_drop(&f->lock);
+}
+
 /* With a small frame, and everything in it: what a waiting thread has on its stack is cold when it goes on. */
 int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline,
                 bool again) {
@@ -399,8 +406,11 @@ int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generatio
     if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
         return mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
     if (__builtin_expect(a32_load_acquire(&mni_poller_epoch) == 0, 0) &&
-        (r = open_set(fd, direction, deadline, again)) != 0)
+        (r = open_set(fd, direction, deadline, again)) != 0) {
+        if (r < 0)
+            not_drained(f, direction);
         return r < 0 ? r : 0;
+    }
     struct mni_worker *worker = mni_worker_self();
     if (__builtin_expect(!worker, 0)) {
         r = wait_foreign(f, fd, direction, generation, deadline, again);
