@@ -24,6 +24,16 @@ static inline int under_faults(const char *rules, const char *what) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
+/* For the child: it has failed there, and returns 1. */
+#define CHECK(cond)                                                                                            \
+    do {                                                                                                       \
+        if (!(cond)) {                                                                                         \
+            printf("# line %d: %s\n", __LINE__, #cond);                                                        \
+            fflush(stdout);                                                                                    \
+            return 1;                                                                                          \
+        }                                                                                                      \
+    } while (0)
+
 /* A function to run under rules; 0: it went well. */
 struct fault_case {
     const char *name;

@@ -11,15 +11,6 @@
 #include "fault_child.h"
 #include "tap.h"
 
-#define CHECK(cond)                                                                                            \
-    do {                                                                                                       \
-        if (!(cond)) {                                                                                         \
-            printf("# line %d: %s\n", __LINE__, #cond);                                                        \
-            fflush(stdout);                                                                                    \
-            return 1;                                                                                          \
-        }                                                                                                      \
-    } while (0)
-
 /* The first calls for memory fail; calls() is made until it succeeds, and must fail with `want` before that. */
 static int until_success(int (*call)(void), int want) {
     int failures = 0;

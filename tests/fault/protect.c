@@ -10,15 +10,6 @@
 #include "fault_child.h"
 #include "tap.h"
 
-#define CHECK(cond)                                                                                            \
-    do {                                                                                                       \
-        if (!(cond)) {                                                                                         \
-            printf("# line %d: %s\n", __LINE__, #cond);                                                        \
-            fflush(stdout);                                                                                    \
-            return 1;                                                                                          \
-        }                                                                                                      \
-    } while (0)
-
 static pthread_mutex_t m;
 static pthread_cond_t c = PTHREAD_COND_INITIALIZER;
 static const struct timespec past = {1, 0};

@@ -108,7 +108,7 @@ static enum outcome victim(struct state *s, int i, int choice) {
     switch (v->pc) {
     case LOOK:
         if (!v->want)
-            return STEP_FINISHED; /* for now */
+            return STEP_FINISHED; /* until it is asked */
         v->pc = SWAP;
         break;
     case SWAP:

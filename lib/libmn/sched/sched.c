@@ -38,8 +38,7 @@ static void look_at_slice(struct mni_cpu *c, int64_t now) {
 void mni_housekeep(struct mni_cpu *c) {
     if (aptr_load(&c->remote.inbox))
         mni_inbox_drain(c);
-    if (a32_load(&c->remote.want))
-        mni_give(c);
+    mni_answer(c);
     if (c->tick > 0)
         return;
     int64_t now = (int64_t)clock_now_ns(), passed = now - c->now;

@@ -162,9 +162,7 @@ static inline void mni_ready(struct mni_cpu *c, struct mni_thread *t) {
     mni_count(c, wakes, 1);
     a8_store(&t->state, MNI_READY);
     mni_runq_push_hot(c, t);
-    /* Who wakes many may not switch for long, and be inside the runtime most of the time. */
-    if (__builtin_expect(a32_load(&c->remote.want) != 0, 0)) /* relaxed: as in mni_next */
-        mni_give(c);
+    mni_answer(c); /* who wakes many may not switch for long, and be inside the runtime most of the time */
 }
 
 /* The same for one that may run here, whatever its priority: it runs next. */

@@ -9,6 +9,12 @@ enum { MNI_YOUNG_NS = 2500 }; /* the shortest that a thief leaves a queue alone 
 /* Somebody wants threads of this cpu: the owner hands over what it can spare. */
 void mni_give(struct mni_cpu *c);
 
+/* The same, if anybody does. */
+static inline void mni_answer(struct mni_cpu *c) {
+    if (__builtin_expect(a32_load(&c->remote.want) != 0, 0)) /* relaxed: as in mni_next */
+        mni_give(c);
+}
+
 /* What c was given goes to its queues; the owner calls it when it looks into its inbox. */
 void mni_gift_open(struct mni_cpu *c);
 

@@ -72,6 +72,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "away.h"
 #include "clock.h"
 #include "cpu.h"
 #include "export.h"
@@ -337,9 +338,7 @@ static bool spin(struct mn_mutex *m, uint32_t base, const struct mni_parker *sel
             return false;
         if (a32_load(&m->owner) == base && mni_mutex_try(m, base, self))
             return true;
-        for (int j = 0; j < SPIN_PAUSES; j++)
-            cpu_relax();
-        cpu_no_lookahead();
+        stay_away(SPIN_PAUSES);
     }
     return false;
 }

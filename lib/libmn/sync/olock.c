@@ -54,6 +54,7 @@
 
 #include <stddef.h>
 
+#include "away.h"
 #include "clock.h"
 #include "cpu.h"
 #include "panic.h"
@@ -72,9 +73,7 @@ enum {
 struct mni_olock_bed mni_olock_beds[MNI_OLOCK_BEDS];
 
 void mni_olock_pause(void) {
-    for (int i = 0; i < PAUSE; i++)
-        cpu_relax();
-    cpu_no_lookahead();
+    stay_away(PAUSE);
 }
 
 /* What this LWP found the last time: when it came back from its look, how long that took, and how long it kept
@@ -87,9 +86,7 @@ static __thread struct {
 /* Without sleeping: true: taken. */
 static bool look(struct mni_olock *l, int away) {
     for (int time = 0; time < TIMES; time++) {
-        for (int i = 0; i < away; i++)
-            cpu_relax();
-        cpu_no_lookahead();
+        stay_away(away);
         a32_cas_full(&l->word, 1, MNI_OLOCK_ASKED); /* a hint; whoever drops the lock overwrites it */
         for (int i = 0; i < LOOKS; i++) {
             /*

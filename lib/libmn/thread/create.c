@@ -147,8 +147,7 @@ go_here(struct mni_cpu **cpu, mn_thread *out, const struct mn_attr *a, void *(*f
          * many. */
         if (__builtin_expect(a32_load(&mni_rt->idlers) != 0, 0))
             mni_call_help(c);
-        if (__builtin_expect(a32_load(&c->remote.want) != 0, 0)) /* relaxed: as in mni_next */
-            mni_give(c);
+        mni_answer(c);
     }
     return 0;
 }
