@@ -37,6 +37,7 @@ static inline __attribute__((always_inline)) int receive(struct mn_msg **msg, co
     if (__builtin_expect(!(p->flags & MNI_PROC_HANDLER), 1) &&
         (r = mni_recv(&c, p, &m, match, deadline)) == 0) {
         mni_msg_hold(p->more, m);
+        mni_count(c, messages, 1);
         *msg = &m->pub;
     }
     mni_leave_slice(c);

@@ -28,6 +28,7 @@
 #include "sched/shake.h"
 #include "sched/signals.h"
 #include "sched/take.h"
+#include "sched/throttle.h"
 #include "sched/worker.h"
 #include "thread/bound.h"
 #include "thread/create.h"
@@ -72,6 +73,7 @@ static struct mni_cpu *make_cpu(unsigned index) {
     c->ticks = 1;
     c->budget = MNI_BUDGET;
     c->young = MNI_YOUNG_NS;
+    mni_throttle_init(c);
     return c;
 }
 

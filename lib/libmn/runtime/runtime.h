@@ -49,7 +49,7 @@ struct mni_fifo {
 /* Counted by the owner, read by anyone: relaxed words. */
 struct mni_counts {
     uint64_t switches, spawns, ends, yields, parks, wakes, steals, stolen, searches, sleeps, rouses, handoffs,
-        overflows;
+        overflows, messages;
 };
 
 /* Adds to a count of the caller's own cpu.  One writer: a plain addition where nobody looks for races. */
@@ -65,6 +65,22 @@ struct mni_search {
     uint64_t switches;
     int64_t since;
     int64_t least, most; /* for how long it leaves a queue alone: most, since it does not look for much longer */
+};
+
+/* What a thief has found out about stealing (sched/throttle.c). */
+struct mni_throttle {
+    bool apart;               /* it leaves others' threads alone */
+    bool alone_wins;          /* the victim alone got more done, the last time */
+    bool won;                 /* who wins has had a phase */
+    int64_t span;             /* of that */
+    int64_t until;            /* apart: when the phase ends; together: how long it lasts at least */
+    uint64_t together, alone; /* progress in a ms, in the last phase of each kind */
+    const struct mni_cpu *victim;
+    int64_t begun;         /* the phase; together: with its first loot, 0 before */
+    uint64_t own, theirs;  /* progress, the victim's */
+    uint64_t slept, dried; /* counts of the victim's: all of them when the phase began */
+    int64_t peek;          /* when the peek began */
+    uint64_t peeked;       /* the victim's progress then */
 };
 
 struct mni_cpu {
@@ -117,6 +133,7 @@ struct mni_cpu {
     int64_t gather; /* while it is idle: timers wait until then (idle.c) */
     int64_t credit; /* ns that it may spin (idle.c) */
     struct mni_search seen; /* by looks that do not spin */
+    struct mni_throttle throttle;
     bool asked;             /* another cpu, whose answer may still come: `given` (take.c) */
     struct mni_thread *small[MNI_RING];
 

@@ -18,6 +18,9 @@
  *   such as were never empty for as long as the watcher's first nap.  Nor does it spin from one timer to the
  *   next where there is a crowd of them, but sleeps (timekeeper.c).
  *
+ *   Apart.  Nor does it look for work, spin, or stay awake for others' queues where two get less done than one
+ *   (throttle.c): whose queue it is runs it.  The watcher's naps stay short then.
+ *
  *   Sleep.  idlers + 1, idle = 1, a heavy barrier, one more look at all queues, then the futex.  The barrier
  *   pairs with the compiler barrier of the pushers: a push that the look misses came after the barrier, and its
  *   pusher sees idlers != 0. Who sleeps no longer than the watcher's first nap does without the barrier, and
@@ -31,8 +34,9 @@
  *   while any of them is busy, for the case that a pusher now runs one thread for long.  Where there is no
  *   watcher, since all slept a moment ago, no call is left out because of the last one.  Neither is a crowd of
  *   sleepers, which has just waited, a reason to call while it is CROWD_WORK_NS of work or less; nor a thread
- *   that came alone to a worker that slept, and runs next.  If that one wakes another into the hot slot and goes
- *   on, there is no watcher: so sysmon wakes a sleeper, if it sees threads wait and nobody watches (policy.c).
+ *   that came alone to a worker that slept, and runs next.  If that one wakes another into the hot slot and
+ * goes on, there is no watcher: so sysmon wakes a sleeper, if it sees threads wait and nobody watches
+ * (policy.c).
  *
  *   Inbox.  A thread for this cpu alone wakes its worker at once: the push is a full operation, then idle is
  *   read; the worker stores idle with a full operation, then reads its inbox.  One of the two sees the other.
@@ -57,18 +61,21 @@
 #include "stack/slab.h"
 #include "take.h"
 #include "thread/table.h"
+#include "throttle.h"
 #include "timekeeper.h"
 #include "umtx.h"
 
 enum {
-    LOOK_ROUND_NS = 5000, /* a look around that does not spin: long enough to see a queue grow old (take.c) */
-    HELP_LONGEST = 64, /* times MNI_HELP_NS */
+    LOOK_ROUND_NS = 5000,   /* a look around that does not spin: long enough to see a queue grow old (take.c) */
+    HELP_LONGEST = 64,      /* times MNI_HELP_NS */
     CROWD_WORK_NS = 100000, /* so much work of a crowd of sleepers is no reason to call for help */
     CROWD_LAST_NS = 1000000,
     CREDIT = 16, /* gifts that count at most */
-    LONG = 256, /* threads in a queue that is worth a look to a worker without credit: some 50 us of work or more */
+    LONG = 256,  /* threads in a queue that is worth a look to a worker without credit: some 50 us of work or
+                    more */
     WATCH_FIRST_NS = 100000, /* the watcher's first nap, doubled to the last while it finds nothing */
     WATCH_LAST_NS = 10000000,
+    WATCH_APART_NS = 800000, /* the last of one that stays apart: what the others do may change at once */
 };
 enum { SLEEPS = 1, POLLS = 2 }; /* remote.idle */
 
@@ -162,6 +169,8 @@ static bool poor(const struct mni_cpu *c) {
 
 /* Another cpu has threads that it does not run next; for who has no credit, many of them. */
 static bool work_elsewhere(const struct mni_cpu *c) {
+    if (c->throttle.apart)
+        return false;
     const bool long_ones = poor(c);
     for (unsigned i = 0; i < mni_rt->ncpus; i++) {
         const struct mni_cpu *v = mni_rt->cpus[i];
@@ -212,9 +221,16 @@ static enum found linger(struct mni_cpu *c, int64_t ns) {
 
 /* Looks for work for at most `ns`. */
 static enum found search(struct mni_cpu *c, struct mni_search *memory, int64_t ns) {
-    int64_t from = (int64_t)clock_now_ns(), end = from + ns;
+    int64_t from = (int64_t)clock_now_ns();
     mni_count(c, searches, 1);
     mni_ran_dry(c, from);
+    if (mni_throttle_holds(c, from)) {
+        enum found found = linger(c, MNI_PEEK_NS);
+        if (found || mni_throttle_same(c, (int64_t)clock_now_ns()))
+            return found;
+        from = (int64_t)clock_now_ns();
+    }
+    int64_t end = from + ns;
     memory->most = ns * 3 / 4;
     for (;;) {
         if (mine(c))
@@ -256,9 +272,11 @@ static bool rests_now(const struct mni_cpu *c) {
 static enum found look(struct mni_cpu *c, struct mni_search *memory, int64_t now, int64_t spin) {
     struct mni_runtime *rt = mni_rt;
     enum found found = NOTHING;
-    if (poor(c) && !work_elsewhere(c)) {
+    if (!c->throttle.apart && poor(c) && !work_elsewhere(c)) {
         /* A short queue that is never empty is not left to its cpu for good. */
         mni_ran_dry(c, now);
+        if (c->throttle.apart)
+            return NOTHING;
         c->seen.least = c->seen.most = WATCH_FIRST_NS;
         return mni_steal(c, &c->seen, now) ? GIFT : NOTHING;
     }
@@ -385,7 +403,7 @@ bool mni_idle(struct mni_worker *w) {
         account(c, spin, 0, found == GIFT);
         if (found)
             break;
-        if (nap < WATCH_LAST_NS)
+        if (nap < (c->throttle.apart ? WATCH_APART_NS : WATCH_LAST_NS))
             nap *= 2;
         c->gather = 0; /* the timekeeper has seen to it; from here on it watches only while others are busy */
     }
