@@ -69,7 +69,7 @@ struct mni_search {
 
 /* What a thief has found out about stealing (sched/throttle.c). */
 struct mni_throttle {
-    bool apart;               /* it leaves others' threads alone */
+    uint8_t apart;            /* it leaves others' threads alone; atomic: who calls for help looks */
     bool alone_wins;          /* the victim alone got more done, the last time */
     bool won;                 /* who wins has had a phase */
     int64_t span;             /* of that */

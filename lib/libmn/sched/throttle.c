@@ -30,7 +30,6 @@
 #endif
 #include "throttle.h"
 
-
 enum {
     TOGETHER_NS = 300000, /* to measure it */
     APART_NS = 100000,    /* likewise */
@@ -77,7 +76,7 @@ static bool alone_wins(struct mni_throttle *t) {
 }
 
 static void come_together(struct mni_throttle *t) {
-    t->apart = false;
+    a8_store(&t->apart, false); /* relaxed: others only read it as a hint (idle.c) */
     t->begun = 0;
     t->until = phase(t, !alone_wins(t), TOGETHER_NS);
 }
@@ -107,7 +106,7 @@ void mni_throttle_dry(struct mni_cpu *c, int64_t now) {
         t->begun = 0;
         return;
     }
-    t->apart = true;
+    a8_store(&t->apart, true);
     t->begun = now;
     t->until = now + phase(t, alone_wins(t), APART_NS);
     t->theirs = progress(t->victim);
