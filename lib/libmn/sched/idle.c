@@ -19,7 +19,9 @@
  *   next where there is a crowd of them, but sleeps (timekeeper.c).
  *
  *   Apart.  Nor does it look for work, spin, or stay awake for others' queues where two get less done than one
- *   (throttle.c): whose queue it is runs it, and does not call it.  The watcher's naps stay short then.
+ *   (throttle.c): whose queue it is runs it, and does not call it while somebody watches.  Where nobody does, any
+ *   sleeper is called: others may have taken the watcher's role, found work, and left it to sleep for good.  The
+ *   naps of a watcher that stays apart are short.
  *
  *   Sleep.  idlers + 1, idle = 1, a heavy barrier, one more look at all queues, then the futex.  The barrier
  *   pairs with the compiler barrier of the pushers: a push that the look misses came after the barrier, and its
@@ -130,8 +132,9 @@ static bool rouse_any(const struct mni_cpu *c) {
         /* Acquire: what `wakes` says belongs to this sleep, or to a later one. */
         if (order[i] >= a32_load(&mni_rt->active) || !a32_load_acquire(&v->remote.idle))
             continue;
-        if (a8_load(&v->throttle.apart))
-            continue; /* it would not help; where this cpu gets stuck, the watcher sees to it */
+        /* It would not help; where this cpu gets stuck, the watcher sees to it, if there is one. */
+        if (a8_load(&v->throttle.apart) && a32_load(&watching))
+            continue;
         if ((int64_t)a64_load((uint64_t *)&v->remote.wakes) - c->now < MNI_HELP_NS)
             return false;
         if (rouse(v))
@@ -405,8 +408,8 @@ bool mni_idle(struct mni_worker *w) {
         account(c, spin, 0, found == GIFT);
         if (found)
             break;
-        if (nap < (c->throttle.apart ? WATCH_APART_NS : WATCH_LAST_NS))
-            nap *= 2;
+        const int64_t longest = c->throttle.apart ? WATCH_APART_NS : WATCH_LAST_NS;
+        nap = 2 * nap < longest ? 2 * nap : longest;
         c->gather = 0; /* the timekeeper has seen to it; from here on it watches only while others are busy */
     }
     return true;
