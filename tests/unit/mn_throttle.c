@@ -95,6 +95,17 @@ Test(throttle, another_load) {
     int apart = share_apart();
     cr_assert(apart <= 3, "%d %%", apart);
 
+    /* Late in a phase, to one that is slower on two than the last one was on one: not apart for as long again. */
+    begin(5000, 10000);
+    share_apart();
+    for (from = now; !step() || now - thief->throttle.begun < 12 * MS;)
+        cr_assert(now - from < 40 * MS);
+    together = 900;
+    alone = 500;
+    for (from = now; now - from < 7 * MS;)
+        step();
+    cr_assert(!step());
+
     begin(5000, 10000);
     share_apart();
     for (from = now; !step() || now - thief->throttle.begun < MS;)

@@ -20,7 +20,8 @@
  *
  * Who stays apart does not miss it when the load becomes another one.  Whenever it wakes, because it is called
  * or by the watcher's naps (idle.c), it looks for MNI_PEEK_NS at how fast the victim gets on: a thread that
- * computes or blocks there is found by that.  A load that has become one for two is found when the phase ends.
+ * computes or blocks there is found by that.  A load that has become one for two is found when the phase ends,
+ * or, if what the victim alone got done is that of the old load, after another short one.
  *
  * All of it are hints: who is wrong takes threads in vain, or leaves them for some ms to a cpu that runs them.
  * More than two cpus: the victim of a phase is whom it stole from first in it.
@@ -100,7 +101,11 @@ void mni_throttle_dry(struct mni_cpu *c, int64_t now) {
     struct mni_throttle *t = &c->throttle;
     if (t->apart || !t->begun || now - t->begun < t->until)
         return;
+    const uint64_t before = t->together;
     t->together = per_ms(progress(c) - t->own + progress(t->victim) - t->theirs, now - t->begun);
+    /* Another load, for which `alone` may not hold any more: it is measured again soon. */
+    if (t->together > 2 * before || t->together < before / 2)
+        t->won = false;
     /* The victim slept: so there was not enough to do to say anything. */
     if (t->together < COARSE || a64_load(&t->victim->count.sleeps) != t->slept) {
         t->begun = 0;
