@@ -194,8 +194,8 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
 static void unmake(struct mni_runtime *rt) {
     mni_procs_end(rt);
     release(rt);
+    mni_stack_slab_end(); /* its report looks at the threads that are left */
     mni_table_end();
-    mni_stack_slab_end();
 }
 
 /* Starts the runtime with workers for the cpus from `first` on. */
