@@ -59,8 +59,9 @@ for source in "$tmp"/*.c; do
     base=${source%.c}
     program=${base##*/}
     flags="-O1 -g -Wall -Wextra -Wpedantic -Werror -I$ODONATA_SRC/include"
+    case $program in *thread_1to1*) link=-lthread_1to1 ;; *) link=-lmn ;; esac
     # shellcheck disable=SC2086
-    try "$program is C" cc -std=c11 -D_GNU_SOURCE $flags -o "$base" "$source" -L"$lib" -Wl,-rpath,"$lib" -lmn -pthread
+    try "$program is C" cc -std=c11 -D_GNU_SOURCE $flags -o "$base" "$source" -L"$lib" -Wl,-rpath,"$lib" $link -pthread
     for workers in 1 2; do
         export MN_WORKERS=$workers
         [ -x "$base" ] && try "$program prints what the page says, $workers workers" prints "$base" "$base.out"
@@ -69,7 +70,7 @@ for source in "$tmp"/*.c; do
     # shellcheck disable=SC2086
     try "$program is C++" c++ -std=c++17 -x c++ $flags -fsyntax-only "$source"
 done
-for page in "$ODONATA_SRC"/doc/man/mn_*.3; do
+for page in "$ODONATA_SRC"/doc/man/*.3; do
     name=${page##*/}
     [ -e "$tmp/${name%.3}-1.c" ] || echo "$name"
 done >"$tmp/without"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The manual pages.  Every function of libmn has one, under its own name, and what the page says of its type is what the
-# header declares; every page has the parts that it should, names no page that is not there, and passes mandoc and groff.
+# The manual pages.  Every function of libmn, and every extension of libthread_1to1, has one, under its own name, and what the
+# page says of its type is what the header declares; every page has the parts that it should, names no page that is not there, and passes mandoc and groff.
 # shellcheck source=tests/abi/lib.sh
 . "$(dirname "$0")/lib.sh"
 man=$ODONATA_SRC/doc/man
@@ -17,17 +17,18 @@ if command -v nm >/dev/null; then
     # And those that headers define.
     {
         nm -D --defined-only "$ODONATA_BUILD/.libs/libmn.so" | awk '$3 ~ /^mn_/ {print $3 " 3"}'
+        nm -D --defined-only "$ODONATA_BUILD/.libs/libthread_1to1.so" | awk '$3 ~ /^thread_1to1_/ {print $3 " 3"}'
         grep -rho 'static inline .*\bmn_[a-z0-9_]*(' "$ODONATA_SRC/include/mn" | sed 's/.*\b\(mn_[a-z0-9_]*\)(/\1 3/'
     } | sort -u >"$tmp/exported"
     comm -23 "$tmp/exported" "$tmp/names" >"$tmp/none"
-    [ -s "$tmp/exported" ] && empty "$tmp/none" "every function that libmn exports has a page"
+    [ -s "$tmp/exported" ] && empty "$tmp/none" "every function of ours that is exported has a page"
 else
-    ok 0 "every function that libmn exports has a page # SKIP needs nm"
+    ok 0 "every function of ours that is exported has a page # SKIP needs nm"
 fi
 : >"$tmp/stale"
 # A page's own name may be that of a type or a family.
-grep '^mn_.* 3$' "$tmp/names" | while read -r name sec; do
-    [ -e "$man/$name.$sec" ] || grep -rq "\b$name(" "$ODONATA_SRC/include/mn" || echo "$name"
+grep ' 3$' "$tmp/names" | while read -r name sec; do
+    [ -e "$man/$name.$sec" ] || grep -rq "\b$name(" "$ODONATA_SRC/include" || echo "$name"
 done >"$tmp/stale"
 empty "$tmp/stale" "and every function that a page names is in a header"
 uniq -d "$tmp/names" >"$tmp/twice"
@@ -39,7 +40,7 @@ for page in "$man"/*.[1-9]; do
     grep -qx "${name%.*} ${name##*.}" "$tmp/names" || echo "$name is not in its own NAME section" >>"$tmp/dead"
     awk '$1 == ".Xr" {print $2 " " $3}' "$page" | sort -u | while read -r ref sec; do
         case $ref in
-        mn_* | libmn | libthread_1to1 | odonata)
+        mn_* | thread_1to1_* | libmn | libthread_1to1 | odonata)
             grep -qx "$ref $sec" "$tmp/names" || echo "$name refers to $ref($sec)"
             ;;
         esac
@@ -82,7 +83,7 @@ FNR == 1 { synopsis = 0; n = 0 }
         sub(/ *$/, "", arg)
         args = args (args == "" ? "" : ", ") word(arg)
     }
-    if (name ~ /^mn_/)
+    if (name ~ /^(mn|thread_1to1)_/)
         printf "%s %s(%s); /* %s */\n", word(type), name, args == "" ? "void" : args, FILENAME
 }' "$man"/*.3 >"$tmp/synopsis"
 grep '^#include' "$tmp/synopsis" | sort -u >"$tmp/all.c"
@@ -96,8 +97,8 @@ if command -v gcc >/dev/null; then
 else
     ok 0 "what the pages say of a function's type is what the headers declare # SKIP needs gcc"
 fi
-grep -o ' \**mn_[a-z0-9_]*(' "$tmp/all.c" | tr -d ' *(' | sed 's/$/ 3/' | sort -u >"$tmp/shown"
-sort -u "$tmp/names" | grep '^mn_' | comm -23 - "$tmp/shown" >"$tmp/hidden.all"
+grep -oE ' \**(mn|thread_1to1)_[a-z0-9_]*\(' "$tmp/all.c" | tr -d ' *(' | sed 's/$/ 3/' | sort -u >"$tmp/shown"
+sort -u "$tmp/names" | grep -E '^(mn|thread_1to1)_' | comm -23 - "$tmp/shown" >"$tmp/hidden.all"
 # A page's own name may be that of a type or a family.
 while read -r name sec; do
     [ -e "$man/$name.$sec" ] && ! grep -q "^$name $sec\$" "$tmp/exported" || echo "$name($sec)"
@@ -105,7 +106,7 @@ done <"$tmp/hidden.all" >"$tmp/hidden"
 empty "$tmp/hidden" "every function that a page names is in its SYNOPSIS"
 
 : >"$tmp/parts"
-for page in "$man"/mn_*.3; do
+for page in "$man"/*.3; do
     for part in LIBRARY SYNOPSIS DESCRIPTION CONTEXTS "RETURN VALUES" EXAMPLES "SEE ALSO"; do
         grep -qx "\.Sh $part" "$page" || echo "${page##*/} has no $part" >>"$tmp/parts"
     done
