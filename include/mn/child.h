@@ -5,8 +5,8 @@
  * their own:
  *   -ETIMEDOUT, -ECANCELED   no child was waited for
  * A child with a given number is waited for by its descriptor (pidfd), so its end is noticed at once.  Where
- * there is none (any child, a process group, stopped or continued children, Linux before 5.3), the call looks
- * every so often, after 20 ms at most.  With WNOHANG nothing waits.
+ * there is none (any child, a process group, stopped or continued children, Linux before 5.3), or nothing to wait
+ * for it with (mn/io.h), the call looks every so often, after 20 ms at most.  With WNOHANG nothing waits.
  *
  * mn.h does not include this header: <sys/wait.h> declares wait().
  * Contexts: any.

@@ -124,7 +124,7 @@ int main(int argc, char **argv) {
         int most, step;
     } rules[] = {{"none:nth=%d", 1, 1},    {"clone:from=%d", 9, 1},   {"clone:nth=%d", 12, 1},
                  {"malloc:nth=%d", 30, 1}, {"malloc:every=%d", 6, 7}, {"clone:every=%d,malloc:every=31", 6, 2},
-                 {"pidfd:every=%d", 2, 1}, {"futex:every=%d", 5, 1}};
+                 {"pidfd:every=%d", 2, 1}, {"epoll_ctl:every=%d", 2, 1}, {"epoll:from=%d", 2, 1}, {"futex:every=%d", 5, 1}};
     (void)argv;
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++) {
         int ran = 0, bad = 0;

@@ -38,12 +38,14 @@ struct wait {
     siginfo_t *info;
 };
 
-/* In the runtime: a nap, or until the child has ended. */
+/* In the runtime: a nap, or until the child has ended.  What else keeps the descriptor from being waited for, such as
+ * too few watches, is no reason to lose the child. */
 static int wait_on(int pidfd, int64_t *nap, int64_t deadline) {
-    if (pidfd >= 0)
-        return mni_poll_wait(pidfd, MNI_POLL_READ, deadline);
+    int r = pidfd < 0 ? -EBADF : mni_poll_wait(pidfd, MNI_POLL_READ, deadline);
+    if (r == 0 || r == -ETIMEDOUT || r == -ECANCELED)
+        return r;
     int64_t until = (int64_t)clock_now_ns() + *nap;
-    int r = mni_wait("child", NULL, NULL, until < deadline ? until : deadline);
+    r = mni_wait("child", NULL, NULL, until < deadline ? until : deadline);
     if (*nap < NAP_LONGEST)
         *nap += *nap / 2;
     return r == -ETIMEDOUT && until < deadline ? 0 : r;
