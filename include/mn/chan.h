@@ -92,7 +92,7 @@ enum mn_case_kind {
     MN_CASE_EVENT,    /* the event is set; that stays as it is */
     MN_CASE_SEM,      /* the semaphore has a unit, which was taken */
     MN_CASE_READABLE, /* the descriptor can be read from, or its end or an error is there; error -EBADF: it is not open, */
-    MN_CASE_WRITABLE, /* or was closed by mn_close.  It can be written to, or has an error; nothing was read or written */
+    MN_CASE_WRITABLE, /* or was closed by mn_close, or adopted.  It can be written to, or has an error; nothing was read or written */
 };
 
 struct mn_case {

@@ -63,6 +63,7 @@ ssize_t mn_pwritev_until(int fd, const struct iovec *v, int n, off_t offset, int
  * returns -EAGAIN rather than wait for the descriptors.  A socket or device in blocking mode, once it is ready,
  * keeps an LWP for as long as the system call lasts, whatever the deadline.
  * A foreign LWP may get SIGPIPE.
+ *   -ENOMEM, -EMFILE, -ENFILE, -ENOSPC   there is nothing to wait for a descriptor with (mn/io.h)
  */
 ssize_t mn_sendfile(int out, int in, off_t *offset, size_t size);
 ssize_t mn_sendfile_until(int out, int in, off_t *offset, size_t size, int64_t deadline);

@@ -6,8 +6,9 @@
  * with or without a runtime.  Beside its own errors each has:
  *   -ETIMEDOUT   _until: at the deadline it would still have had to wait
  *   -ECANCELED   see mn/cancel.h (also when it need not wait)
- *   -EBADF       it is not open, or was closed by mn_close while the call waited
+ *   -EBADF       it is not open, or was closed by mn_close or given to mn_adopt while the call waited
  *   -ENOMEM, -EMFILE, -ENFILE   there is nothing to wait with
+ *   -ENOSPC      the user has no more watches of epoll(7) to wait with (/proc/sys/fs/epoll/max_user_watches)
  * -EINTR is never returned, nor -EAGAIN by a call that can wait.  No SIGPIPE is raised, except for a foreign
  * LWP that writes into a pipe.
  *
@@ -90,8 +91,9 @@ int mn_wait_writable(int fd);
 int mn_wait_writable_until(int fd, int64_t deadline);
 
 /*
- * As poll(2): returns how many have something in revents; never 0.  A descriptor that mn_close closes meanwhile
- * has POLLNVAL.  Waiting takes memory beyond four descriptors: -ENOMEM.  Contexts: any.
+ * As poll(2): returns how many have something in revents; never 0.  A descriptor that is closed by mn_close or
+ * given to mn_adopt meanwhile has POLLNVAL.  Waiting takes memory beyond four descriptors: -ENOMEM.
+ * Contexts: any.
  */
 int mn_poll(struct pollfd *fds, nfds_t n);
 int mn_poll_until(struct pollfd *fds, nfds_t n, int64_t deadline);
@@ -121,7 +123,8 @@ int mn_socketpair(int domain, int type, int protocol, int fds[2]);
 int mn_pipe(int fds[2]);
 
 /*
- * Makes a descriptor ours; its open file becomes O_NONBLOCK, also for who shares it.  To be called again for a
+ * Makes a descriptor ours; its open file becomes O_NONBLOCK, also for who shares it.  Threads that wait for it
+ * return with -EBADF, as if it were closed: it is to be given before others use it.  To be called again for a
  * TCP socket that was given another layer (TCP_ULP).
  *   -EPERM   it is a file, which mn_read and mn_write take as it is
  * Contexts: any.

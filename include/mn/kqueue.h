@@ -56,7 +56,7 @@ int mn_kqueue1(int flags);
  *   -EINVAL     a negative length; a timeout that is out of range
  *   -ECANCELED  (green and bound threads; when nevents is not 0) before any change was made, or while it waited
  *   -EINTR      (other LWPs) a signal handler ran while it waited
- *   -ENOMEM, -EMFILE   there is nothing to wait with
+ *   -ENOMEM, -EMFILE, -ENFILE, -ENOSPC   there is nothing to wait with
  * Contexts: any.
  */
 int mn_kevent(int kq, const struct kevent *changes, int nchanges, struct kevent *events, int nevents,

@@ -59,7 +59,8 @@ int mn_scope_go_attr(struct mn_scope *scope, const struct mn_attr *attr, int (*f
  * Waits until all threads of the scope have ended.  It stays open, and can be given more.
  *   the scope's error, if one of them failed
  *   -ECANCELED   the caller is cancelled; so were they, and they have ended
- *   -ETIMEDOUT   some still run; nothing was asked of them
+ *   -ETIMEDOUT   some still run at the deadline; nothing was asked of them, unless the caller is cancelled:
+ *                then so were they
  *   -EPERM       the scope is not the caller's
  * Contexts: any.
  */

@@ -44,6 +44,7 @@ int mn_signal_open(const sigset_t *set);
  * Waits for a signal of the box, takes it and returns its number.  info, if not NULL, says whence it came:
  * si_signo, si_errno, si_code, and what si_code makes of the rest (si_pid, si_uid, si_status, si_value, ...).
  *   -ETIMEDOUT, -ECANCELED
+ *   -ENOMEM, -EMFILE, -ENFILE, -ENOSPC   there is nothing to wait with (mn/io.h)
  *   -EBADF, -EINVAL   box is no box, or was closed by mn_close meanwhile
  * Contexts: any.
  */

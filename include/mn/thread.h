@@ -50,7 +50,8 @@ int mn_go_attr(mn_thread *thread, const struct mn_attr *attr, void *(*fn)(void *
  *   -ESRCH      no such thread: it was joined before
  *   -EINVAL     it is detached, or another joins it at this moment
  *   -EDEADLK    the caller itself
- *   -ETIMEDOUT, -ECANCELED   it was not joined and can be joined later
+ *   -ETIMEDOUT, -ECANCELED   it has not ended, was not joined, and can be joined later
+ * A thread that has ended is joined, with 0, also when the caller is cancelled or the deadline has passed.
  * Contexts: any.
  */
 int mn_join(mn_thread thread, void **result);

@@ -191,6 +191,15 @@ static void test_variant(void) {
         unmake();
 
         make();
+        start(&r, dir ? fills : reads, NULL);
+        until(&begun, 1);
+        until_waits(&r);
+        is(mn_adopt(fds[dir]), 0, "%s, %s: adopted under a thread that waits", k, v->name);
+        finish(&r);
+        is(result, -EBADF, "%s, %s: which hears of that, too", k, v->name);
+        unmake();
+
+        make();
         cancel_in(dir ? fills : reads, NULL, &begun);
         is(result, -ECANCELED, "%s, %s: a %s is cancelled", k, v->name, dir ? "writer" : "reader");
         unmake();

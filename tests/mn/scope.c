@@ -136,6 +136,49 @@ static void nested(void) {
     is(ended, 27, "all of which have ended");
 }
 
+/* Its child ends only when it is told to, cancelled or not. */
+static atomic_int let_go;
+static int stubborn(void *arg) {
+    (void)arg;
+    atomic_fetch_add(&begun, 1);
+    while (!mn_cancelled())
+        mn_yield();
+    atomic_fetch_add(&seen_cancel, 1);
+    mn_shield(true);
+    while (!let_go)
+        mn_yield();
+    return 0;
+}
+
+static void *waits_cancelled(void *arg) {
+    struct mn_scope *s;
+    mn_scope_open(&s, 0);
+    mn_scope_go(s, stubborn, NULL);
+    while (!mn_cancelled() || begun == 0) {
+        mn_shield(true);
+        mn_yield();
+        mn_shield(false);
+    }
+    *(int *)arg = mn_scope_wait_until(s, 0);
+    mn_shield(true);
+    while (seen_cancel == 0)
+        mn_yield();
+    let_go = 1;
+    mn_scope_close(s);
+    return NULL;
+}
+
+static void cancelled_and_late(void) {
+    mn_thread t;
+    int result = 0;
+    reset();
+    mn_go(&t, waits_cancelled, &result);
+    mn_cancel(t);
+    mn_join(t, NULL);
+    is(result, -ETIMEDOUT, "a cancelled parent past its deadline: some still run");
+    is(seen_cancel, 1, "and are cancelled");
+}
+
 /* Leaves its scopes open. */
 static int order[8], at;
 static void note(void *arg) {
@@ -283,6 +326,7 @@ static int first(void *arg) {
     basics();
     failure();
     nested();
+    cancelled_and_late();
     left_open();
     others();
     many();

@@ -40,6 +40,25 @@ static void *says_who(void *arg) {
     return NULL;
 }
 
+/* Cancelled, it joins threads that have ended, one of them past the deadline. */
+static void *joins_ended(void *arg) {
+    mn_thread t[2];
+    void *result[2] = {NULL, NULL};
+    while (!mn_cancelled())
+        mn_yield();
+    for (int i = 0; i < 2; i++) {
+        mn_go(&t[i], give_back, as_pointer(2 + i));
+        mn_shield(true);
+        while (mn_cancel(t[i]) != -ESRCH)
+            mn_yield();
+        mn_shield(false);
+    }
+    is(mn_join(t[0], &result[0]), 0, "one that is cancelled joins a thread that has ended");
+    is(mn_join_until(t[1], &result[1], 0), 0, "also past its deadline");
+    *(void **)arg = as_pointer((intptr_t)result[0] + (intptr_t)result[1]);
+    return NULL;
+}
+
 static void life(void) {
     mn_thread t = 0, seen = 0;
     void *result = NULL;
@@ -57,7 +76,11 @@ static void life(void) {
     mn_go(&t, says_who, &seen);
     is(mn_join(t, NULL), 0, "mn_join without interest in the result");
     ok(seen == t, "mn_self is the handle");
-    ok(mn_self() != 0 && mn_self() != t, "and differs from thread to thread");
+    mn_go(&t, joins_ended, &result);
+    mn_cancel(t);
+    is(mn_join(t, NULL), 0, "it is joined itself");
+    ok(result == as_pointer(5), "with what they returned");
+    ok(mn_self() != 0 && mn_self() != seen, "and differs from thread to thread");
 }
 
 /* ---- errors */
