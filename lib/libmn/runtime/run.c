@@ -73,7 +73,7 @@ static struct mni_cpu *make_cpu(unsigned index) {
     c->ticks = 1;
     c->budget = MNI_BUDGET;
     c->young = MNI_YOUNG_NS;
-    mni_throttle_init(c);
+    mni_throttle_init(&c->throttle);
     return c;
 }
 

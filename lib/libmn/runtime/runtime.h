@@ -67,20 +67,20 @@ struct mni_search {
     int64_t least, most; /* for how long it leaves a queue alone: most, since it does not look for much longer */
 };
 
-/* What a thief has found out about stealing (sched/throttle.c). */
+/* What has been found out about sharing work (sched/throttle.c). */
 struct mni_throttle {
-    uint8_t apart;            /* it leaves others' threads alone; atomic: who calls for help looks */
-    bool alone_wins;          /* the victim alone got more done, the last time */
+    const struct mni_cpu *apart; /* the busy one, which keeps what it has; NULL: together.  Atomic: idle.c */
+    bool alone_wins;          /* that got more done, the last time */
     bool won;                 /* who wins has had a phase */
     int64_t span;             /* of that */
     int64_t until;            /* apart: when the phase ends; together: how long it lasts at least */
-    uint64_t together, alone; /* progress in a ms, in the last phase of each kind */
-    const struct mni_cpu *victim;
-    int64_t begun;         /* the phase; together: with its first loot, 0 before */
-    uint64_t own, theirs;  /* progress, the victim's */
-    uint64_t slept, dried; /* counts of the victim's: all of them when the phase began */
-    int64_t peek;          /* when the peek began */
-    uint64_t peeked;       /* the victim's progress then */
+    uint64_t together, alone; /* progress of both in a ms, in the last phase of each kind */
+    const struct mni_cpu *busy, *other;
+    int64_t begun; /* the phase; together: when first something was shared, 0 before */
+    uint64_t from; /* progress then */
+    uint64_t idle; /* the busy one's count then of what must not happen meanwhile */
+    int64_t peek;  /* apart: the last time it looked how far the busy one was */
+    uint64_t peeked;
 };
 
 struct mni_cpu {
@@ -133,7 +133,7 @@ struct mni_cpu {
     int64_t gather; /* while it is idle: timers wait until then (idle.c) */
     int64_t credit; /* ns that it may spin (idle.c) */
     struct mni_search seen; /* by looks that do not spin */
-    struct mni_throttle throttle;
+    struct mni_throttle throttle; /* of its stealing */
     bool asked;             /* another cpu, whose answer may still come: `given` (take.c) */
     struct mni_thread *small[MNI_RING];
 

@@ -18,10 +18,10 @@
  *   such as were never empty for as long as the watcher's first nap.  Nor does it spin from one timer to the
  *   next where there is a crowd of them, but sleeps (timekeeper.c).
  *
- *   Apart.  Nor does it look for work, spin, or stay awake for others' queues where two get less done than one
- *   (throttle.c): whose queue it is runs it, and does not call it while somebody watches.  Where nobody does, any
- *   sleeper is called: others may have taken the watcher's role, found work, and left it to sleep for good.  The
- *   naps of a watcher that stays apart are short.
+ *   Apart.  From a cpu whose threads get no more done on two, a worker takes none (throttle.c), nor does it
+ *   spin.  That cpu does not call it while somebody watches.  Where nobody does, any sleeper is called: others
+ * may have taken the watcher's role, found work, and left it to sleep for good.  The naps of a watcher that
+ * stays apart are short.
  *
  *   Sleep.  idlers + 1, idle = 1, a heavy barrier, one more look at all queues, then the futex.  The barrier
  *   pairs with the compiler barrier of the pushers: a push that the look misses came after the barrier, and its
@@ -133,7 +133,7 @@ static bool rouse_any(const struct mni_cpu *c) {
         if (order[i] >= a32_load(&mni_rt->active) || !a32_load_acquire(&v->remote.idle))
             continue;
         /* It would not help; where this cpu gets stuck, the watcher sees to it, if there is one. */
-        if (a8_load(&v->throttle.apart) && a32_load(&watching))
+        if (aptr_load(&v->throttle.apart) == c && a32_load(&watching))
             continue;
         if ((int64_t)a64_load((uint64_t *)&v->remote.wakes) - c->now < MNI_HELP_NS)
             return false;
@@ -167,19 +167,19 @@ void mni_call_help(struct mni_cpu *c) {
         mni_count(c, rouses, 1);
 }
 
-/* It is not to spin: it has nobody to wait for, or that did not pay of late, or there is a crowd of timers. */
+/* It is not to spin: it has nobody to wait for, or that did not pay of late, or there is a crowd of timers, or
+ * it stays apart. */
 static bool poor(const struct mni_cpu *c) {
-    return mni_rt->ncpus == 1 || c->gather || (a64_load(&mni_rt->spin_ns) && c->credit <= 0);
+    return mni_rt->ncpus == 1 || c->gather || c->throttle.apart ||
+           (a64_load(&mni_rt->spin_ns) && c->credit <= 0);
 }
 
 /* Another cpu has threads that it does not run next; for who has no credit, many of them. */
 static bool work_elsewhere(const struct mni_cpu *c) {
-    if (c->throttle.apart)
-        return false;
     const bool long_ones = poor(c);
     for (unsigned i = 0; i < mni_rt->ncpus; i++) {
         const struct mni_cpu *v = mni_rt->cpus[i];
-        if (v != c && (long_ones ? mni_ring_length(v) >= LONG : mni_runq_more(v)))
+        if (v != c && v != c->throttle.apart && (long_ones ? mni_ring_length(v) >= LONG : mni_runq_more(v)))
             return true;
     }
     return false;
@@ -226,16 +226,8 @@ static enum found linger(struct mni_cpu *c, int64_t ns) {
 
 /* Looks for work for at most `ns`. */
 static enum found search(struct mni_cpu *c, struct mni_search *memory, int64_t ns) {
-    int64_t from = (int64_t)clock_now_ns();
+    int64_t end = (int64_t)clock_now_ns() + ns;
     mni_count(c, searches, 1);
-    mni_ran_dry(c, from);
-    if (mni_throttle_holds(c, from)) {
-        enum found found = linger(c, MNI_PEEK_NS);
-        if (found || mni_throttle_same(c, (int64_t)clock_now_ns()))
-            return found;
-        from = (int64_t)clock_now_ns();
-    }
-    int64_t end = from + ns;
     memory->most = ns * 3 / 4;
     for (;;) {
         if (mine(c))
@@ -277,11 +269,9 @@ static bool rests_now(const struct mni_cpu *c) {
 static enum found look(struct mni_cpu *c, struct mni_search *memory, int64_t now, int64_t spin) {
     struct mni_runtime *rt = mni_rt;
     enum found found = NOTHING;
-    if (!c->throttle.apart && poor(c) && !work_elsewhere(c)) {
+    mni_ran_dry(c, now);
+    if (poor(c) && !work_elsewhere(c)) {
         /* A short queue that is never empty is not left to its cpu for good. */
-        mni_ran_dry(c, now);
-        if (c->throttle.apart)
-            return NOTHING;
         c->seen.least = c->seen.most = WATCH_FIRST_NS;
         return mni_steal(c, &c->seen, now) ? GIFT : NOTHING;
     }
@@ -404,6 +394,7 @@ bool mni_idle(struct mni_worker *w) {
         /* The watcher's look around: as a search that does not spin long.  It remembers what it saw the last
          * time: a hot slot behind a thread that runs for long would never be old enough otherwise (HOT_NS in
          * take.c). */
+        mni_ran_dry(c, (int64_t)clock_now_ns());
         enum found found = search(c, &memory, LOOK_ROUND_NS);
         account(c, spin, 0, found == GIFT);
         if (found)

@@ -228,7 +228,8 @@ static bool ask(struct mni_cpu *c, struct mni_cpu *v) {
 }
 
 void mni_ran_dry(struct mni_cpu *c, int64_t now) {
-    mni_throttle_dry(c, now);
+    mni_throttle_pause(&c->throttle, now);
+    mni_throttle_holds(&c->throttle, now);
     if (c->stole == 0)
         return;
     int64_t lasted = now - c->stole;
@@ -244,6 +245,8 @@ bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now) {
     struct mni_cpu *more = NULL, *hot = NULL;
     for (unsigned i = 0; i + 1 < n && !more; i++) {
         struct mni_cpu *v = mni_rt->cpus[order[i]];
+        if (v == c->throttle.apart)
+            continue;
         if (mni_runq_more(v))
             more = v;
         else if (!hot && aptr_load(&v->hot))
@@ -269,7 +272,7 @@ bool mni_steal(struct mni_cpu *c, struct mni_search *m, int64_t now) {
         return false;
     if (more) {
         c->stole = now;
-        mni_throttle_took(c, v, now);
+        mni_throttle_share(&c->throttle, v, c, now);
     }
     return true;
 }
