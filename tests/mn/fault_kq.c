@@ -1,4 +1,4 @@
-/* timeout: 120 */
+/* timeout: 240 */
 /*
  * Kqueues when memory and descriptors run out: the call that fails says so, what was there before stays, and
  * the same call works the next time.  A program that uses every filter runs again and again, with the first,
