@@ -48,6 +48,8 @@ cp "$tmp/hello.c" "$tmp/hello.cc"
 export PKG_CONFIG_PATH="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$tmp/root"
 flags=$(pkg-config --cflags --libs libmn)
 try "pkg-config knows libmn" test -n "$flags"
+pkg-config --static --libs libmn >"$tmp/static"
+try "and what libmn.a needs" grep -q -e -lhwloc "$tmp/static"
 # shellcheck disable=SC2086
 try "a C program is built" cc -std=c11 -Wall -Wextra -Wpedantic -Werror -o "$tmp/hello" "$tmp/hello.c" $flags
 try "and runs" env LD_LIBRARY_PATH="$dir" timeout 30 "$tmp/hello"
