@@ -355,7 +355,7 @@ int main(int argc, char **argv) {
         default: nsessions = 0;
         }
     }
-    if (nsessions == 0) {
+    if (nsessions == 0 || optind < argc) {
         fprintf(stderr, "usage: kv_server [-p PORT] [-n SESSIONS] [-k KILLS] [-j JOURNAL]\n");
         return 2;
     }
