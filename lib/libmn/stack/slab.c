@@ -53,6 +53,7 @@
 #include "memcheck.h"
 #include "panic.h"
 #include "runtime/map.h"
+#include "sanitizer.h"
 #include "stack_watch.h"
 #include "sys.h"
 
@@ -476,8 +477,11 @@ void mni_stack_slab_end(void) {
     mni_stack_watch_end();
     unsigned n = nsteps;
     forget();
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
+        /* Threads never return from their first frames: marks of these stay, for what is mapped here next. */
+        sanitizer_is_free(steps[i].base, steps[i].used * mni_stack_bytes(steps[i].class));
         munmap(steps[i].base, steps[i].bytes);
+    }
 }
 
 void mni_stack_slab_forked(void) {
