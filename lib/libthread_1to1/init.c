@@ -40,10 +40,11 @@ uint32_t thr_tid_slow(void) {
 }
 
 bool thr_feature(const char *name) {
-    size_t n = strlen(name);
-    for (const char *p = disabled; (p = strstr(p, name)) != NULL; p += n)
-        if ((p == disabled || p[-1] == ',') && (p[n] == ',' || p[n] == 0))
+    for (const char *p = disabled; *p; p++) {
+        const char *rest = p == disabled || p[-1] == ',' ? text_after(p, name) : NULL;
+        if (rest && (*rest == ',' || *rest == 0))
             return false;
+    }
     return true;
 }
 
@@ -108,10 +109,11 @@ void thr_init_in_child(void) {
 
 /* initfirst means before the libc's own constructor: getenv() finds nothing yet. */
 static const char *from_environment(char **env, const char *name) {
-    size_t n = strlen(name);
-    for (; *env; env++)
-        if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
-            return *env + n + 1;
+    for (; *env; env++) {
+        const char *rest = text_after(*env, name);
+        if (rest && *rest == '=')
+            return rest + 1;
+    }
     return NULL;
 }
 
@@ -124,7 +126,7 @@ static void __attribute__((constructor)) start(int argc, char **argv, char **env
     (void)argc;
     (void)argv;
     const char *verbose = from_environment(env, "ODONATA_VERBOSE");
-    thr_verbose = verbose && *verbose && strcmp(verbose, "0") != 0;
+    thr_verbose = verbose && *verbose && !(verbose[0] == '0' && verbose[1] == 0);
     if (!getauxval(AT_SECURE)) {
         copy(disabled, sizeof disabled, from_environment(env, "ODONATA_DISABLE"));
         copy(wanted, sizeof wanted, from_environment(env, "ODONATA_LWP"));

@@ -83,14 +83,16 @@ static uint32_t exported_offset(const char *name) {
 
 static const struct known_libc *find_known(void) {
     const uint32_t *size = libc_symbol("_thread_db_sizeof_pthread");
-    for (const struct known_libc *k = known; size && k->version; k++)
-        if (strcmp(k->version, gnu_get_libc_version()) == 0 && k->size == *size &&
+    for (const struct known_libc *k = known; size && k->version; k++) {
+        const char *rest = text_after(gnu_get_libc_version(), k->version);
+        if (rest && *rest == 0 && k->size == *size &&
             k->list == exported_offset("_thread_db_pthread_list") &&
             k->tid == exported_offset("_thread_db_pthread_tid") &&
             k->cancelhandling == exported_offset("_thread_db_pthread_cancelhandling") &&
             k->start_routine == exported_offset("_thread_db_pthread_start_routine") &&
             k->stack_user == exported_offset("_thread_db_rtld_global__dl_stack_user"))
             return k;
+    }
     return NULL;
 }
 

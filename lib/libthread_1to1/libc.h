@@ -64,6 +64,15 @@ int libc_prime(void);
 /* The libc's own definition of a symbol, whoever else defines it; NULL if it has none. */
 void *libc_symbol(const char *name);
 
+/* Where `s` goes on after `head`; NULL if it does not begin so.  By hand, for start-up: strcmp and its kin may be the
+ * program's own (ThreadSanitizer's, say), which do not work before their own start. */
+static inline const char *text_after(const char *s, const char *head) {
+    for (; *head; s++, head++)
+        if (*s != *head)
+            return NULL;
+    return s;
+}
+
 /*
  * libc_real(pthread_join)(...): the libc's function of that name, with its type.
  *
