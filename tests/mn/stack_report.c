@@ -122,24 +122,6 @@ static int all(void *arg) {
     return 0;
 }
 
-static int nothing(void *arg) {
-    return arg != NULL;
-}
-
-/* A first thread that loses its CPU as the runtime ends stays where it is: the report counts it. */
-static void ends_beside_hand_offs(void) {
-    enum { RUNS = 50 };
-    int runs = 0, err = dup(2);
-    FILE *f = tmpfile();
-    setenv("MN_SHAKE", "0", 1);
-    dup2(fileno(f), 2);
-    while (runs < RUNS && mn_run(nothing, NULL, NULL) == 0)
-        runs++;
-    dup2(err, 2);
-    unsetenv("MN_SHAKE");
-    is(runs, RUNS, "it is written while CPUs are handed off");
-}
-
 static int unkept(void *arg) {
     (void)arg;
     is(mn_stack_uses(uses, 100), -ENODATA, "nothing is kept without being asked for");
@@ -163,7 +145,6 @@ int main(void) {
     ok(strstr(text, "function deep") != NULL, "it is written to standard error at the end");
     n = mn_stack_uses(uses, 100);
     ok(n > 0 && of(waits, MN_STACK_64K)->threads == 3, "and can be had after the end");
-    ends_beside_hand_offs();
     setenv("MN_STACK_REPORT", "0", 1);
     is(mn_run(unkept, NULL, NULL), 0, "0 is not");
     return done();
