@@ -158,10 +158,8 @@ static bool answer(struct connection *c, char *request) {
 
 static void *serve_connection(void *arg) {
     struct connection c = {.fd = (int)(intptr_t)arg, .used = 0};
-    int64_t until;
-    char *end;
-    do {
-        until = SECONDS(30); /* for the whole head: who sends it byte by byte has no longer */
+    for (char *end; !c.close;) {
+        int64_t until = SECONDS(30); /* for the whole head: who sends it byte by byte has no longer */
         c.in[c.used] = '\0';
         while (!(end = strstr(c.in, "\r\n\r\n")) && c.used < sizeof c.in - 1) {
             ssize_t n = mn_read_until(c.fd, c.in + c.used, sizeof c.in - 1 - c.used, until);
@@ -181,14 +179,9 @@ static void *serve_connection(void *arg) {
             break;
         c.used -= (size_t)(end + 4 - c.in);
         memmove(c.in, end + 4, c.used);
-    } while (!c.close);
+    }
 out:
-    /* What still comes is read for a while: with unread bytes the connection is reset, the answer perhaps lost. */
-    shutdown(c.fd, SHUT_WR);
-    until = SECONDS(2);
-    while (mn_read_until(c.fd, c.in, sizeof c.in, until) > 0)
-        continue;
-    mn_close(c.fd);
+    hang_up(c.fd);
     return NULL;
 }
 

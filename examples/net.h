@@ -33,6 +33,17 @@ static inline int listen_on(const char *host, const char *port) {
     return fd;
 }
 
+/* Closes a connection, the last answer sent.  What still comes is read for a while: with unread bytes the connection is
+ * reset, and the answer perhaps lost. */
+static inline void hang_up(int fd) {
+    char rest[4096];
+    int64_t until = SECONDS(2);
+    shutdown(fd, SHUT_WR);
+    while (mn_read_until(fd, rest, sizeof rest, until) > 0)
+        continue;
+    mn_close(fd);
+}
+
 /* Runs fn in a thread for each connection, with its descriptor.  Returns when the listening socket fails. */
 static inline int serve(int listener, void *(*fn)(void *fd)) {
     for (;;) {
