@@ -45,6 +45,8 @@ PROC_JOBS = [
     ProcJob("proc_ring_503", "pass a message on, round a ring of 503 processes", "pass", bars={"mn-1": 35},
             as_peer=("ring", "ring_503", "--threads", "503"), records=peers((110, 122), (256, 258)), **SHORT),
     ProcJob("proc_ring_503_handler", "the same, made of callbacks", "pass", **SHORT),
+    ProcJob("proc_hub_handler", "100 processes of callbacks ask one", "hub", **SHORT),
+    ProcJob("proc_pairs_handler", "100 ask one of their own each", "hub", **SHORT),
     ProcJob("proc_skynet_1m", "a tree of processes of callbacks with 1,000,000 leaves", "skynet", unit="s",
             bars={"mn": 0.12}, as_peer=("skynet", "skynet_1m"), records=peers((None, 0.44), (None, 1.87)), **MANY),
     ProcJob("proc_skynet_1m_memory", "its memory", "skynet", unit="MB", bars=both(300, 300), **MANY),

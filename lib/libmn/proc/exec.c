@@ -29,10 +29,12 @@
 #include <string.h>
 
 #include "boundary.h"
+#include "clock.h"
 #include "proc/limit.h"
 #include "proc/signal.h"
 #include "runtime/fork.h"
 #include "runtime/run.h"
+#include "sched/throttle.h"
 #include "sync/robust.h"
 #include "thread/create.h"
 #include "wait/call.h"
@@ -279,9 +281,14 @@ static bool begin_there(struct mni_cpu *c, struct mni_cpu *to) {
 
 /*
  * A long queue, and another cpu whose executor sleeps: it gets half of the young ones, the oldest of them (in
- * a tree of processes the widest), or some that wait in order.
+ * a tree of processes the widest), or some that wait in order.  Unless less gets done then (throttle.c).
  */
 static void share(struct mni_cpu *c, struct mni_proc_cpu *pc) {
+    struct mni_throttle *t = &pc->throttle;
+    int64_t now = (int64_t)clock_now_ns();
+    mni_throttle_pause(t, now);
+    if (mni_throttle_holds(t, now))
+        return;
     const unsigned n = mni_rt->ncpus, *order = mni_rt->topo.order + (size_t)c->index * (n - 1);
     for (unsigned i = 0; i + 1 < n; i++) {
         struct mni_cpu *to = mni_rt->cpus[order[i]];
@@ -299,6 +306,7 @@ static void share(struct mni_cpu *c, struct mni_proc_cpu *pc) {
         count(pc, -(int)given);
         if (first)
             push_remote(to, first, last);
+        mni_throttle_share(t, c, to, now);
         return;
     }
 }
@@ -394,6 +402,7 @@ MNI_BOUNDARY static struct mni_cpu *run(struct mni_cpu *c, struct mni_thread *t,
             continue; /* it is to end, or the oldest message may have been dropped */
         mni_mailbox_remove(p, &p->head);
         a64_store(&p->received, p->received + 1);
+        mni_count(c, messages, 1);
         if (__builtin_expect((m->bits & MNI_MSG_COUNTED) != 0, 0))
             mni_limit_left(c, p, m);
         p->now = m;

@@ -144,6 +144,7 @@ struct mni_proc_cpu {
     struct mni_thread *spares;        /* executors without work; linked through next */
     uint32_t spare_count;
     bool vacant;                      /* there was no memory for one */
+    struct mni_throttle throttle;     /* of its giving handlers away */
     /* Counts; relaxed: others look at all but the first. */
     uint64_t refs, spawned, ended, handlers, handlers_ended;
     struct mni_proc *young[MNI_YOUNG];

@@ -21,6 +21,7 @@
 #include "proc/limit.h"
 #include "proc/proc.h"
 #include "runtime/runtime.h"
+#include "sched/throttle.h"
 
 enum { SEGMENT = MNI_PROC_SEGMENT, BATCH = 64, FREE_MOST = 4096, SEGMENTS = MNI_PROC_MOST / SEGMENT };
 
@@ -106,6 +107,7 @@ int mni_procs_start(struct mni_runtime *rt) {
         }
         memset(pc, 0, sizeof *pc);
         pc->refs = ptab.refs;
+        mni_throttle_init(&pc->throttle);
         rt->cpus[i]->proc = pc;
     }
     return 0;

@@ -6,9 +6,9 @@
  * other the two together do a third of what one does alone.  How long stolen threads keep a thief busy says
  * nothing of that: the slower they are, the longer.
  *
- * So both ways are tried in turns, by each thief (take.c, idle.c).  What gets done is compared: switches,
- * starts of threads, and messages, which weigh more, since who has to wait for room switches without getting
- * on.
+ * So both ways are tried in turns, by each thief (take.c, idle.c) and by each cpu that gives handlers away
+ * (proc/exec.c).  What gets done is compared: switches, starts of threads, and messages, which weigh more,
+ * since who has to wait for room switches without getting on.
  *
  *   together   the other takes part.  Counts from the first time that it does to when the phase may end.
  *   apart      the busy one keeps what it has, and the other sleeps.
