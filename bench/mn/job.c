@@ -15,6 +15,13 @@ int job_run(int (*job)(void *)) {
     return job_run_with(job, (struct mn_config){.workers = 0});
 }
 
+int job_main(int argc, char **argv, const char *function, double *seconds, int (*job)(void *)) {
+    bench_init(argc, argv, function);
+    *seconds = bench_seconds();
+    bench_options_end();
+    return job_run(job);
+}
+
 void job_result(const char *name, double figure, const char *unit, const char *extra, ...) {
     char text[200] = "";
     int n = 0;

@@ -16,6 +16,9 @@
 int job_run(int (*job)(void *));
 int job_run_with(int (*job)(void *), struct mn_config config);
 
+/* A program that takes no other option than how long it is to measure. */
+int job_main(int argc, char **argv, const char *function, double *seconds, int (*job)(void *));
+
 /* As bench_result; adds how many workers there are.  extra may be NULL. */
 void job_result(const char *name, double figure, const char *unit, const char *extra, ...)
     __attribute__((format(printf, 4, 5)));

@@ -76,8 +76,5 @@ static int job(void *arg) {
 }
 
 int main(int argc, char **argv) {
-    bench_init(argc, argv, "mn_post");
-    seconds = bench_seconds();
-    bench_options_end();
-    return job_run(job);
+    return job_main(argc, argv, "mn_post", &seconds, job);
 }
