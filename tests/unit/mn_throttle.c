@@ -39,8 +39,7 @@ static void get_on(int64_t ns, bool apart) {
 /* The time goes on, and the victim, and the thief, who looks for threads and takes some if it may. */
 static bool step(void) {
     get_on(STEP, t->apart);
-    mni_throttle_pause(t, now);
-    if (mni_throttle_holds(t, now))
+    if (mni_throttle_apart(t, now))
         return true;
     mni_throttle_share(t, victim, thief, now);
     return false;

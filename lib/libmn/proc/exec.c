@@ -284,16 +284,14 @@ static bool begin_there(struct mni_cpu *c, struct mni_cpu *to) {
  * a tree of processes the widest), or some that wait in order.  Unless less gets done then (throttle.c).
  */
 static void share(struct mni_cpu *c, struct mni_proc_cpu *pc) {
-    struct mni_throttle *t = &pc->throttle;
-    int64_t now = (int64_t)clock_now_ns();
-    mni_throttle_pause(t, now);
-    if (mni_throttle_holds(t, now))
-        return;
     const unsigned n = mni_rt->ncpus, *order = mni_rt->topo.order + (size_t)c->index * (n - 1);
     for (unsigned i = 0; i + 1 < n; i++) {
         struct mni_cpu *to = mni_rt->cpus[order[i]];
         if (!a32_load(&to->proc->asleep) && !begin_there(c, to))
             continue;
+        int64_t now = (int64_t)clock_now_ns();
+        if (mni_throttle_apart(&pc->throttle, now))
+            return;
         uint32_t most = pc->length / 2 < GIVE_MOST ? pc->length / 2 : GIVE_MOST, given = 0;
         struct mni_proc *first = NULL, *last = NULL, *p;
         while (given < most && ((p = pop_young(pc, true)) || (p = pop(&pc->ready[MN_NORMAL])))) {
@@ -306,7 +304,7 @@ static void share(struct mni_cpu *c, struct mni_proc_cpu *pc) {
         count(pc, -(int)given);
         if (first)
             push_remote(to, first, last);
-        mni_throttle_share(t, c, to, now);
+        mni_throttle_share(&pc->throttle, c, to, now);
         return;
     }
 }

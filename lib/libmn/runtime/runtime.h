@@ -70,11 +70,10 @@ struct mni_search {
 /* What has been found out about sharing work (sched/throttle.c). */
 struct mni_throttle {
     const struct mni_cpu *apart; /* the busy one, which keeps what it has; NULL: together.  Atomic: idle.c */
-    bool alone_wins;          /* that got more done, the last time */
-    bool won;                 /* who wins has had a phase */
-    int64_t span;             /* of that */
-    int64_t until;            /* apart: when the phase ends; together: how long it lasts at least */
-    uint64_t together, alone; /* progress of both in a ms, in the last phase of each kind */
+    bool alone_wins;             /* that got more done, the last time */
+    int64_t span;                /* of who wins: its last phase; 0: the next one is its first */
+    int64_t until;               /* apart: when the phase ends; together: how long it lasts at least */
+    uint64_t together, alone;    /* progress in a ms, in the last phase of each kind */
     const struct mni_cpu *busy, *other;
     int64_t begun; /* the phase; together: when first something was shared, 0 before */
     uint64_t from; /* progress then */

@@ -18,10 +18,10 @@
  *   such as were never empty for as long as the watcher's first nap.  Nor does it spin from one timer to the
  *   next where there is a crowd of them, but sleeps (timekeeper.c).
  *
- *   Apart.  From a cpu whose threads get no more done on two, a worker takes none (throttle.c), nor does it
- *   spin.  That cpu does not call it while somebody watches.  Where nobody does, any sleeper is called: others
- * may have taken the watcher's role, found work, and left it to sleep for good.  The naps of a watcher that
- * stays apart are short.
+ *   Apart.  From a cpu whose threads get no more done on two, a worker takes none (throttle.c), nor does it spin.
+ *   That cpu does not call it while somebody watches.  Where nobody does, any sleeper is called: others may have
+ *   taken the watcher's role, found work, and left it to sleep for good.  The naps of a watcher that stays apart
+ *   are short.
  *
  *   Sleep.  idlers + 1, idle = 1, a heavy barrier, one more look at all queues, then the futex.  The barrier
  *   pairs with the compiler barrier of the pushers: a push that the look misses came after the barrier, and its
@@ -36,9 +36,8 @@
  *   while any of them is busy, for the case that a pusher now runs one thread for long.  Where there is no
  *   watcher, since all slept a moment ago, no call is left out because of the last one.  Neither is a crowd of
  *   sleepers, which has just waited, a reason to call while it is CROWD_WORK_NS of work or less; nor a thread
- *   that came alone to a worker that slept, and runs next.  If that one wakes another into the hot slot and
- * goes on, there is no watcher: so sysmon wakes a sleeper, if it sees threads wait and nobody watches
- * (policy.c).
+ *   that came alone to a worker that slept, and runs next.  If that one wakes another into the hot slot and goes
+ *   on, there is no watcher: so sysmon wakes a sleeper, if it sees threads wait and nobody watches (policy.c).
  *
  *   Inbox.  A thread for this cpu alone wakes its worker at once: the push is a full operation, then idle is
  *   read; the worker stores idle with a full operation, then reads its inbox.  One of the two sees the other.
@@ -68,13 +67,12 @@
 #include "umtx.h"
 
 enum {
-    LOOK_ROUND_NS = 5000,   /* a look around that does not spin: long enough to see a queue grow old (take.c) */
-    HELP_LONGEST = 64,      /* times MNI_HELP_NS */
+    LOOK_ROUND_NS = 5000, /* a look around that does not spin: long enough to see a queue grow old (take.c) */
+    HELP_LONGEST = 64, /* times MNI_HELP_NS */
     CROWD_WORK_NS = 100000, /* so much work of a crowd of sleepers is no reason to call for help */
     CROWD_LAST_NS = 1000000,
     CREDIT = 16, /* gifts that count at most */
-    LONG = 256,  /* threads in a queue that is worth a look to a worker without credit: some 50 us of work or
-                    more */
+    LONG = 256, /* threads in a queue that is worth a look to a worker without credit: some 50 us of work or more */
     WATCH_FIRST_NS = 100000, /* the watcher's first nap, doubled to the last while it finds nothing */
     WATCH_LAST_NS = 10000000,
     WATCH_APART_NS = 800000, /* the last of one that stays apart: what the others do may change at once */

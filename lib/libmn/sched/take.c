@@ -3,18 +3,18 @@
  *
  * Stealing.  A thief asks first: it writes its number into remote.want, and the victim, who looks at that word
  * at every switch and where it makes another thread ready, hands over half of its ring: as an array, since a
- * list of threads that lie in another CPU's caches, or in none, is walked at one miss after the other.  The
- * last one goes through the thief's inbox, which wakes it if it sleeps by then.  That costs the victim a load,
- * and its queue stays plain memory.  A victim that does not take the question within ASK_NS runs a thread's
- * code: then its worker is outside the runtime, and the thief seizes the cpu for as long as it takes to move
- * the threads.  A victim that was preempted inside can neither answer nor be seized: its threads wait until it
- * runs again, as the thread that it runs does.
+ * list of threads that lie in another CPU's caches, or in none, is walked at one miss after the other.  The last
+ * one goes through the thief's inbox, which wakes it if it sleeps by then.  That costs the victim a load, and
+ * its queue stays plain memory.  A victim that does not take the question within ASK_NS runs a thread's code:
+ * then its worker is outside the runtime, and the thief seizes the cpu for as long as it takes to move the
+ * threads.  A victim that was preempted inside can neither answer nor be seized: its threads wait until it runs
+ * again, as the thread that it runs does.
  *
  *     remote.want    the asker's number, from 0 by the thief; back to 0 by who answers, or by the thief, who
  *                    withdraws
  *     remote.given   of the thief: 0 until the answer is there, whole; 0 again by the thief, who has emptied it
- *     asked          the thief's own: its question was taken, and the answer is not emptied.  Until then it
- * asks nobody else, so that one cpu at a time writes to its gift.
+ *     asked          the thief's own: its question was taken, and the answer is not emptied.  Until then it asks
+ *                    nobody else, so that one cpu at a time writes to its gift.
  *
  * What is left alone.  The hot slot, unless the victim has not switched for HOT_NS; and a queue that the thief
  * has not seen for long: its cpu is about to run those threads, and moving them costs both sides a microsecond,
@@ -28,10 +28,10 @@
  *
  *     taken      set by                     cleared by
  *     SEIZED     a thief, from 0 or FENCE   the thief; with WAITED it wakes the worker
- *     AWAY       who hands off, likewise    the worker itself, as a spare, before it can get a cpu again; or by
- * who set it, when the worker turned out to be inside WAITED     the worker, while it is    with SEIZED; by who
- * hands off, when the cpu is gone; by the worker with AWAY, if marked                     that was before: a
- * mark that stays would keep everybody off it for good
+ *     AWAY       who hands off, likewise    the worker itself, as a spare, before it can get a cpu again; or by who set it,
+ *                                           when the worker turned out to be inside
+ *     WAITED     the worker, while it is    with SEIZED; by who hands off, when the cpu is gone; by the worker with AWAY, if
+ *                marked                     that was before: a mark that stays would keep everybody off it for good
  *
  * tests/model/mn_take.c walks through all orders.
  */
@@ -210,8 +210,7 @@ static bool ask(struct mni_cpu *c, struct mni_cpu *v) {
     do {
         for (int i = 0; i < 16 && !came; i++) {
             cpu_relax();
-            came =
-                a32_load(&c->remote.given) || aptr_load(&c->remote.inbox); /* relaxed: looked at again below */
+            came = a32_load(&c->remote.given) || aptr_load(&c->remote.inbox); /* relaxed: looked at again below */
         }
         passed = (int64_t)clock_now_ns() - from;
     } while (!came && passed < (a32_load(&v->remote.want) == c->index + 1 ? ASK_NS : ANSWER_NS));
@@ -228,8 +227,7 @@ static bool ask(struct mni_cpu *c, struct mni_cpu *v) {
 }
 
 void mni_ran_dry(struct mni_cpu *c, int64_t now) {
-    mni_throttle_pause(&c->throttle, now);
-    mni_throttle_holds(&c->throttle, now);
+    mni_throttle_apart(&c->throttle, now);
     if (c->stole == 0)
         return;
     int64_t lasted = now - c->stole;

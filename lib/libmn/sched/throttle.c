@@ -62,8 +62,7 @@ static uint64_t dried(const struct mni_cpu *c) {
 static int64_t phase(struct mni_throttle *t, bool wins, int64_t least) {
     if (!wins)
         return least;
-    t->span = t->won ? t->span < LONGEST_NS ? 2 * t->span : LONGEST_NS : FIRST_NS;
-    t->won = true;
+    t->span = t->span < FIRST_NS ? FIRST_NS : t->span < LONGEST_NS ? 2 * t->span : LONGEST_NS;
     return t->span;
 }
 
@@ -72,7 +71,7 @@ static bool alone_wins(struct mni_throttle *t) {
     bool wins = t->together <= t->alone + t->alone / GAIN && t->alone >= COARSE;
     if (wins != t->alone_wins) {
         t->alone_wins = wins;
-        t->won = false;
+        t->span = 0;
     }
     return wins;
 }
@@ -103,14 +102,15 @@ void mni_throttle_share(struct mni_throttle *t, const struct mni_cpu *busy, cons
     t->idle = a64_load(&busy->count.sleeps);
 }
 
-void mni_throttle_pause(struct mni_throttle *t, int64_t now) {
-    if (t->apart || !t->begun || now - t->begun < t->until)
+/* A phase together ends, if it is time. */
+static void go_apart(struct mni_throttle *t, int64_t now) {
+    if (!t->begun || now - t->begun < t->until)
         return;
     const uint64_t before = t->together;
     t->together = per_ms(of_both(t) - t->from, now - t->begun);
     /* Another load, for which `alone` may not hold any more: it is measured again soon. */
     if (t->together > 2 * before || t->together < before / 2)
-        t->won = false;
+        t->span = 0;
     /* The busy one slept: so there was not enough to do to say anything. */
     if (t->together < COARSE || a64_load(&t->busy->count.sleeps) != t->idle) {
         t->begun = 0;
@@ -133,13 +133,13 @@ static bool gets_on(struct mni_throttle *t, int64_t now) {
     return rate >= COARSE;
 }
 
-bool mni_throttle_holds(struct mni_throttle *t, int64_t now) {
-    if (!t->apart)
-        return false;
-    if (now < t->until && gets_on(t, now))
-        return true;
-    bool told = now >= t->until && dried(t->busy) == t->idle;
-    t->alone = told ? per_ms(progress(t->busy) - t->from, now - t->begun) : 0;
-    come_together(t);
-    return false;
+bool mni_throttle_apart(struct mni_throttle *t, int64_t now) {
+    if (!t->apart) {
+        go_apart(t, now);
+    } else if (now >= t->until || !gets_on(t, now)) {
+        bool told = now >= t->until && dried(t->busy) == t->idle;
+        t->alone = told ? per_ms(progress(t->busy) - t->from, now - t->begun) : 0;
+        come_together(t);
+    }
+    return t->apart;
 }

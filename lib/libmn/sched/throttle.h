@@ -12,10 +12,7 @@ void mni_throttle_init(struct mni_throttle *t);
 void mni_throttle_share(struct mni_throttle *t, const struct mni_cpu *busy, const struct mni_cpu *other,
                         int64_t now);
 
-/* A phase together may end here, before more is shared. */
-void mni_throttle_pause(struct mni_throttle *t, int64_t now);
-
-/* They stay apart.  That ends here: when it is over, or the busy one does not get on. */
-bool mni_throttle_holds(struct mni_throttle *t, int64_t now);
+/* They stay apart.  A phase ends here, of either kind: when it is over, or the busy one does not get on alone. */
+bool mni_throttle_apart(struct mni_throttle *t, int64_t now);
 
 #endif
