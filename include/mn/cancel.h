@@ -3,8 +3,7 @@
  *
  * Cancellation is a request.  It makes every call of the thread that can block return -ECANCELED, the present
  * one and all later ones, until the thread ends (mn_join of a thread that has ended still joins it): the thread
- * is to tidy up and return.  What has to happen in
- * any case is given to mn_defer.
+ * is to tidy up and return.  What has to happen in any case is given to mn_defer.
  */
 #ifndef MN_CANCEL_H
 #define MN_CANCEL_H

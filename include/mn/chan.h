@@ -91,8 +91,10 @@ enum mn_case_kind {
     MN_CASE_FUTURE,   /* the future has its value, for *(void **)data unless data is NULL; error: it failed */
     MN_CASE_EVENT,    /* the event is set; that stays as it is */
     MN_CASE_SEM,      /* the semaphore has a unit, which was taken */
-    MN_CASE_READABLE, /* the descriptor can be read from, or its end or an error is there; error -EBADF: it is not open, */
-    MN_CASE_WRITABLE, /* or was closed by mn_close, or adopted.  It can be written to, or has an error; nothing was read or written */
+    /* The descriptor can be read from, or its end or an error is there; error -EBADF: it is not open, or was closed
+     * by mn_close, or adopted.  Nothing was read or written, by either. */
+    MN_CASE_READABLE,
+    MN_CASE_WRITABLE, /* it can be written to, or has an error */
 };
 
 struct mn_case {
