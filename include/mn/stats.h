@@ -69,6 +69,7 @@ struct mn_stats_cpu {
     uint64_t timers;   /* now: deadlines of threads and other timers */
     uint64_t stacks;   /* now: free stacks that it keeps at hand */
     uint64_t stack_bytes; /* of these; only pages that were touched take memory */
+    uint64_t solos; /* times that all others slept, and it began to do without locked instructions */
 };
 
 /*

@@ -1,5 +1,4 @@
-/* solo.h's word: whether one owner alone touches the library's words.  The runtime sets it (foreign.c says
- * when). */
+/* solo.h's word: whether one owner alone touches the library's words (sched/solo_mode.c). */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif

@@ -1,11 +1,10 @@
 /*
  * solo: atomic operations that are plain while nobody else could see the difference.
  *
- * A locked instruction costs more than the rest of a channel operation together.  While the runtime has one CPU
- * and no foreign LWP has called into it, every word of the library is touched by the owner of that one CPU
- * only, inside the runtime (enter.h): mni_solo is true, and these operations are ordinary loads and stores.
- * The first call of a foreign LWP ends that for as long as the runtime lives: foreign.c says how the two are
- * kept apart.
+ * A locked instruction costs more than the rest of a channel operation together.  While one cpu only runs
+ * threads, and no foreign LWP has called into the runtime, every word of the library is touched by the owner of
+ * that cpu only, inside the runtime (enter.h): mni_solo is true, and these operations are ordinary loads and
+ * stores.  How that begins and ends: sched/solo_mode.c.
  *
  * Without solo, each is the operation of its name in lib/base/atomic.h.  Solo is expected where code is laid
  * out: the locked operation takes so long that a jump to it is not noticed, while those of the plain ones add
@@ -19,20 +18,20 @@
 
 #include "atomic.h"
 
-/* MNI_SOLO_ENDS: the worker may not have seen it yet, and others wait until it has (foreign.c). */
-enum { MNI_SOLO_OVER = 0, MNI_SOLO_ON = 1, MNI_SOLO_ENDS = 2 };
+/* One of these, none when it is over; above them a count of the changes (solo_mode.c). */
+enum { MNI_SOLO_ON = 1, MNI_SOLO_BEGINS = 2, MNI_SOLO_ENDS = 4, MNI_SOLO_STATE = 7 };
 extern uint32_t mni_solo_word __attribute__((visibility("hidden")));
 
-/* For the owner of the one CPU, inside the runtime. */
+/* For workers that run threads, inside the runtime. */
 static inline bool mni_solo(void) {
-    /* Relaxed: who ends it lets nobody else touch anything before the worker has been outside (foreign.c). */
-    return a32_load(&mni_solo_word) == MNI_SOLO_ON;
+    /* Relaxed: who ends it touches nothing before the worker has been outside (solo_mode.c). */
+    return a32_load(&mni_solo_word) & MNI_SOLO_ON;
 }
 
 /* For all others: whether they may touch what is the worker's in solo mode. */
 static inline bool mni_solo_over(void) {
-    /* Acquire: pairs with the release of who ended it. */
-    return a32_load_acquire(&mni_solo_word) == MNI_SOLO_OVER;
+    /* Acquire: pairs with the full operation of who ended it. */
+    return (a32_load_acquire(&mni_solo_word) & MNI_SOLO_STATE) == 0;
 }
 
 static inline bool mni_cas32(uint32_t *p, uint32_t old, uint32_t new) {

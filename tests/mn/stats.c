@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <mn.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "tap.h"
 
@@ -47,7 +48,10 @@ static int first(void *arg) {
     unsigned n = mn_workers();
     is(mn_stats(NULL, 0, sizeof *all), (int)n, "how many CPUs");
     is(mn_stats(NULL, 1, sizeof *all), -EINVAL, "no array");
-    is(mn_stats(all, 1, sizeof *all - 1), -EINVAL, "a structure that is too small");
+    const size_t first_version = offsetof(struct mn_stats_cpu, solos);
+    is(mn_stats(all, 1, first_version - 1), -EINVAL, "a structure that is too small");
+    memset(all, 0x55, sizeof all);
+    ok(mn_stats(all, 1, first_version) == (int)n && all[0].solos == 0x5555555555555555, "one of the first version");
     struct {
         struct mn_stats_cpu s;
         uint64_t later;

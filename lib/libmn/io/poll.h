@@ -51,7 +51,7 @@ uint32_t mni_poll_waiters(void);
 /*
  * Somebody who is no worker sees that nobody has looked for events for too long (mni_poll_last): a worker that
  * sleeps is woken to do it, or they are handed out here and now.  Returns how many there were.  Contexts:
- * foreign LWPs.
+ * foreign LWPs, outside solo mode.
  */
 int mni_poll_now(void);
 

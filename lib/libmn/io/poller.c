@@ -194,9 +194,7 @@ int64_t mni_poll_last(void) {
 }
 
 int mni_poll_now(void) {
-    /* In solo mode only the one worker touches the entries; nobody else could be waiting for events that it
-     * does not see. */
-    if (!mni_poller_wanted() || mni_solo() || mni_rouse_one() || !mni_poller_take())
+    if (!mni_poller_wanted() || mni_rouse_one() || !mni_poller_take())
         return 0;
     int n = came = mni_pollset_wait(&mni_poller_set, ready, BATCH, 0);
     a64_store(&mni_poller_last, clock_now_ns());

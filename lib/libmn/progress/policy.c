@@ -19,7 +19,8 @@
  *
  * What waits: a thread in a queue or in the inbox, a timer that is due, or threads that wait for descriptors
  * which nobody has looked at for a while.  Those are looked at from here where that is possible (mni_poll_now);
- * in solo mode only a worker may, so that is one more reason to give the cpu another.
+ * in solo mode only workers may, so one that sleeps is woken for it, or that is one more reason to give the cpu
+ * another.
  *
  * Who starts threads one after another is not held up by those that it has started, for as long as it takes to
  * start two million.  They would run before it wants them to, each that blocks with a stack of its own (a
@@ -39,9 +40,9 @@
 #include "runnable.h"
 #include "sched/idle.h"
 #include "sched/runq.h"
+#include "sched/solo_mode.h"
 #include "sched/take.h"
 #include "sched/worker.h"
-#include "solo.h"
 
 enum { LATE_NS = 5000000, COMPUTES_NS = 100000, UNPOLLED_NS = 500000, START_NS = 4000 };
 enum { STARVED = 4, STARTS = 100 }; /* slices */
@@ -154,8 +155,11 @@ unsigned mni_policy_look(struct mni_runtime *rt, struct mni_seen *seen, int64_t 
     if (a32_load_acquire(&rt->stop))
         return 0;
     bool poll = unpolled(now);
-    if (poll && mni_solo_over()) {
+    if (poll && mni_solo_visit()) {
         mni_poll_now();
+        mni_solo_visited();
+        poll = false;
+    } else if (poll && mni_rouse_one()) {
         poll = false;
     }
     for (unsigned i = 0; i < rt->ncpus; i++)

@@ -27,6 +27,7 @@
 #include "sched/sched.h"
 #include "sched/shake.h"
 #include "sched/signals.h"
+#include "sched/solo_mode.h"
 #include "sched/take.h"
 #include "sched/throttle.h"
 #include "sched/worker.h"
@@ -208,10 +209,7 @@ static int start(const struct mn_config *config, unsigned first) {
     mni_rt = rt;
     mni_create_reset();
     mni_offload_start(&rt->config);
-    /* Full: pairs with mni_foreign_enter, which notes that there is a foreign LWP, then reads the solo word. */
-    a32_swap_full(&mni_solo_word, first == 1 && rt->ncpus == 1 && rt->membarrier);
-    if (mni_foreign_seen())
-        a32_store(&mni_solo_word, 0);
+    mni_solo_start(first == 1 && rt->ncpus == 1 && rt->membarrier);
     mni_exceptions_start();
     mni_fiber_start();
     r = mni_signals_start();
@@ -229,6 +227,7 @@ static int start(const struct mn_config *config, unsigned first) {
     mni_workers_join();
     mni_signals_stop();
     mni_workers_end();
+    mni_solo_start(false);
     mni_rt = NULL;
     unmake(rt);
     return r;
@@ -245,7 +244,7 @@ static void finish(void) {
     mni_offload_stop();
     mni_signals_stop();
     mni_workers_end(); /* reports of the signal LWP look at them */
-    a32_store(&mni_solo_word, 0);
+    mni_solo_start(false);
     mni_procs_outlive(rt);
     mni_rt = NULL;
     mni_poller_end();
@@ -422,7 +421,7 @@ void mni_run_forked(void) {
     mni_rt = NULL;
     running = 0;
     mni_keep_forked();
-    a32_store(&mni_solo_word, 0);
+    mni_solo_start(false);
     lock_reset(&start_lock);
     by_run = false;
 }

@@ -49,7 +49,7 @@ struct mni_fifo {
 /* Counted by the owner, read by anyone: relaxed words. */
 struct mni_counts {
     uint64_t switches, spawns, ends, yields, parks, wakes, steals, stolen, searches, sleeps, rouses, handoffs,
-        overflows, messages;
+        overflows, messages, solos;
 };
 
 /* Adds to a count of the caller's own cpu.  One writer: a plain addition where nobody looks for races. */
@@ -80,6 +80,13 @@ struct mni_throttle {
     uint64_t idle; /* the busy one's count then of what must not happen meanwhile */
     int64_t peek;  /* apart: the last time it looked how far the busy one was */
     uint64_t peeked;
+};
+
+/* When it is the only one that runs threads (sched/solo_mode.c). */
+struct mni_solo {
+    int64_t since; /* all others have slept; 0: they do not */
+    int64_t wait;  /* ns, until solo mode begins */
+    bool on;       /* it has begun; may have ended by now */
 };
 
 struct mni_cpu {
@@ -133,6 +140,7 @@ struct mni_cpu {
     int64_t credit; /* ns that it may spin (idle.c) */
     struct mni_search seen; /* by looks that do not spin */
     struct mni_throttle throttle; /* of its stealing */
+    struct mni_solo solo;
     bool asked;             /* another cpu, whose answer may still come: `given` (take.c) */
     struct mni_thread *small[MNI_RING];
 
@@ -186,6 +194,7 @@ enum {
     MNI_TAKEN_AWAY = 2,   /* its cpu has another worker now */
     MNI_TAKEN_FENCE = 4,  /* no membarrier here: entering needs a full fence */
     MNI_TAKEN_WAITED = 8, /* the worker sleeps until the mark is cleared, or its cpu is gone */
+    MNI_TAKEN_TELL = 16, /* no mark: solo mode ends, and the worker is to say that it knows (solo_mode.c) */
 };
 
 struct mni_runtime {

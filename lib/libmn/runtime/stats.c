@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <mn/stats.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "export.h"
@@ -13,6 +14,8 @@
 #include "runtime.h"
 #include "sched/runq.h"
 #include "thread/create.h"
+
+enum { FIRST_VERSION = offsetof(struct mn_stats_cpu, solos) }; /* that much every caller knows */
 
 static void read_cpu(const struct mni_runtime *rt, const struct mni_cpu *c, struct mn_stats_cpu *s) {
     *s = (struct mn_stats_cpu){
@@ -35,6 +38,7 @@ static void read_cpu(const struct mni_runtime *rt, const struct mni_cpu *c, stru
                  a64_load(&c->high.length) + a64_load(&c->low.length) + (aptr_load(&c->hot) != NULL),
         .running = aptr_load(&c->current) != NULL,
         .timers = mni_timers_pending(c->timers),
+        .solos = a64_load(&c->count.solos),
     };
     for (unsigned class = 1; class < MNI_STACK_CLASSES; class++) {
         uint32_t n = a32_load(&c->stacks.class[class].nfree);
@@ -51,7 +55,7 @@ static void give(void *to, size_t size, const void *from, size_t ours) {
 }
 
 MN_EXPORT int mn_stats(struct mn_stats_cpu *array, unsigned n, size_t size) {
-    if (size < sizeof(struct mn_stats_cpu) || (!array && n))
+    if (size < FIRST_VERSION || (!array && n))
         return -EINVAL;
     MNI_KEEP_OR(-EPERM);
     const struct mni_runtime *rt = mni_rt;

@@ -59,6 +59,7 @@
 #include "runq.h"
 #include "runtime/fork.h"
 #include "sched.h"
+#include "solo_mode.h"
 #include "stack/slab.h"
 #include "take.h"
 #include "thread/table.h"
@@ -307,13 +308,20 @@ static void unwatch(void) {
     a32_store_release(&watching, 0);
 }
 
-bool mni_idle(struct mni_worker *w) {
+/* It is about to touch what others do, and is idle no more: another's solo mode ends first (solo_mode.c). */
+static void come_back(void) {
+    if (mni_solo_elsewhere())
+        mni_solo_end();
+}
+
+static bool idle(struct mni_worker *w) {
     struct mni_cpu *c = w->cpu;
     struct mni_runtime *rt = mni_rt;
     struct mni_search memory = {0};
     int64_t spin = (int64_t)a64_load(&rt->spin_ns); /* relaxed: it may change (quota_watch.c) */
     int64_t since = (int64_t)clock_now_ns();
     bool rests = rests_now(c);
+    mni_solo_idle();
     c->gather = rests ? 0 : mni_timers_wait(c, since);
     if (rt->ncpus > 1 && !rests) {
         if (mni_poller_missing() && mni_poller_look(c))
@@ -372,26 +380,31 @@ bool mni_idle(struct mni_worker *w) {
         if (c)
             a64_store((uint64_t *)&c->remote.wakes, MN_FOREVER); /* before `idle`; as above */
         bool roused = c && !no_longer_idle(c);
+        if (polls && !nothing)
+            come_back();
         if (polls)
             mni_poller_finish(c); /* it may wake others, but not this one */
         if (!c)
             return false;
         a64_store((uint64_t *)&c->now, clock_now_ns()); /* relaxed: read by mni_nap_put_off */
+        /* Called for help by one that is solo: it looks what there is, before it ends that (solo_mode.c). */
+        const bool own = mine(c) || due(c) || rests || a32_load(&rt->stop);
+        const bool called = roused && !own && mni_solo_elsewhere();
         if (roused) {
-            account(c, spin, 0, true);
+            account(c, spin, 0, !called);
             /* What it was woken for comes first, housekeeping at the next switch. */
             if (c->tick < 2)
                 c->tick = 2;
         } else {
             mni_timekeeper_check(c);
         }
-        if (!nothing || roused || !naps || due(c)) {
+        if (!called && (!nothing || roused || !naps || due(c))) {
             mni_busy_again();
             break;
         }
-        /* The watcher's look around: as a search that does not spin long.  It remembers what it saw the last
-         * time: a hot slot behind a thread that runs for long would never be old enough otherwise (HOT_NS in
-         * take.c). */
+        /* The watcher's look around, or of who was called: as a search that does not spin long.  It remembers
+         * what it saw the last time: a hot slot behind a thread that runs for long would never be old enough
+         * otherwise (HOT_NS in take.c). */
         mni_ran_dry(c, (int64_t)clock_now_ns());
         enum found found = search(c, &memory, LOOK_ROUND_NS);
         account(c, spin, 0, found == GIFT);
@@ -402,4 +415,10 @@ bool mni_idle(struct mni_worker *w) {
         c->gather = 0; /* the timekeeper has seen to it; from here on it watches only while others are busy */
     }
     return true;
+}
+
+bool mni_idle(struct mni_worker *w) {
+    bool has_cpu = idle(w);
+    come_back();
+    return has_cpu;
 }

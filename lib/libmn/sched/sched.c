@@ -8,6 +8,7 @@
 #include "proc/proc.h"
 #include "progress/nap.h"
 #include "runtime/keep.h"
+#include "solo_mode.h"
 #include "take.h"
 #include "thread/table.h"
 #include "timekeeper.h"
@@ -51,6 +52,7 @@ void mni_housekeep(struct mni_cpu *c) {
     mni_come_round(now);
     look_at_slice(c, now);
     mni_thread_share(c);
+    mni_solo_look(c, now);
     mni_run_timers(c, now);
     mni_poller_tick(c, now);
     if (__builtin_expect(c->proc->vacant, 0))

@@ -1,6 +1,7 @@
 /*
  * shake: hands cpus off at random, so that tests meet every interleaving of the take-over
- * (MN_SHAKE=microseconds between two).  Nothing in it is needed by a program.
+ * (MN_SHAKE=microseconds between two), and has solo mode begin at every opportunity.  Nothing in it is needed by
+ * a program.
  */
 #include "shake.h"
 
@@ -17,7 +18,7 @@ static struct {
     pthread_t lwp;
     unsigned us;
     uint32_t stop; /* atomic */
-    bool runs;
+    uint32_t runs; /* atomic */
     uint64_t done, refused;
 } self;
 
@@ -48,8 +49,12 @@ int mni_shake_start(void) {
     mni_signals_block(&old);
     int r = pthread_create(&self.lwp, NULL, shake_main, NULL);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    self.runs = r == 0;
+    a32_store(&self.runs, r == 0); /* relaxed: a hint */
     return -r;
+}
+
+bool mni_shakes(void) {
+    return a32_load(&self.runs);
 }
 
 void mni_shake_stop(void) {
@@ -57,7 +62,7 @@ void mni_shake_stop(void) {
         return;
     a32_store_release(&self.stop, 1);
     pthread_join(self.lwp, NULL);
-    self.runs = false;
+    a32_store(&self.runs, 0);
     if (mni_rt->config.verbose)
         notice("libmn: %llu cpus handed off, %llu times refused", (unsigned long long)self.done,
                (unsigned long long)self.refused);

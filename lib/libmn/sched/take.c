@@ -30,6 +30,7 @@
  *     SEIZED     a thief, from 0 or FENCE   the thief; with WAITED it wakes the worker
  *     AWAY       who hands off, likewise    the worker itself, as a spare, before it can get a cpu again; or by who set it,
  *                                           when the worker turned out to be inside
+ *     TELL       who ends solo mode         the worker, when it enters by the way; it is no mark
  *     WAITED     the worker, while it is    with SEIZED; by who hands off, when the cpu is gone; by the worker with AWAY, if
  *                marked                     that was before: a mark that stays would keep everybody off it for good
  *
@@ -38,13 +39,13 @@
 #include "take.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "cpu.h"
 #include "idle.h"
 #include "runq.h"
 #include "sched.h"
+#include "solo_mode.h"
 #include "thread/table.h"
 #include "throttle.h"
 #include "umtx.h"
@@ -67,7 +68,8 @@ static struct mni_worker *mark(struct mni_cpu *v, uint32_t how) {
         return NULL;
     uint32_t old = a32_load(&w->taken);
     /* A worker that is inside is not worth a barrier. */
-    if (old & ~(uint32_t)MNI_TAKEN_FENCE || a32_load(&w->inside) || !a32_cas_full(&w->taken, old, old | how))
+    if (old & ~(uint32_t)(MNI_TAKEN_FENCE | MNI_TAKEN_TELL) || a32_load(&w->inside) ||
+        !a32_cas_full(&w->taken, old, old | how))
         return NULL;
     mni_heavy_barrier();
     /* Acquire: pairs with the release of mni_leave. */
@@ -91,7 +93,9 @@ static void wait_unmarked(struct mni_worker *w, uint32_t taken) {
         cpu_relax();
     /* Full: pairs with the and of whoever clears the mark, or has handed the cpu off: then cpu is NULL
      * already. */
-    if (a32_load(&w->taken) == taken && a32_cas_full(&w->taken, taken, taken | MNI_TAKEN_WAITED) &&
+    uint32_t now = a32_load(&w->taken);
+    if ((now == taken ? a32_cas_full(&w->taken, taken, taken | MNI_TAKEN_WAITED)
+                      : now == (taken | MNI_TAKEN_WAITED)) && /* it woke for no reason */
         aptr_load(&w->cpu))
         umtx_wait(&w->taken, taken | MNI_TAKEN_WAITED, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
     a32_store(&w->inside, 1);
@@ -119,6 +123,11 @@ struct mni_cpu *mni_enter_slow(struct mni_worker *w) {
             return give_up(w);
         if (taken & (MNI_TAKEN_SEIZED | MNI_TAKEN_AWAY)) {
             wait_unmarked(w, taken & ~(uint32_t)MNI_TAKEN_WAITED);
+            continue;
+        }
+        if (taken & MNI_TAKEN_TELL) {
+            a32_and_full(&w->taken, ~(uint32_t)MNI_TAKEN_TELL); /* full: before the look at the word */
+            mni_solo_told();
             continue;
         }
         if (taken & MNI_TAKEN_FENCE) {
@@ -317,12 +326,18 @@ int mni_hand_off(struct mni_cpu *c) {
     return 0;
 }
 
-void mni_wait_outside(void) {
-    for (struct mni_worker *w = mni_workers_all(); w; w = w->all)
-        for (unsigned i = 0; a32_load_acquire(&w->inside); i++) {
-            if (i < 1000)
-                cpu_relax();
-            else
-                usleep(50);
-        }
+bool mni_in_motion(const struct mni_cpu *c) {
+    /* Acquire, all: pair with the release of mni_leave, and with what clears the mark, or ends a hand-off. */
+    const struct mni_worker *w = aptr_load_acquire(&c->worker);
+    if (!w)
+        return false; /* it begins, and looks at everything after that */
+    const uint32_t taken = a32_load_acquire(&w->taken);
+    return taken & MNI_TAKEN_SEIZED || (taken & MNI_TAKEN_AWAY && aptr_load_acquire(&w->cpu)) ||
+           a32_load_acquire(&w->inside);
+}
+
+void mni_tell(const struct mni_cpu *c) {
+    struct mni_worker *w = aptr_load_acquire(&c->worker);
+    if (w && !(a32_load(&w->taken) & MNI_TAKEN_TELL))
+        a32_or_full(&w->taken, MNI_TAKEN_TELL); /* full: pairs with the and of mni_enter_slow */
 }

@@ -46,7 +46,10 @@ void mni_unmark(struct mni_worker *w, uint32_t how);
 /* A worker's own loop comes back from a wait: NULL, when its cpu was taken away. */
 struct mni_cpu *mni_enter_loop(struct mni_worker *w);
 
-/* Waits until each worker has been outside the runtime once (foreign.c). */
-void mni_wait_outside(void);
+/* Its worker is inside the runtime, or marked by somebody who stands for it. */
+bool mni_in_motion(const struct mni_cpu *c);
+
+/* Its worker is to come by mni_solo_told: MNI_TAKEN_TELL, which may stay for long when it does not enter. */
+void mni_tell(const struct mni_cpu *c);
 
 #endif

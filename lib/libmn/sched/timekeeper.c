@@ -26,6 +26,7 @@
 
 #include "runq.h"
 #include "sched.h"
+#include "solo_mode.h"
 
 enum {
     EXPIRE_AT_ONCE = 256,
@@ -95,7 +96,9 @@ static int64_t first_left(const struct mni_cpu *c) {
 }
 
 int64_t mni_first_timer(struct mni_cpu *c) {
-    int64_t own = mni_timers_next(c->timers), theirs = mni_keeps_time(c) ? first_left(c) : MN_FOREVER;
+    /* Its queue's lock may be held by who is solo: then that is what it was, or too early. */
+    int64_t own = mni_solo_elsewhere() ? mni_timers_hint(c->timers) : mni_timers_next(c->timers);
+    int64_t theirs = mni_keeps_time(c) ? first_left(c) : MN_FOREVER;
     return own < theirs ? own : theirs;
 }
 

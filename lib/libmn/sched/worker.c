@@ -30,6 +30,7 @@
 #include "signals.h"
 #include "slack.h"
 #include "slice.h"
+#include "solo_mode.h"
 #include "take.h"
 #include "thread/exceptions.h"
 #include "umtx.h"
@@ -88,8 +89,10 @@ static bool run(struct mni_worker *w) {
             t = mni_runq_pick(c);
         }
         if (!t) {
-            if (a32_load_acquire(&mni_rt->stop))
+            if (a32_load_acquire(&mni_rt->stop)) {
+                mni_solo_stop();
                 return true;
+            }
             if (!mni_idle(w))
                 return false;
             c = w->cpu;
@@ -166,7 +169,7 @@ static void loop(struct mni_worker *w) {
         /* Outside since it lost its cpu: the mark goes before it can get another, and WAITED, if it was set
          * too late. */
         a32_store_release(&w->inside, 0);
-        a32_and_full(&w->taken, ~(uint32_t)(MNI_TAKEN_AWAY | MNI_TAKEN_WAITED));
+        a32_and_full(&w->taken, ~(uint32_t)(MNI_TAKEN_AWAY | MNI_TAKEN_WAITED | MNI_TAKEN_TELL));
         mni_spare_give(w);
     }
     a32_store_release(&w->inside, 0);

@@ -357,6 +357,15 @@ static bool recheck(struct mn_mutex *m, uint32_t base, const struct mni_parker *
     return false;
 }
 
+/*
+ * The lookout need not look: no unlock misses a flag where solo mode is on from the start.  (With several cpus
+ * it comes and goes.)  One that finds CALLED calls nobody, though: who was called, and found the mutex held,
+ * looks.
+ */
+static bool will_be_called(uint32_t flags) {
+    return mni_solo() && mni_rt->ncpus == 1 && !(flags & CALLED);
+}
+
 /* Timers that wake nobody for good: a deadlock is one all the same. */
 static void count_looks(int n) {
     struct mni_worker *w = n ? mni_worker_self() : NULL;
@@ -406,7 +415,7 @@ static int lock_slow(struct mn_mutex *m, const struct mni_parker *self, int64_t 
             return 0;
         }
         int64_t until = deadline, again;
-        if (lookout && !mni_solo() && (again = (int64_t)clock_now_ns() + away) < deadline)
+        if (lookout && !will_be_called(flags) && (again = (int64_t)clock_now_ns() + away) < deadline)
             until = again;
         uint32_t handed = m->handed;
         bool looks = until != deadline && deadline == MN_FOREVER;

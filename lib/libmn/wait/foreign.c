@@ -5,17 +5,7 @@
  * from ASLEEP to AWAKE and wakes that word's sleepers in the kernel.  The parker lies in the LWP's __thread
  * memory; the wake-up may come after the LWP has seen AWAKE and has gone, which the kernel ignores.
  *
- * Solo mode (solo.h) ends here.  Before a foreign LWP touches a word that a worker may be changing with plain
- * operations, it changes mni_solo_word and waits until no worker is inside that might still not have seen this:
- *
- *     worker:  inside = 1; [light barrier]; ... reads solo, plain operations ...; inside = 0
- *     foreign: solo = ENDS; membarrier(); wait until each worker was seen outside once; solo = OVER
- *
- * A worker that is inside after the barrier entered before it, or reads ENDS.  An operation is short; a worker
- * that was preempted in one is waited for in naps of 50 us, since there is nothing to sleep on and it happens
- * once in a life of the runtime.  Another foreign LWP that comes meanwhile finds ENDS, and waits in the same
- * way.  A worker in its own loop is inside, too, until it runs a thread that leaves, or sleeps: solo mode has
- * one cpu, so there are no others whose queues it could look at for long.
+ * Its first call in any runtime ends solo mode for good (sched/solo_mode.c).
  */
 #include "foreign.h"
 
@@ -27,7 +17,7 @@
 #include "runtime/run.h"
 #include "runtime/runtime.h"
 #include "sched/enter.h"
-#include "sched/take.h"
+#include "sched/solo_mode.h"
 #include "solo.h"
 #include "thread/bound.h"
 #include "umtx.h"
@@ -44,18 +34,11 @@ static __thread struct foreign self __attribute__((tls_model("initial-exec")));
  * (robust.h). */
 static uint32_t next_owner = 0xbfffffff;
 
-/* Any foreign LWP has called: a runtime that starts later does not begin solo.  Atomic. */
+/* Any foreign LWP has called: there is no solo mode any more, nor in a runtime that starts later.  Atomic. */
 static uint32_t seen;
 
 bool mni_foreign_seen(void) {
     return a32_load_acquire(&seen) != 0;
-}
-
-static void end_solo(void) {
-    a32_store(&mni_solo_word, MNI_SOLO_ENDS);
-    mni_heavy_barrier();
-    mni_wait_outside();
-    a32_store_release(&mni_solo_word, MNI_SOLO_OVER); /* pairs with mni_solo_over */
 }
 
 struct mni_parker *mni_foreign_enter(void) {
@@ -65,11 +48,11 @@ struct mni_parker *mni_foreign_enter(void) {
         f->parker.owner = a32_add(&next_owner, (uint32_t)-1);
         f->waiter.parker = &f->parker;
         f->ready = true;
-        /* Full: pairs with the load in mni_start, which comes after its store of the solo word. */
+        /* Full: pairs with the load of who begins solo mode, which comes after a change of the solo word. */
         a32_swap_full(&seen, 1);
     }
     if (__builtin_expect(!mni_solo_over(), 0))
-        end_solo();
+        mni_solo_end();
     return &f->parker;
 }
 

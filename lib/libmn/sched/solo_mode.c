@@ -1,0 +1,217 @@
+/*
+ * solo_mode: how the plain operations of solo.h begin and end.
+ *
+ * Guarantee: while a worker may find mni_solo() true, no other LWP touches a word that these operations change.
+ *
+ * With one cpu it is on from the start.  With several it begins when one has run threads for a while and all
+ * others sleep, as they do in loads that get no faster by sharing (throttle.c), and ends when another gets
+ * something to run.  A ring of threads takes half the time so.  The first call of a foreign LWP ends it for
+ * good: nobody could tell when the next one comes.
+ *
+ * The naive way is a count of those who are awake, which each operation looks at: but it has looked, and goes
+ * on with a plain load and a store, while another wakes.  So whoever ends it waits, and the others pay nothing:
+ *
+ *     the owner:  inside = 1; [light barrier]; told? word = over;
+ *                 ... reads the word, plain operations ...;  inside = 0
+ *     who ends:   word = ENDS;  tells the owner;  waits for that.  If it takes long:
+ *                 membarrier();  waits until the owner was seen outside;  word = over
+ *
+ * The owner says so itself when it enters the next time, which it does every few nanoseconds, or never while
+ * its thread computes or sleeps.  Then it is outside: one that is inside after the barrier entered before it,
+ * or reads ENDS.  (To look for that alone takes a millisecond where an owner is outside for 2 ns at a time:
+ * while somebody keeps the line, its stores of 0 and 1 arrive together.)  The owner is whichever worker has the
+ * owner's cpu, or who has marked that worker (take.c).  An operation is short; an owner that was preempted in
+ * one is waited for in naps.  What it was told may stay in its word when it ends it in another way; that only
+ * costs its next entry a look.
+ *
+ * Who comes along.  Most of what a sleeper wakes for is nothing: the watcher's look around, a call for help
+ * with threads that are gone by then.  That must not end anything.  So a worker that has slept goes on in its
+ * loop (idle.c) while mni_solo_elsewhere() says so, and touches only what is never plain there: hints, inboxes,
+ * gifts, the run queues of marked cpus, the futex locks of tables and stacks.  No timers' lock, no descriptors.
+ * It ends solo mode before it leaves the loop or hands out events.
+ *
+ * Beginning.  Others may be about to wake, or to call for the first time:
+ *
+ *     owner:        word = BEGINS;  is nobody else inside? are all idle?
+ *                   no foreign LWP, nor sysmon?  word = ON, or over
+ *     sleeper:      idle = 1;  (inside = 0;  sleeps;  inside = 1;)
+ *                   idle = 0;     the word: over, or it ends that
+ *     foreign LWP:  seen = 1;     the word: over, or it ends that
+ *     sysmon:       visitor = 1;  the word: over, or it goes again
+ *
+ * Each of the others stores, then loads, and so does the owner, all with full barriers in between: one of the
+ * two sees the other.  Who is idle will look before he goes on, also if he does not sleep at all.  Who was not
+ * inside has no operation under way that he began when it was over, in his loop with the timers' lock.
+ *
+ *     over   -> BEGINS            by a worker that runs threads, for its cpu
+ *     BEGINS -> ON, over          by the same
+ *     BEGINS -> over              by who would end it
+ *     ON     -> ENDS -> over      by who ends it; several may be at it
+ *     ON, ENDS -> over            by the owner, as it enters, or in its loop: no operation is under way there
+ *
+ * Each change is a compare-and-swap of the whole word, with a count in its upper bits: so what somebody waited
+ * for is still what ends.  The count comes round in hours.  There is no lock, since a signal handler may be the
+ * first to call.
+ *
+ * Is it worth it?  Beginning and end cost some 5 us, a membarrier most of it.  So it begins when the others
+ * have slept for FIRST_NS, or, after times in which they slept for less than LONG_NS, later and later.
+ *
+ * tests/model/mn_solo.c walks through all orders.
+ */
+#include "solo_mode.h"
+
+#include <unistd.h>
+
+#include "cpu.h"
+#include "membarrier.h"
+#include "runtime/keep.h"
+#include "runtime/run.h"
+#include "runtime/runtime.h"
+#include "shake.h"
+#include "solo.h"
+#include "take.h"
+
+enum {
+    FIRST_NS = 50000,
+    MOST_NS = 1000000,
+    LONG_NS = 200000,
+    ANSWERS = 64, /* times cpu_relax(), some 2 us, for the owner to come round */
+    SPINS = 1000,
+    NAP_US = 50,
+};
+
+static uint32_t visitor; /* sysmon is about to do what workers do; atomic */
+static uint32_t owner;   /* whose threads it is for: index; atomic, changed by who begins */
+
+void mni_solo_start(bool on) {
+    /* Full: before the look at foreign LWPs, which note that they are there, then read the word. */
+    a32_swap_full(&mni_solo_word, on ? MNI_SOLO_ON : 0);
+    a32_store(&visitor, 0);
+    a32_store(&owner, 0);
+    if (mni_foreign_seen())
+        a32_store(&mni_solo_word, 0);
+}
+
+/* Full, and so is each change of the word. */
+static bool change(uint32_t from, uint32_t state) {
+    return a32_cas_full(&mni_solo_word, from, (from | MNI_SOLO_STATE) + 1 + state);
+}
+
+static bool asleep(const struct mni_cpu *c) {
+    /* Acquire: pairs with the release of a hand-off.  NULL: the runtime is starting. */
+    const struct mni_worker *w = aptr_load_acquire(&c->worker);
+    /* Acquire: pairs with the release as it went to sleep. */
+    return w && a32_load_acquire(&w->inside) == 0 && a32_load_acquire(&c->remote.idle);
+}
+
+static bool alone(const struct mni_cpu *c) {
+    for (unsigned i = 0; i < mni_rt->ncpus; i++)
+        if (mni_rt->cpus[i] != c && !asleep(mni_rt->cpus[i]))
+            return false;
+    /* Both acquire: pair with the stores before a caller's look at the word. */
+    return !mni_foreign_seen() && !a32_load_acquire(&visitor);
+}
+
+static bool begin(const struct mni_cpu *c) {
+    uint32_t word = a32_load(&mni_solo_word);
+    if (word & MNI_SOLO_STATE || !change(word, MNI_SOLO_BEGINS))
+        return false;
+    word = (word | MNI_SOLO_STATE) + 1 + MNI_SOLO_BEGINS;
+    bool on = alone(c);
+    /* Relaxed: the change orders it.  Others that began and were ended do not get that far while we are awake.
+     */
+    a32_store(&owner, c->index);
+    return change(word, on ? MNI_SOLO_ON : 0) && on;
+}
+
+void mni_solo_look(struct mni_cpu *c, int64_t now) {
+    struct mni_solo *s = &c->solo;
+    if (mni_rt->ncpus == 1 || mni_solo())
+        return;
+    /* Relaxed: hints. */
+    bool quiet = a32_load(&mni_rt->idlers) + 1 >= mni_rt->ncpus && mni_rt->membarrier && !mni_foreign_seen();
+    if (s->since && (!quiet || s->on)) {
+        s->wait = now - s->since >= LONG_NS ? FIRST_NS : s->wait < MOST_NS ? 2 * s->wait : MOST_NS;
+        s->since = 0;
+        s->on = false;
+    }
+    if (!quiet)
+        return;
+    if (s->since == 0)
+        s->since = now;
+    if (now - s->since < s->wait && !mni_shakes())
+        return;
+    if (begin(c)) {
+        s->on = true;
+        mni_count(c, solos, 1);
+    }
+}
+
+void mni_solo_stop(void) {
+    for (uint32_t word; (word = a32_load(&mni_solo_word)) & (MNI_SOLO_ON | MNI_SOLO_ENDS);)
+        change(word, 0);
+}
+
+void mni_solo_told(void) {
+    uint32_t word = a32_load(&mni_solo_word);
+    if (word & MNI_SOLO_ENDS) /* not if it has ended, and begun again */
+        change(word, 0);
+}
+
+void mni_solo_idle(void) {
+    if (mni_rt->ncpus > 1)
+        mni_solo_stop();
+}
+
+bool mni_solo_elsewhere(void) {
+    return mni_rt->ncpus > 1 && !mni_solo_over();
+}
+
+/* The owner is outside; it is told.  False also while there is no runtime yet, or no more: it starts, or it
+ * ends, and with it the owner's worker, which changes the word. */
+static bool owner_outside(void) {
+    MNI_KEEP_OR(false);
+    const struct mni_cpu *c = mni_rt->cpus[a32_load(&owner)];
+    mni_tell(c);
+    return !mni_in_motion(c);
+}
+
+/* Until it is over, as far as `word` says. */
+static void wait_for_owner(uint32_t word) {
+    owner_outside();
+    for (int i = 0; i < ANSWERS; i++) {
+        if (a32_load(&mni_solo_word) != word)
+            return;
+        cpu_relax();
+    }
+    mni_heavy_barrier();
+    for (int i = 0; a32_load(&mni_solo_word) == word && !owner_outside(); i++) {
+        if (i < SPINS)
+            cpu_relax();
+        else
+            usleep(NAP_US);
+    }
+    change(word, 0); /* unless somebody has */
+}
+
+void mni_solo_end(void) {
+    /* Acquire: as in mni_solo_over. */
+    for (uint32_t word; (word = a32_load_acquire(&mni_solo_word)) & MNI_SOLO_STATE;) {
+        if (word & MNI_SOLO_ENDS)
+            wait_for_owner(word);
+        else
+            change(word, word & MNI_SOLO_ON ? MNI_SOLO_ENDS : 0);
+    }
+}
+
+bool mni_solo_visit(void) {
+    a32_swap_full(&visitor, 1); /* full: before the look at the word; see above */
+    if (mni_solo_over())
+        return true;
+    mni_solo_visited();
+    return false;
+}
+
+void mni_solo_visited(void) {
+    a32_store_release(&visitor, 0); /* pairs with alone() */
+}
