@@ -5,13 +5,12 @@
  */
 #include <mn.h>
 
-#include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "mn/membarrier.h"
 #include "tap.h"
 
 static struct mn_sem posted = MN_SEM_INIT(0);
@@ -64,8 +63,7 @@ static int test(void *arg) {
 }
 
 int main(void) {
-    const char *without = getenv("ODONATA_DISABLE");
-    if ((without && strstr(without, "membarrier")) || syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0) <= 0) {
+    if (!has_membarrier()) {
         skip("there is no solo mode without membarrier");
         return done();
     }

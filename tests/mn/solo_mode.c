@@ -6,13 +6,12 @@
  */
 #include <mn.h>
 
-#include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "mn/membarrier.h"
 #include "tap.h"
 
 enum { GUESTS = 3, VISITS = 400, FIGHTS = 5, FIGHTERS = 3, MOST_WORKERS = 64 };
@@ -201,8 +200,7 @@ static int run(void *arg) {
 }
 
 int main(void) {
-    const char *without = getenv("ODONATA_DISABLE");
-    if ((without && strstr(without, "membarrier")) || syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0) <= 0) {
+    if (!has_membarrier()) {
         skip("there is no solo mode without membarrier");
         return done();
     }

@@ -11,10 +11,11 @@
  * Found out are: a change that is lost, since two were at the word; somebody who waits for ever.
  */
 #include "explore.h"
+#include "store_buffer.h"
 
 #include <stdbool.h>
 
-enum { WORKERS = 2, FOREIGN = 2, SYSMON = 3, TAKER = 4, ALL = 5, DEEP = 3, ROUNDS = 3 };
+enum { WORKERS = 2, FOREIGN = 2, SYSMON = 3, TAKER = 4, ALL = 5, ROUNDS = 3 };
 enum { ON = 1, BEGINS = 2, ENDS = 4, STATE = 7, MARK = 1, TELL = 2 };
 enum {
     WORD,
@@ -94,7 +95,8 @@ enum {
 };
 
 struct process {
-    uint8_t pc, buffered, address[DEEP], value[DEEP];
+    struct stores stores;
+    uint8_t pc;
     uint8_t rounds, word, loaded, stage, back, tries, target;
 };
 struct state {
@@ -105,41 +107,11 @@ struct state {
 
 static int broken;
 
-static uint8_t load(const struct state *s, int i, int address) {
-    const struct process *p = &s->p[i];
-    for (int n = p->buffered; n > 0; n--)
-        if (p->address[n - 1] == address)
-            return p->value[n - 1];
-    return s->word[address];
-}
-
-static void flush_one(struct state *s, int i) {
-    struct process *p = &s->p[i];
-    s->word[p->address[0]] = p->value[0];
-    p->buffered--;
-    for (int n = 0; n < p->buffered; n++) {
-        p->address[n] = p->address[n + 1];
-        p->value[n] = p->value[n + 1];
-    }
-    p->address[p->buffered] = p->value[p->buffered] = 0;
-}
-
-static void flush(struct state *s, int i) {
-    while (s->p[i].buffered)
-        flush_one(s, i);
-}
+STORE_BUFFERS(struct state)
 
 static void barrier(struct state *s) {
     for (int i = 0; i < ALL; i++)
         flush(s, i);
-}
-
-static void store(struct state *s, int i, int address, int value) {
-    struct process *p = &s->p[i];
-    if (p->buffered == DEEP)
-        flush_one(s, i);
-    p->address[p->buffered] = (uint8_t)address;
-    p->value[p->buffered++] = (uint8_t)value;
 }
 
 static bool change(struct state *s, int i, uint8_t from, uint8_t to) {
@@ -448,12 +420,12 @@ static enum outcome others(struct state *s, int i, int choice) {
 static enum outcome step(void *state, int i, int choice) {
     struct state *s = state;
     if (choice == 4) {
-        if (!s->p[i].buffered)
+        if (!s->p[i].stores.n)
             return STEP_BLOCKED;
         flush_one(s, i);
         return STEP_DONE;
     }
-    if (s->p[i].pc == END && s->p[i].buffered) {
+    if (s->p[i].pc == END && s->p[i].stores.n) {
         flush_one(s, i);
         return STEP_DONE;
     }

@@ -13,8 +13,9 @@
 #include <stdbool.h>
 
 #include "explore.h"
+#include "store_buffer.h"
 
-enum { WORKERS = 2, THIEF = 2, GIVER = 3, ALL = 4, DEEP = 3 };
+enum { WORKERS = 2, THIEF = 2, GIVER = 3, ALL = 4 };
 enum { SEIZED = 1, AWAY = 2, FENCE = 4, WAITED = 8 };
 enum { INSIDE, TAKEN = INSIDE + WORKERS, CPU = TAKEN + WORKERS, WORKER = CPU + WORKERS, CURRENT, DATA, WORDS };
 enum pc {
@@ -41,7 +42,8 @@ enum {
 };
 
 struct process {
-    uint8_t pc, buffered, address[DEEP], value[DEEP];
+    struct stores stores;
+    uint8_t pc;
     uint8_t loop;           /* a worker: in its own loop, not in a thread */
     uint8_t target, seen, rounds, spare, asleep, owns, woken;
 };
@@ -53,37 +55,7 @@ struct state {
 
 static int broken, fence;
 
-static uint8_t load(const struct state *s, int i, int address) {
-    const struct process *p = &s->p[i];
-    for (int n = p->buffered; n > 0; n--)
-        if (p->address[n - 1] == address)
-            return p->value[n - 1];
-    return s->word[address];
-}
-
-static void flush_one(struct state *s, int i) {
-    struct process *p = &s->p[i];
-    s->word[p->address[0]] = p->value[0];
-    p->buffered--;
-    for (int n = 0; n < p->buffered; n++) {
-        p->address[n] = p->address[n + 1];
-        p->value[n] = p->value[n + 1];
-    }
-    p->address[p->buffered] = p->value[p->buffered] = 0;
-}
-
-static void flush(struct state *s, int i) {
-    while (s->p[i].buffered)
-        flush_one(s, i);
-}
-
-static void store(struct state *s, int i, int address, int value) {
-    struct process *p = &s->p[i];
-    if (p->buffered == DEEP)
-        flush_one(s, i);
-    p->address[p->buffered] = (uint8_t)address;
-    p->value[p->buffered++] = (uint8_t)value;
-}
+STORE_BUFFERS(struct state)
 
 /* What the cpu is there for. */
 static void change(struct state *s, int i) {
@@ -382,7 +354,7 @@ static enum outcome step(void *state, int i, int choice) {
     struct state *s = state;
     if (i >= ALL) {
         struct process *p = &s->p[i - ALL];
-        if (!p->buffered)
+        if (!p->stores.n)
             return p->pc == END ? STEP_FINISHED : STEP_BLOCKED;
         if (choice)
             return STEP_BLOCKED;
