@@ -134,8 +134,7 @@ static bool quiet(const struct mni_runtime *rt) {
     if (timers != looks)
         return false;
     for (const struct mni_worker *w = mni_workers_all(); w; w = w->all)
-        /* TELL: it stays on a worker that ended solo mode by itself, and has not come by since (take.c). */
-        if (a32_load(&w->taken) & ~(uint32_t)(MNI_TAKEN_FENCE | MNI_TAKEN_TELL))
+        if (a32_load(&w->taken) & MNI_TAKEN_MARKS)
             return false;
     return mni_poll_waiters() == 0 && mni_offload_busy() == 0 && !a32_load(&rt->ending);
 }

@@ -195,6 +195,7 @@ enum {
     MNI_TAKEN_FENCE = 4,  /* no membarrier here: entering needs a full fence */
     MNI_TAKEN_WAITED = 8, /* the worker sleeps until the mark is cleared, or its cpu is gone */
     MNI_TAKEN_TELL = 16, /* no mark: solo mode ends, and the worker is to say that it knows (solo_mode.c) */
+    MNI_TAKEN_MARKS = MNI_TAKEN_SEIZED | MNI_TAKEN_AWAY | MNI_TAKEN_WAITED,
 };
 
 struct mni_runtime {

@@ -53,8 +53,9 @@
  * for is still what ends.  The count comes round in hours.  There is no lock, since a signal handler may be the
  * first to call.
  *
- * Is it worth it?  Beginning and end cost some 5 us, a membarrier most of it.  So it begins when the others
- * have slept for FIRST_NS, or, after times in which they slept for less than LONG_NS, later and later.
+ * Is it worth it?  Who ends it waits for a line's way there and back, or for a membarrier.  So it begins when
+ * the others have slept for FIRST_NS, or, after times in which they slept for less than LONG_NS, later and
+ * later.
  *
  * tests/model/mn_solo.c walks through all orders.
  */
@@ -72,11 +73,11 @@
 #include "take.h"
 
 enum {
-    FIRST_NS = 50000,
-    MOST_NS = 1000000,
+    FIRST_NS = 50000,  /* the others have slept for so long before it begins, */
+    MOST_NS = 1000000, /* or at most for so long */
     LONG_NS = 200000,
     ANSWERS = 64, /* times cpu_relax(), some 2 us, for the owner to come round */
-    SPINS = 1000,
+    SPINS = 1000, /* the same before the naps */
     NAP_US = 50,
 };
 
@@ -92,9 +93,13 @@ void mni_solo_start(bool on) {
         a32_store(&mni_solo_word, 0);
 }
 
+static uint32_t changed(uint32_t word, uint32_t state) {
+    return (word | MNI_SOLO_STATE) + 1 + state; /* one more in the count */
+}
+
 /* Full, and so is each change of the word. */
 static bool change(uint32_t from, uint32_t state) {
-    return a32_cas_full(&mni_solo_word, from, (from | MNI_SOLO_STATE) + 1 + state);
+    return a32_cas_full(&mni_solo_word, from, changed(from, state));
 }
 
 static bool asleep(const struct mni_cpu *c) {
@@ -116,12 +121,10 @@ static bool begin(const struct mni_cpu *c) {
     uint32_t word = a32_load(&mni_solo_word);
     if (word & MNI_SOLO_STATE || !change(word, MNI_SOLO_BEGINS))
         return false;
-    word = (word | MNI_SOLO_STATE) + 1 + MNI_SOLO_BEGINS;
     bool on = alone(c);
-    /* Relaxed: the change orders it.  Others that began and were ended do not get that far while we are awake.
-     */
+    /* Relaxed: the change orders it.  Nobody else gets that far while we are awake. */
     a32_store(&owner, c->index);
-    return change(word, on ? MNI_SOLO_ON : 0) && on;
+    return change(changed(word, MNI_SOLO_BEGINS), on ? MNI_SOLO_ON : 0) && on;
 }
 
 void mni_solo_look(struct mni_cpu *c, int64_t now) {

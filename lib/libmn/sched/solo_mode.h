@@ -1,5 +1,4 @@
-/* solo_mode: when one cpu runs all threads, and who else may touch what meanwhile; see solo_mode.c and solo.h.
- */
+/* solo_mode: when one cpu runs all threads, and who else may touch what meanwhile; see solo_mode.c, solo.h. */
 #ifndef MNI_SOLO_MODE_H
 #define MNI_SOLO_MODE_H
 
@@ -25,8 +24,7 @@ void mni_solo_told(void);
 /* Another cpu is solo, or is about to be, or does not know yet that it is no more.  In a worker's own loop. */
 bool mni_solo_elsewhere(void);
 
-/* Returns when it is over.  Whatever the caller is, it is outside the runtime.  Contexts: signal handlers, too.
- */
+/* Returns when it is over.  By whoever is not its owner.  Contexts: signal handlers, too. */
 void mni_solo_end(void);
 
 /* For sysmon, who is no worker: true: it is over, and does not begin before mni_solo_visited. */

@@ -68,8 +68,7 @@ static struct mni_worker *mark(struct mni_cpu *v, uint32_t how) {
         return NULL;
     uint32_t old = a32_load(&w->taken);
     /* A worker that is inside is not worth a barrier. */
-    if (old & ~(uint32_t)(MNI_TAKEN_FENCE | MNI_TAKEN_TELL) || a32_load(&w->inside) ||
-        !a32_cas_full(&w->taken, old, old | how))
+    if (old & MNI_TAKEN_MARKS || a32_load(&w->inside) || !a32_cas_full(&w->taken, old, old | how))
         return NULL;
     mni_heavy_barrier();
     /* Acquire: pairs with the release of mni_leave. */
