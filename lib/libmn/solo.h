@@ -2,8 +2,8 @@
  * solo: atomic operations that are plain while nobody else could see the difference.
  *
  * A locked instruction costs more than the rest of a channel operation together.  While one cpu only runs
- * threads, and no foreign LWP has called into the runtime, every word of the library is touched by the owner of
- * that cpu only, inside the runtime (enter.h): mni_solo is true, and these operations are ordinary loads and
+ * threads, and no foreign LWP is in a call of the library's, every word of the library is touched by the owner
+ * of that cpu only, inside the runtime (enter.h): mni_solo is true, and these operations are ordinary loads and
  * stores.  How that begins and ends: sched/solo_mode.c.
  *
  * Without solo, each is the operation of its name in lib/base/atomic.h.  Solo is expected where code is laid
@@ -22,10 +22,24 @@
 enum { MNI_SOLO_ON = 1, MNI_SOLO_BEGINS = 2, MNI_SOLO_ENDS = 4, MNI_SOLO_STATE = 7 };
 extern uint32_t mni_solo_word __attribute__((visibility("hidden")));
 
+/* With lock ranks: the caller is a worker, or solo mode is kept from beginning (wait/foreign.c). */
+#ifdef OD_LOCK_RANKS
+void mni_solo_check(void) __attribute__((visibility("hidden")));
+#else
+static inline void mni_solo_check(void) {
+}
+#endif
+
 /* For workers that run threads, inside the runtime. */
 static inline bool mni_solo(void) {
+    mni_solo_check();
     /* Relaxed: who ends it touches nothing before the worker has been outside (solo_mode.c). */
     return a32_load(&mni_solo_word) & MNI_SOLO_ON;
+}
+
+/* The same, and it has been on since the runtime started with its one worker: nobody else has ever come. */
+static inline bool mni_solo_unbroken(void) {
+    return a32_load(&mni_solo_word) == MNI_SOLO_ON;
 }
 
 /* For all others: whether they may touch what is the worker's in solo mode. */

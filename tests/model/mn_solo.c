@@ -2,11 +2,11 @@
 /*
  * Beginning and end of solo mode (lib/libmn/sched/solo_mode.c), every order of steps.
  *
- * Two workers, each of which makes some calls, tries to begin solo mode, or sleeps and wakes; a foreign LWP
- * that makes a call; sysmon, who comes once; a taker, who marks a worker (take.c) and makes a call in its
- * stead.  A call changes a word: by one step, or, where the caller finds solo mode on, by a load and a store.
- * Each of them has a buffer of stores that others do not see yet (TSO): it empties by itself, at an atomic
- * operation, and when a heavy barrier comes round.
+ * Two workers, or one, each of which makes some calls, tries to begin solo mode, or sleeps and wakes; a foreign LWP
+ * that makes a call, rests, and comes again; sysmon, who comes once; a taker, who marks a worker (take.c) and
+ * makes a call in its stead.  A call changes a word: by one step, or, where the caller finds solo mode on, by a
+ * load and a store.  Each of them has a buffer of stores that others do not see yet (TSO): it empties by itself,
+ * at an atomic operation, and when a heavy barrier comes round.
  *
  * Found out are: a change that is lost, since two were at the word; somebody who waits for ever.
  */
@@ -21,7 +21,7 @@ enum {
     WORD,
     DATA,
     OWNER,
-    SEEN,
+    PRESENT,
     VISITOR,
     INSIDE,
     TAKEN = INSIDE + WORKERS,
@@ -44,7 +44,7 @@ enum pc {
     B_BEGIN,
     B_INSIDE,
     B_IDLE,
-    B_SEEN,
+    B_FOREIGN,
     B_VISITOR,
     B_OWNER,
     B_ON,
@@ -61,13 +61,16 @@ enum pc {
     /* the end */
     E_LOOK,
     E_CHANGE,
+    E_IDLE,
+    E_ASLEEP,
     E_TELL,
     E_BARRIER,
     E_WAIT,
     E_OVER,
     /* the others */
-    F_SEEN,
+    F_COME,
     F_DO,
+    F_REST,
     V_COME,
     V_LOOK,
     V_DO,
@@ -85,13 +88,16 @@ enum {
     NO_BARRIER,  /* who ends it makes no barrier */
     NO_WAIT,     /* nor does it wait */
     LOOKS_FIRST, /* who begins looks at the others, and then begins */
-    NO_SEEN,     /* or not at foreign LWPs */
+    NO_FOREIGN,  /* or not at foreign LWPs */
     NO_VISITOR,  /* or not at sysmon */
     IDLE_ONLY,   /* or not whether others are inside */
     LOOKS_EARLY, /* a sleeper looks while it is idle still */
     NO_LOOK,     /* who was idle and did not sleep does not look */
     NO_COUNT,    /* the word has no count */
     MARK_FREE,   /* who has a mark is not waited for */
+    RESTS_EARLY, /* a foreign LWP rests before its call has ended */
+    STAYS_AWAY,  /* or does not come again for its next call */
+    IDLE_IS_OUT, /* an owner that is idle is taken for asleep */
 };
 
 struct process {
@@ -106,6 +112,7 @@ struct state {
 };
 
 static int broken;
+static bool single; /* there is one cpu: its worker goes to sleep in solo mode, and touches its own timers */
 
 STORE_BUFFERS(struct state)
 
@@ -151,7 +158,13 @@ static enum outcome end(struct state *s, int i) {
     switch (p->pc) {
     case E_LOOK:
         p->word = load(s, i, WORD);
-        p->pc = !(p->word & STATE) ? p->back : p->word & ENDS ? E_TELL : E_CHANGE;
+        p->pc = !(p->word & STATE) ? p->back : p->word & ENDS ? E_IDLE : E_CHANGE;
+        break;
+    case E_IDLE:
+        p->pc = load(s, i, IDLE + load(s, i, OWNER)) ? E_ASLEEP : E_TELL;
+        break;
+    case E_ASLEEP:
+        p->pc = broken != IDLE_IS_OUT && in_motion(s, i, load(s, i, OWNER)) ? E_TELL : E_OVER;
         break;
     case E_CHANGE:
         change(s, i, p->word, p->word & BEGINS ? 0 : ENDS);
@@ -265,10 +278,10 @@ static enum outcome worker(struct state *s, int i, int choice) {
         break;
     case B_IDLE:
         p->target |= !load(s, i, IDLE + other);
-        p->pc = B_SEEN;
+        p->pc = B_FOREIGN;
         break;
-    case B_SEEN:
-        p->target |= broken != NO_SEEN && load(s, i, SEEN);
+    case B_FOREIGN:
+        p->target |= broken != NO_FOREIGN && load(s, i, PRESENT);
         p->pc = B_VISITOR;
         break;
     case B_VISITOR:
@@ -287,7 +300,7 @@ static enum outcome worker(struct state *s, int i, int choice) {
 
     case S_REST:
         p->word = load(s, i, WORD);
-        p->pc = p->word & (ON | ENDS) ? S_RESTED : S_IDLE;
+        p->pc = p->word & (ON | ENDS) && !single ? S_RESTED : S_IDLE;
         break;
     case S_RESTED:
         change(s, i, p->word, 0);
@@ -300,7 +313,10 @@ static enum outcome worker(struct state *s, int i, int choice) {
         p->pc = p->tries == 2 ? S_SLEEP : S_TOUCH;
         break;
     case S_TOUCH: /* the timers' lock, if it is over; and then there is something to do */
-        if (!(load(s, i, WORD) & STATE) || p->stage) {
+        if (single) { /* they are its own */
+            if (!act(s, i))
+                break;
+        } else if (!(load(s, i, WORD) & STATE) || p->stage) {
             p->stage = p->stage == 0;
             if (p->stage)
                 break; /* between the look and the lock */
@@ -335,7 +351,10 @@ static enum outcome worker(struct state *s, int i, int choice) {
         p->pc = broken == LOOKS_EARLY || (broken == NO_LOOK && p->tries == 3) ? W_DO : S_LOOK;
         break;
     case S_LOOK: /* come_back */
-        go_end(p, broken == LOOKS_EARLY ? S_BUSY : W_DO);
+        if (single)
+            p->pc = W_DO;
+        else
+            go_end(p, broken == LOOKS_EARLY ? S_BUSY : W_DO);
         break;
 
     case END:
@@ -351,14 +370,19 @@ static enum outcome others(struct state *s, int i, int choice) {
     if (choice && p->pc != T_MARK)
         return STEP_BLOCKED;
     switch (p->pc) {
-    case F_SEEN:
+    case F_COME:
         flush(s, i);
-        s->word[SEEN] = 1;
-        go_end(p, F_DO);
+        s->word[PRESENT] = 1;
+        go_end(p, broken == RESTS_EARLY ? F_REST : F_DO);
         break;
     case F_DO:
         if (act(s, i))
-            p->pc = END;
+            p->pc = broken != RESTS_EARLY ? F_REST : p->rounds-- ? F_COME : END;
+        break;
+    case F_REST:
+        store(s, i, PRESENT, 0);
+        p->pc = broken == RESTS_EARLY ? F_DO : !p->rounds ? END : broken == STAYS_AWAY ? F_DO : F_COME;
+        p->rounds -= p->rounds && broken != RESTS_EARLY;
         break;
 
     case V_COME:
@@ -446,10 +470,15 @@ static void run(int how, bool foreign, bool sysmon, bool taker, const char *name
     struct state s;
     memset(&s, 0, sizeof s);
     s.p[0].rounds = s.p[1].rounds = foreign || sysmon || taker ? ROUNDS - 1 : ROUNDS;
-    s.p[FOREIGN].pc = foreign ? F_SEEN : END;
+    s.p[FOREIGN].pc = foreign ? F_COME : END;
+    s.p[FOREIGN].rounds = foreign;
     s.p[SYSMON].pc = sysmon ? V_COME : END;
     s.p[TAKER].pc = taker ? T_MARK : END;
     broken = how;
+    if (single) {
+        s.p[1].pc = END;
+        s.word[IDLE + 1] = 1;
+    }
     struct model m = {sizeof s, ALL, step, 5, check, check_end};
     if (how)
         explore_not_ok(&m, &s, name);
@@ -462,15 +491,22 @@ int main(void) {
     run(GOOD, true, false, false, "and a foreign LWP");
     run(GOOD, false, true, false, "and sysmon");
     run(GOOD, false, false, true, "and who takes from a worker");
+    single = true;
+    run(GOOD, true, true, true, "one worker, and all of them");
+    run(NO_BARRIER, true, false, false, "one worker, no barrier");
+    run(IDLE_IS_OUT, true, false, false, "one worker, which is idle, but not asleep");
+    single = false;
     run(NO_BARRIER, false, false, false, "no barrier");
     run(NO_WAIT, false, false, false, "no wait");
     run(LOOKS_FIRST, false, false, false, "looks, then begins");
-    run(NO_SEEN, true, false, false, "begins in spite of foreign LWPs");
+    run(NO_FOREIGN, true, false, false, "begins in spite of foreign LWPs");
     run(NO_VISITOR, false, true, false, "begins in spite of sysmon");
     run(IDLE_ONLY, false, false, false, "takes a worker that goes to sleep for asleep");
     run(LOOKS_EARLY, false, false, false, "a look while it is idle");
     run(NO_LOOK, false, false, false, "no look where it did not sleep");
     run(NO_COUNT, true, false, false, "no count");
     run(MARK_FREE, false, false, true, "a mark is not waited for");
+    run(RESTS_EARLY, true, false, false, "a foreign LWP rests too early");
+    run(STAYS_AWAY, true, false, false, "a foreign LWP that has rested does not come again");
     return done();
 }

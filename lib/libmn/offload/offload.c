@@ -40,8 +40,8 @@
  * a minute: an LWP that makes such a call is let go.  It touches nothing then but its own record, its job and
  * the pool's lock.
  *
- * The callers are workers, so solo mode has to end before an LWP of the pool touches anything
- * (mni_foreign_enter).
+ * The callers are workers, so solo mode has to end before an LWP of the pool touches anything: it is present
+ * (wait/foreign.c) but while it sleeps and while it makes a call, which touches nothing of the runtime's.
  */
 #include "offload.h"
 
@@ -152,7 +152,9 @@ static void settle(struct pool *p, struct lwp *me, struct mni_job *job) {
 static void run(struct pool *p, struct lwp *me, struct mni_job *job) {
     struct mni_parker *parker = job->parker;
     bool owned = job->drop != NULL;
+    mni_foreign_rests();
     job->fn(job);
+    mni_foreign_enter();
     if (!self) /* the child of a fork that the job made: nothing else is left of the process */
         mni_orphan_end(0);
     if (owned) {
@@ -194,7 +196,9 @@ static bool sleep_on(struct pool *p, struct lwp *me) {
         uint32_t word = a32_load(&me->word);
         mni_lock_drop(&p->lock);
         mni_lwp_rests();
+        mni_foreign_rests();
         int r = umtx_wait(&me->word, word, &ts, CLOCK_MONOTONIC, UMTX_PRIVATE);
+        mni_foreign_enter();
         mni_lwp_works();
         mni_lock_take(&p->lock);
         if (r == -ETIMEDOUT)

@@ -24,6 +24,7 @@
 #include "slice.h"
 #include "stack/stack.h"
 #include "thread/bound.h"
+#include "wait/foreign.h"
 
 static bool orphaned; /* there is one LWP in a child, and those that it starts only read it */
 
@@ -44,6 +45,7 @@ static void in_child(void) {
     mni_signals_forked(own);
     if (own)
         lwp_slice(0, LWP_SLICE_DEFAULT);
+    mni_foreign_forked();
     mni_bound_forked();
     mni_offload_forked();
     mni_procs_forked(); /* looks at the parent's runtime, which is then forgotten */

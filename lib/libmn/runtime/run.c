@@ -205,6 +205,7 @@ static int start(const struct mn_config *config, unsigned first) {
     int r = make(&rt, config);
     if (r < 0)
         return r;
+    mni_foreign_rests(); /* the caller may become a worker */
     rt->embedded = first == 0;
     mni_rt = rt;
     mni_create_reset();
@@ -288,6 +289,7 @@ static int drain(struct mni_thread *self, int64_t deadline) {
             mni_leave(mni_cpu_self());
         } else {
             struct timespec ts = {until / 1000000000, until % 1000000000};
+            mni_foreign_rests();
             clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
         }
         if (nap < 5000000)

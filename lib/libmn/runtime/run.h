@@ -4,8 +4,6 @@
 
 #include <stdbool.h>
 
-/* Whether a foreign LWP has called in (foreign.c). */
-bool mni_foreign_seen(void);
 /* Counts begin at 0 again (create.c). */
 void mni_create_reset(void);
 /* Queues the first thread of mn_run; 0 or a negative errno.  Before any worker runs that cpu (create.c). */

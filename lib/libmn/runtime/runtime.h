@@ -87,6 +87,7 @@ struct mni_solo {
     int64_t since; /* all others have slept; 0: they do not */
     int64_t wait;  /* ns, until solo mode begins */
     bool on;       /* it has begun; may have ended by now */
+    uint32_t comings; /* of foreign LWPs, at the last look */
 };
 
 struct mni_cpu {

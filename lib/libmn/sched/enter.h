@@ -107,7 +107,4 @@ static inline void mni_leave_slice(struct mni_cpu *c) {
     mni_leave(c);
 }
 
-/* What a foreign LWP does first in any call: solo mode ends (foreign.c).  Its parker is made. */
-struct mni_parker *mni_foreign_enter(void);
-
 #endif

@@ -12,6 +12,7 @@
 #include "take.h"
 #include "thread/table.h"
 #include "timekeeper.h"
+#include "wait/foreign.h"
 
 /*
  * How often the clock is read: so that a look comes every MNI_LOOK_NS, whatever the threads do between two

@@ -5,15 +5,15 @@
  *
  * With one cpu it is on from the start.  With several it begins when one has run threads for a while and all
  * others sleep, as they do in loads that get no faster by sharing (throttle.c), and ends when another gets
- * something to run.  A ring of threads takes half the time so.  The first call of a foreign LWP ends it for
- * good: nobody could tell when the next one comes.
+ * something to run.  A ring of threads takes half the time so.  A foreign LWP ends it, too, and it does not
+ * begin while one is present (wait/foreign.c).
  *
  * The naive way is a count of those who are awake, which each operation looks at: but it has looked, and goes
  * on with a plain load and a store, while another wakes.  So whoever ends it waits, and the others pay nothing:
  *
  *     the owner:  inside = 1; [light barrier]; told? word = over;
  *                 ... reads the word, plain operations ...;  inside = 0
- *     who ends:   word = ENDS;  tells the owner;  waits for that.  If it takes long:
+ *     who ends:   word = ENDS;  is the owner asleep?  over.  Tells it;  waits for that.  If it takes long:
  *                 membarrier();  waits until the owner was seen outside;  word = over
  *
  * The owner says so itself when it enters the next time, which it does every few nanoseconds, or never while
@@ -36,7 +36,7 @@
  *                   no foreign LWP, nor sysmon?  word = ON, or over
  *     sleeper:      idle = 1;  (inside = 0;  sleeps;  inside = 1;)
  *                   idle = 0;     the word: over, or it ends that
- *     foreign LWP:  seen = 1;     the word: over, or it ends that
+ *     foreign LWP:  present++;    the word: over, or it ends that;  ...  present--
  *     sysmon:       visitor = 1;  the word: over, or it goes again
  *
  * Each of the others stores, then loads, and so does the owner, all with full barriers in between: one of the
@@ -65,12 +65,13 @@
 
 #include "cpu.h"
 #include "membarrier.h"
+#include "panic.h"
 #include "runtime/keep.h"
-#include "runtime/run.h"
 #include "runtime/runtime.h"
 #include "shake.h"
 #include "solo.h"
 #include "take.h"
+#include "wait/foreign.h"
 
 enum {
     FIRST_NS = 50000,  /* the others have slept for so long before it begins, */
@@ -84,22 +85,23 @@ enum {
 static uint32_t visitor; /* sysmon is about to do what workers do; atomic */
 static uint32_t owner;   /* whose threads it is for: index; atomic, changed by who begins */
 
-void mni_solo_start(bool on) {
-    /* Full: before the look at foreign LWPs, which note that they are there, then read the word. */
-    a32_swap_full(&mni_solo_word, on ? MNI_SOLO_ON : 0);
-    a32_store(&visitor, 0);
-    a32_store(&owner, 0);
-    if (mni_foreign_seen())
-        a32_store(&mni_solo_word, 0);
-}
-
 static uint32_t changed(uint32_t word, uint32_t state) {
-    return (word | MNI_SOLO_STATE) + 1 + state; /* one more in the count */
+    uint32_t more = (word | MNI_SOLO_STATE) + 1; /* in the count, which is never 0 again: mni_solo_unbroken */
+    return (more ? more : MNI_SOLO_STATE + 1) + state;
 }
 
 /* Full, and so is each change of the word. */
 static bool change(uint32_t from, uint32_t state) {
     return a32_cas_full(&mni_solo_word, from, changed(from, state));
+}
+
+void mni_solo_start(bool on) {
+    /* Full: before the look at foreign LWPs, which note that they are there, then read the word. */
+    a32_swap_full(&mni_solo_word, on ? MNI_SOLO_ON : 0);
+    a32_store(&visitor, 0);
+    a32_store(&owner, 0);
+    if (mni_foreign_present())
+        change(MNI_SOLO_ON, 0);
 }
 
 static bool asleep(const struct mni_cpu *c) {
@@ -114,7 +116,7 @@ static bool alone(const struct mni_cpu *c) {
         if (mni_rt->cpus[i] != c && !asleep(mni_rt->cpus[i]))
             return false;
     /* Both acquire: pair with the stores before a caller's look at the word. */
-    return !mni_foreign_seen() && !a32_load_acquire(&visitor);
+    return !mni_foreign_present() && !a32_load_acquire(&visitor);
 }
 
 static bool begin(const struct mni_cpu *c) {
@@ -129,12 +131,15 @@ static bool begin(const struct mni_cpu *c) {
 
 void mni_solo_look(struct mni_cpu *c, int64_t now) {
     struct mni_solo *s = &c->solo;
-    if (mni_rt->ncpus == 1 || mni_solo())
+    if (mni_solo())
         return;
-    /* Relaxed: hints. */
-    bool quiet = a32_load(&mni_rt->idlers) + 1 >= mni_rt->ncpus && mni_rt->membarrier && !mni_foreign_seen();
+    const uint32_t comings = mni_foreign_comings();
+    /* Relaxed: a hint. */
+    bool quiet = a32_load(&mni_rt->idlers) + 1 >= mni_rt->ncpus && mni_rt->membarrier &&
+                 comings == s->comings && !mni_foreign_present();
+    s->comings = comings;
     if (s->since && (!quiet || s->on)) {
-        s->wait = now - s->since >= LONG_NS ? FIRST_NS : s->wait < MOST_NS ? 2 * s->wait : MOST_NS;
+        s->wait = now - s->since >= LONG_NS ? FIRST_NS : 2 * s->wait;
         s->since = 0;
         s->on = false;
     }
@@ -142,6 +147,7 @@ void mni_solo_look(struct mni_cpu *c, int64_t now) {
         return;
     if (s->since == 0)
         s->since = now;
+    s->wait = s->wait < FIRST_NS ? FIRST_NS : s->wait < MOST_NS ? s->wait : MOST_NS;
     if (now - s->since < s->wait && !mni_shakes())
         return;
     if (begin(c)) {
@@ -179,8 +185,20 @@ static bool owner_outside(void) {
     return !mni_in_motion(c);
 }
 
+/* In its loop, which it leaves by full operations, after which it sees the word. */
+static bool owner_sleeps(void) {
+    MNI_KEEP_OR(false);
+    const struct mni_cpu *c = mni_rt->cpus[a32_load(&owner)];
+    /* Acquire: pairs with the operation that stored it, since which `inside` is 1 but for the sleep. */
+    return a32_load_acquire(&c->remote.idle) && !mni_in_motion(c);
+}
+
 /* Until it is over, as far as `word` says. */
 static void wait_for_owner(uint32_t word) {
+    if (owner_sleeps()) {
+        change(word, 0);
+        return;
+    }
     owner_outside();
     for (int i = 0; i < ANSWERS; i++) {
         if (a32_load(&mni_solo_word) != word)
@@ -218,3 +236,11 @@ bool mni_solo_visit(void) {
 void mni_solo_visited(void) {
     a32_store_release(&visitor, 0); /* pairs with alone() */
 }
+
+#ifdef OD_LOCK_RANKS
+/* As a runtime starts or ends there is one LWP. */
+void mni_solo_check(void) {
+    if (!mni_worker_self() && !mni_foreign_here() && !a32_load(&visitor) && mn_workers())
+        panic("an LWP that is not present touches what workers do", 0);
+}
+#endif

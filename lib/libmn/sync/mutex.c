@@ -358,12 +358,11 @@ static bool recheck(struct mn_mutex *m, uint32_t base, const struct mni_parker *
 }
 
 /*
- * The lookout need not look: no unlock misses a flag where solo mode is on from the start.  (With several cpus
- * it comes and goes.)  One that finds CALLED calls nobody, though: who was called, and found the mutex held,
- * looks.
+ * The lookout need not look: no unlock misses a flag where solo mode has been on from the start.  One that
+ * finds CALLED calls nobody, though: who was called, and found the mutex held, looks.
  */
 static bool will_be_called(uint32_t flags) {
-    return mni_solo() && mni_rt->ncpus == 1 && !(flags & CALLED);
+    return mni_solo_unbroken() && !(flags & CALLED);
 }
 
 /* Timers that wake nobody for good: a deadlock is one all the same. */

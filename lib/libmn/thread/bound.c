@@ -18,6 +18,7 @@
 #include "sched/signals.h"
 #include "slack.h"
 #include "slice.h"
+#include "wait/foreign.h"
 
 static __thread struct mni_thread *self __attribute__((tls_model("initial-exec")));
 
@@ -44,6 +45,7 @@ static void ended(struct mni_thread *t, void *result) {
     t->park.foreign = MNI_GREEN; /* the descriptor's next thread may be one */
     a8_store(&t->state, MNI_DONE);
     mni_join_ended(NULL, t);
+    mni_foreign_rests();
     /* Last: once all ends are counted, the runtime's memory goes. */
     a64_add_release(&ends, 1);
 }
@@ -53,6 +55,7 @@ static void *lwp_main(void *arg) {
     struct mni_own own = {0};
     t->own = &own;
     self = t;
+    mni_foreign_enter();
     mni_topo_unbind(&mni_rt->topo, 0, false); /* its creator may be pinned, */
     lwp_slice(0, LWP_SLICE_DEFAULT);          /* and a worker */
     lwp_timer_slack(0);

@@ -54,8 +54,8 @@ static inline __attribute__((always_inline)) void prepare(struct mni_thread *t, 
         mni_thread_set_name(t, a->name);
 }
 
-static int go_foreign(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
-    mni_foreign_enter();
+/* Not inside the runtime, and solo mode is over. */
+static int go_shared(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *), void *arg) {
     MNI_KEEP_OR(-EPERM);
     int r = check(a);
     if (r < 0)
@@ -152,14 +152,24 @@ go_here(struct mni_cpu **cpu, mn_thread *out, const struct mn_attr *a, void *(*f
     return 0;
 }
 
+static __attribute__((noinline)) int go_bound(mn_thread *out, const struct mn_attr *a, void *(*fn)(void *),
+                                              void *arg) {
+    mni_foreign_hold();
+    int r = go_shared(out, a, fn, arg);
+    mni_foreign_let();
+    return r;
+}
+
 static inline __attribute__((always_inline)) int go(mn_thread *out, const struct mn_attr *a,
                                                     void *(*fn)(void *), void *arg) {
     struct mni_cpu *c = mni_enter();
-    if (!c)
-        return go_foreign(out, a, fn, arg);
+    if (!c) {
+        mni_foreign_enter();
+        return go_shared(out, a, fn, arg);
+    }
     if (__builtin_expect(a->flags & MN_BOUND, 0)) {
         mni_leave(c);
-        return go_foreign(out, a, fn, arg);
+        return go_bound(out, a, fn, arg);
     }
     int r = check(a);
     if (__builtin_expect(r == 0, 1))

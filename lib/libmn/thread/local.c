@@ -15,13 +15,12 @@
  * this key's, since a later owner's comes after two changes.  get and set load it relaxed: the program itself
  * brought the key to the thread.
  *
- * A foreign LWP's values hang on a __thread pointer, and on a POSIX key whose destructor runs ours.  Bound
+ * A foreign LWP's values hang on a __thread pointer; it asks to be told when it ends (foreign.c).  Bound
  * threads have a descriptor.
  */
 #include "local.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "bound.h"
@@ -137,14 +136,7 @@ void mni_locals_release(struct mni_thread *t) {
     t->own->locals = NULL;
 }
 
-/* ---- foreign LWPs */
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_key_t end_key;
-static bool end_key_made;
-
-static void foreign_ends(void *arg) {
-    (void)arg;
+void mni_locals_end_foreign(void) {
     struct mni_locals *l = foreign_values;
     if (!l)
         return;
@@ -152,15 +144,6 @@ static void foreign_ends(void *arg) {
         continue;
     foreign_values = NULL;
     release(l);
-}
-
-static void make_end_key(void) {
-    end_key_made = pthread_key_create(&end_key, foreign_ends) == 0;
-}
-
-__attribute__((destructor)) static void unload(void) {
-    if (end_key_made)
-        pthread_key_delete(end_key);
 }
 
 /* ---- of the caller */
@@ -183,8 +166,7 @@ static struct mni_locals *own(void) {
         mni_untidy(t);
         return l;
     }
-    pthread_once(&once, make_end_key);
-    if (!end_key_made || pthread_setspecific(end_key, l) != 0) {
+    if (!mni_foreign_hook()) {
         free(l);
         return NULL;
     }

@@ -11,4 +11,7 @@ bool mni_locals_round(struct mni_thread *t);
 /* Releases their memory. */
 void mni_locals_release(struct mni_thread *t);
 
+/* The calling LWP, which is foreign, ends: both for its own. */
+void mni_locals_end_foreign(void);
+
 #endif

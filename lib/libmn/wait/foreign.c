@@ -5,11 +5,18 @@
  * from ASLEEP to AWAKE and wakes that word's sleepers in the kernel.  The parker lies in the LWP's __thread
  * memory; the wake-up may come after the LWP has seen AWAKE and has gone, which the kernel ignores.
  *
- * Its first call in any runtime ends solo mode for good (sched/solo_mode.c).
+ * Solo mode (sched/solo_mode.c) is over while any such LWP may touch what the runtime's workers do.  A call
+ * says so as it begins.  That it has ended, nobody says, which would cost two locked operations of one word in
+ * every call; an LWP stays present from its first call on, until it sleeps in one, or is seen to have nothing
+ * to do (mni_foreign_rests), or ends.  Then it is absent until its next call, or until it wakes.
+ *
+ * A signal handler may call, too, anywhere in between.  So an LWP is counted before it is marked as counted,
+ * and who finds the mark set already takes one count back; unmarked first, and taken from the count then.
  */
 #include "foreign.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <time.h>
 
 #include "clock.h"
@@ -20,12 +27,14 @@
 #include "sched/solo_mode.h"
 #include "solo.h"
 #include "thread/bound.h"
+#include "thread/local.h"
 #include "umtx.h"
 
 struct foreign {
     struct mni_parker parker;
     struct mni_waiter waiter;
-    bool ready;
+    uint32_t present; /* it is counted; atomic for signal handlers' sake */
+    bool ready, hooked;
 };
 
 static __thread struct foreign self __attribute__((tls_model("initial-exec")));
@@ -34,25 +43,89 @@ static __thread struct foreign self __attribute__((tls_model("initial-exec")));
  * (robust.h). */
 static uint32_t next_owner = 0xbfffffff;
 
-/* Any foreign LWP has called: there is no solo mode any more, nor in a runtime that starts later.  Atomic. */
-static uint32_t seen;
+/* How many are present, and above COMING how often one has become so.  Atomic. */
+static uint64_t lwps;
+static const uint64_t COMING = (uint64_t)1 << 32, PRESENT = COMING - 1;
 
-bool mni_foreign_seen(void) {
-    return a32_load_acquire(&seen) != 0;
+bool mni_foreign_present(void) {
+    return a64_load_acquire(&lwps) & PRESENT; /* pairs with the release of who goes */
 }
 
-struct mni_parker *mni_foreign_enter(void) {
+uint32_t mni_foreign_comings(void) {
+    return (uint32_t)(a64_load(&lwps) >> 32); /* relaxed: a hint */
+}
+
+/* ---- presence */
+
+static pthread_key_t end_key;
+static bool end_key_made;
+
+static void lwp_ends(void *arg) {
+    struct foreign *f = arg;
+    f->hooked = false; /* a destructor that comes later may call */
+    mni_locals_end_foreign();
+    mni_foreign_rests();
+}
+
+/* Not at the first call: that may be a signal handler's. */
+__attribute__((constructor)) static void load(void) {
+    end_key_made = pthread_key_create(&end_key, lwp_ends) == 0;
+}
+
+__attribute__((destructor)) static void unload(void) {
+    if (end_key_made)
+        pthread_key_delete(end_key);
+}
+
+bool mni_foreign_hook(void) {
     struct foreign *f = &self;
-    if (__builtin_expect(!f->ready, 0)) {
+    if (!f->hooked)
+        f->hooked = end_key_made && pthread_setspecific(end_key, f) == 0;
+    return f->hooked;
+}
+
+void mni_foreign_hold(void) {
+    /* Full: pairs with the load of who begins solo mode, which comes after a change of the solo word. */
+    a64_add_full(&lwps, COMING + 1);
+    mni_solo_end();
+}
+
+void mni_foreign_let(void) {
+    a64_add_release(&lwps, (uint64_t)-1); /* release: pairs with who begins solo mode */
+}
+
+static __attribute__((noinline)) void come(struct foreign *f) {
+    if (!f->ready) {
         f->parker.foreign = MNI_AWAKE;
         f->parker.owner = a32_add(&next_owner, (uint32_t)-1);
         f->waiter.parker = &f->parker;
         f->ready = true;
-        /* Full: pairs with the load of who begins solo mode, which comes after a change of the solo word. */
-        a32_swap_full(&seen, 1);
     }
-    if (__builtin_expect(!mni_solo_over(), 0))
-        mni_solo_end();
+    mni_foreign_hold();
+    if (a32_swap_full(&f->present, 1))
+        mni_foreign_let(); /* a signal handler's, just now */
+    mni_foreign_hook();
+}
+
+void mni_foreign_rests(void) {
+    if (a32_load(&self.present) && a32_swap_full(&self.present, 0))
+        mni_foreign_let();
+}
+
+bool mni_foreign_here(void) {
+    return a32_load(&self.present);
+}
+
+void mni_foreign_forked(void) {
+    a64_store(&lwps, COMING + self.present);
+}
+
+struct mni_parker *mni_foreign_enter(void) {
+    struct foreign *f = &self;
+    if (__builtin_expect(!a32_load(&f->present), 0))
+        come(f);
+    else if (__builtin_expect(!mni_solo_over(), 0))
+        mni_solo_end(); /* a runtime has started */
     return &f->parker;
 }
 
@@ -90,16 +163,19 @@ int mni_foreign_wait(struct mni_olock *lock, const uint32_t *permit, int64_t dea
     if (deadline < 0)
         deadline = 0; /* past, too; the kernel would call a negative one invalid */
     struct timespec until = {deadline / 1000000000, deadline % 1000000000};
+    mni_foreign_rests();
     /* Acquire: pairs with the release of mni_foreign_wake. */
     while (a32_load_acquire(&p->foreign) == MNI_ASLEEP) {
         int r = umtx_wait(&p->foreign, MNI_ASLEEP, deadline == MN_FOREVER ? NULL : &until, CLOCK_MONOTONIC,
                           UMTX_PRIVATE);
         if (r == -ETIMEDOUT) {
+            mni_foreign_enter();
             if (mni_claim(p, -ETIMEDOUT))
                 break;
             deadline = MN_FOREVER; /* it was claimed before, and the wake-up may take its time */
         }
     }
+    mni_foreign_enter();
     a32_store(&p->foreign, MNI_AWAKE);
     do
         claim = a32_load(&p->claim);
