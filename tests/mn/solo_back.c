@@ -15,22 +15,14 @@
 #include <unistd.h>
 
 #include "mn/membarrier.h"
+#include "mn/solos.h"
 #include "tap.h"
 
-enum { MOST_WORKERS = 64, QUIET_NS = 30000000 };
+enum { QUIET_NS = 30000000 };
 
 static struct mn_sem green = MN_SEM_INIT(0), sleeper = MN_SEM_INIT(0);
 static sem_t elsewhere;
 static atomic_bool stop;
-
-static uint64_t solos(void) {
-    struct mn_stats_cpu cpu[MOST_WORKERS];
-    uint64_t n = 0;
-    int cpus = mn_stats(cpu, MOST_WORKERS, sizeof *cpu);
-    for (int i = 0; i < cpus; i++)
-        n += cpu[i].solos;
-    return n;
-}
 
 static void *ends_solo(void *arg) {
     mn_sem_post(arg);

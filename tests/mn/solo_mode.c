@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include "mn/membarrier.h"
+#include "mn/solos.h"
 #include "tap.h"
 
-enum { GUESTS = 3, VISITS = 400, FIGHTS = 5, FIGHTERS = 3, MOST_WORKERS = 64 };
+enum { GUESTS = 3, VISITS = 400, FIGHTS = 5, FIGHTERS = 3 };
 
 static struct mn_mutex mutex = MN_MUTEX_INIT;
 static struct mn_sem tokens[2] = {MN_SEM_INIT(0), MN_SEM_INIT(0)}, visits = MN_SEM_INIT(0);
@@ -22,15 +23,6 @@ static struct mn_chan *chan;
 static long changes;             /* guarded by the mutex */
 static atomic_long passed, sent; /* by all together */
 static atomic_bool stop;
-
-static uint64_t solos(void) {
-    struct mn_stats_cpu cpu[MOST_WORKERS];
-    uint64_t n = 0;
-    int cpus = mn_stats(cpu, MOST_WORKERS, sizeof *cpu);
-    for (int i = 0; i < cpus; i++)
-        n += cpu[i].solos;
-    return n;
-}
 
 static void change(void) {
     mn_mutex_lock(&mutex);
