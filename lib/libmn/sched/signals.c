@@ -94,7 +94,7 @@ void mni_signals_block_more(const sigset_t *set) {
 static void *sleep_main(void *arg) {
     (void)arg;
     for (;;) {
-        /* Acquire, both: pair with mni_signals_stop. */
+        /* Acquire, both: pair with end_lwp. */
         uint32_t events = a32_load_acquire(&self.events);
         if (a32_load_acquire(&self.stop)) {
             block_more(a32_load(&self.asked));
@@ -131,12 +131,8 @@ int mni_signals_start(void) {
     return -r;
 }
 
-void mni_signals_stop(void) {
-    mni_crash_end();
-    mni_dump_signal_end();
-    if (!self.runs)
-        return;
-    /* Before it ends: who asks it to block more waits for its answer. */
+/* Ends the signal LWP.  Before it ends: who asks it to block more waits for its answer. */
+static void end_lwp(void) {
     lock_take(&self.lock);
     self.runs = false;
     lock_drop(&self.lock);
@@ -144,6 +140,13 @@ void mni_signals_stop(void) {
     a32_add_full(&self.events, 1);
     umtx_wake(&self.events, 1, UMTX_PRIVATE);
     pthread_join(self.lwp, NULL);
+}
+
+void mni_signals_stop(void) {
+    mni_crash_end();
+    if (self.runs)
+        end_lwp();
+    mni_dump_signal_end(); /* after the LWP, whose last look for a deadlock asks for the signal's number */
 }
 
 void mni_signals_forked(bool own) {
