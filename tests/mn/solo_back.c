@@ -174,6 +174,40 @@ static int test(void *arg) {
     return 0;
 }
 
+/* ---- the end of the runtime */
+
+enum { LIVES = 300 };
+
+static void nothing(void *arg) {
+    (void)arg;
+}
+
+static void *yields(void *arg) {
+    while (mn_yield() == 0)
+        continue;
+    return arg;
+}
+
+/* Beside one that runs, until the cpu may be another LWP's. */
+static int life(void *arg) {
+    mn_thread t;
+    mn_go(&t, yields, arg);
+    mn_detach(t);
+    mn_block_call(nothing, arg);
+    mn_sleep(300000);
+    return 0;
+}
+
+/* Cpus change hands at random, also as the workers stop: the pool's LWPs wait for the end of solo mode, and the
+ * runtime for theirs. */
+static void lives(void) {
+    int ended = 0;
+    setenv("MN_SHAKE", "50", 1);
+    for (int i = 0; i < LIVES; i++)
+        ended += mn_run(life, NULL, NULL) == 0;
+    is(ended, LIVES, "runtimes that end in solo mode");
+}
+
 int main(void) {
     if (!has_membarrier()) {
         skip("there is no solo mode without membarrier");
@@ -187,5 +221,6 @@ int main(void) {
         atomic_store(&stop, false);
         is(mn_run(test, NULL, NULL), 0, "mn_run");
     }
+    lives();
     return done();
 }

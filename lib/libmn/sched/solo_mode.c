@@ -115,8 +115,8 @@ static bool alone(const struct mni_cpu *c) {
     for (unsigned i = 0; i < mni_rt->ncpus; i++)
         if (mni_rt->cpus[i] != c && !asleep(mni_rt->cpus[i]))
             return false;
-    /* Both acquire: pair with the stores before a caller's look at the word. */
-    return !mni_foreign_present() && !a32_load_acquire(&visitor);
+    /* All acquire: pair with the stores before a caller's look at the word. */
+    return !mni_foreign_present() && !a32_load_acquire(&visitor) && !a32_load_acquire(&mni_rt->stop);
 }
 
 static bool begin(const struct mni_cpu *c) {
@@ -156,11 +156,6 @@ void mni_solo_look(struct mni_cpu *c, int64_t now) {
     }
 }
 
-void mni_solo_stop(void) {
-    for (uint32_t word; (word = a32_load(&mni_solo_word)) & (MNI_SOLO_ON | MNI_SOLO_ENDS);)
-        change(word, 0);
-}
-
 void mni_solo_told(void) {
     uint32_t word = a32_load(&mni_solo_word);
     if (word & MNI_SOLO_ENDS) /* not if it has ended, and begun again */
@@ -168,16 +163,18 @@ void mni_solo_told(void) {
 }
 
 void mni_solo_idle(void) {
-    if (mni_rt->ncpus > 1)
-        mni_solo_stop();
+    if (mni_rt->ncpus == 1)
+        return;
+    for (uint32_t word; (word = a32_load(&mni_solo_word)) & (MNI_SOLO_ON | MNI_SOLO_ENDS);)
+        change(word, 0);
 }
 
 bool mni_solo_elsewhere(void) {
     return mni_rt->ncpus > 1 && !mni_solo_over();
 }
 
-/* The owner is outside; it is told.  False also while there is no runtime yet, or no more: it starts, or it
- * ends, and with it the owner's worker, which changes the word. */
+/* The owner is outside; it is told.  False also while there is no runtime yet, or no more: who starts it lets go
+ * of that, and who ends it has changed the word. */
 static bool owner_outside(void) {
     MNI_KEEP_OR(false);
     const struct mni_cpu *c = mni_rt->cpus[a32_load(&owner)];

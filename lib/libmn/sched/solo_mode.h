@@ -13,10 +13,9 @@ void mni_solo_start(bool on);
 /* In housekeeping: it begins, if the others have slept for long enough. */
 void mni_solo_look(struct mni_cpu *c, int64_t now);
 
-/* The cpu whose threads it was for has nothing to run: over, if there are other cpus; or its worker stops.  In
- * its worker's own loop. */
+/* The cpu whose threads it was for has nothing to run: over, if there are other cpus.  In its worker's own
+ * loop. */
 void mni_solo_idle(void);
-void mni_solo_stop(void);
 
 /* By a worker that was told, as it enters: it knows. */
 void mni_solo_told(void);

@@ -30,7 +30,6 @@
 #include "signals.h"
 #include "slack.h"
 #include "slice.h"
-#include "solo_mode.h"
 #include "take.h"
 #include "thread/exceptions.h"
 #include "umtx.h"
@@ -89,10 +88,8 @@ static bool run(struct mni_worker *w) {
             t = mni_runq_pick(c);
         }
         if (!t) {
-            if (a32_load_acquire(&mni_rt->stop)) {
-                mni_solo_stop();
+            if (a32_load_acquire(&mni_rt->stop))
                 return true;
-            }
             if (!mni_idle(w))
                 return false;
             c = w->cpu;
