@@ -41,12 +41,17 @@ enum {
 
 /* poll(2), until the deadline; the number of those ready, 0: none. */
 static int poll_lwp(struct pollfd *p, nfds_t n, int64_t deadline) {
+    const bool waits = deadline > 0, here = waits && mni_foreign_away();
     for (;;) {
         int64_t left = deadline == MN_FOREVER || deadline <= 0 ? 0 : deadline - (int64_t)clock_now_ns();
         struct timespec t = {left > 0 ? left / 1000000000 : 0, left > 0 ? left % 1000000000 : 0};
         long r = fault("poll") ? -EINTR : sys(SYS_ppoll, p, n, deadline == MN_FOREVER ? NULL : &t, NULL, 0);
-        if (r != -EINTR)
+        if (r != -EINTR) {
+            mni_foreign_back(here);
             return (int)r;
+        }
+        if (waits)
+            mni_foreign_rests(); /* a signal handler may have called */
     }
 }
 

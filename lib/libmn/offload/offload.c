@@ -417,7 +417,9 @@ int mni_offload_job(enum mni_pool pool, struct mni_job *job, int64_t deadline) {
         return -ETIMEDOUT;
     }
     if (!mni_worker_self()) {
+        bool here = mni_foreign_away();
         job->fn(job);
+        mni_foreign_back(here);
         return 0;
     }
     mni_lock_take(&p->lock);

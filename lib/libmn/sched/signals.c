@@ -25,6 +25,7 @@
 #include "runtime/fork.h"
 #include "stall_signal.h"
 #include "umtx.h"
+#include "wait/foreign.h"
 
 void mni_signals_block(sigset_t *old) {
     sigset_t all;
@@ -106,7 +107,7 @@ static void *sleep_main(void *arg) {
         if (mni_dump_signal_came())
             mn_dump(2);
         else if (!mni_report_run())
-            umtx_wait(&self.events, events, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+            mni_foreign_sleep(&self.events, events, NULL); /* who is told of a report may call, and handlers */
     }
 }
 

@@ -37,6 +37,7 @@ void mni_bound_forked(void) {
 }
 
 static void ended(struct mni_thread *t, void *result) {
+    mni_foreign_enter(); /* it may come from a function that it called as mn_block_call does */
     t->arg = result; /* a deferred function may look at it (future.c) */
     if (t->flags & MNI_UNTIDY)
         mni_thread_cleanup(t, result);

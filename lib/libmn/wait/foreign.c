@@ -11,7 +11,10 @@
  * to do (mni_foreign_rests), or ends.  Then it is absent until its next call, or until it wakes.
  *
  * A signal handler may call, too, anywhere in between.  So an LWP is counted before it is marked as counted,
- * and who finds the mark set already takes one count back; unmarked first, and taken from the count then.
+ * and who finds the mark set already takes one count back; unmarked first, and taken from the count then.  One
+ * that interrupts a sleep makes the LWP present, and would leave it so for the rest of the sleep, which the
+ * kernel may take up again by itself: so it changes the word that is slept on, and the sleeper comes round and
+ * rests again.
  */
 #include "foreign.h"
 
@@ -34,6 +37,8 @@ struct foreign {
     struct mni_parker parker;
     struct mni_waiter waiter;
     uint32_t present; /* it is counted; atomic for signal handlers' sake */
+    uint32_t *sleeps; /* on that word, or is about to; NULL: it does not.  Atomic, likewise */
+    uint32_t expected; /* to be there */
     bool ready, hooked;
 };
 
@@ -104,6 +109,9 @@ static __attribute__((noinline)) void come(struct foreign *f) {
     mni_foreign_hold();
     if (a32_swap_full(&f->present, 1))
         mni_foreign_let(); /* a signal handler's, just now */
+    uint32_t *word = aptr_load(&f->sleeps);
+    if (word) /* a handler's call.  Full: it competes with who wakes the LWP */
+        a32_cas_full(word, f->expected, f->expected + 1);
     mni_foreign_hook();
 }
 
@@ -114,6 +122,17 @@ void mni_foreign_rests(void) {
 
 bool mni_foreign_here(void) {
     return a32_load(&self.present);
+}
+
+bool mni_foreign_away(void) {
+    bool here = mni_foreign_here();
+    mni_foreign_rests();
+    return here;
+}
+
+void mni_foreign_back(bool here) {
+    if (here)
+        mni_foreign_enter();
 }
 
 void mni_foreign_forked(void) {
@@ -142,6 +161,19 @@ struct mni_waiter *mni_foreign_waiter(void) {
     return t ? &t->waiter : &self.waiter;
 }
 
+int mni_foreign_sleep(uint32_t *word, uint32_t expected, const struct timespec *until) {
+    struct foreign *f = &self;
+    f->expected = expected;
+    fence_signal();
+    aptr_store(&f->sleeps, word);
+    fence_signal();
+    mni_foreign_rests();
+    int r = umtx_wait(word, expected, until, CLOCK_MONOTONIC, UMTX_PRIVATE);
+    aptr_store(&f->sleeps, NULL);
+    fence_signal();
+    return r;
+}
+
 int mni_foreign_wait(struct mni_olock *lock, const uint32_t *permit, int64_t deadline) {
     struct mni_parker *p = mni_foreign_parker();
     a32_store(&p->foreign, MNI_ASLEEP);
@@ -163,11 +195,11 @@ int mni_foreign_wait(struct mni_olock *lock, const uint32_t *permit, int64_t dea
     if (deadline < 0)
         deadline = 0; /* past, too; the kernel would call a negative one invalid */
     struct timespec until = {deadline / 1000000000, deadline % 1000000000};
-    mni_foreign_rests();
     /* Acquire: pairs with the release of mni_foreign_wake. */
-    while (a32_load_acquire(&p->foreign) == MNI_ASLEEP) {
-        int r = umtx_wait(&p->foreign, MNI_ASLEEP, deadline == MN_FOREVER ? NULL : &until, CLOCK_MONOTONIC,
-                          UMTX_PRIVATE);
+    for (uint32_t how; (how = a32_load_acquire(&p->foreign)) != MNI_AWAKE;) {
+        if (how == MNI_STIRRED)
+            a32_cas_full(&p->foreign, MNI_STIRRED, MNI_ASLEEP); /* full: as the change to it */
+        int r = mni_foreign_sleep(&p->foreign, MNI_ASLEEP, deadline == MN_FOREVER ? NULL : &until);
         if (r == -ETIMEDOUT) {
             mni_foreign_enter();
             if (mni_claim(p, -ETIMEDOUT))

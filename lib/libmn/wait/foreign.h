@@ -2,13 +2,20 @@
 #ifndef MNI_FOREIGN_H
 #define MNI_FOREIGN_H
 
+#include <time.h>
+
 #include "wait.h"
 
 /* First in any call: solo mode is over, and does not begin while the LWP is present.  Its parker is made. */
 struct mni_parker *mni_foreign_enter(void);
 /* It touches nothing of the runtime's until its next mni_foreign_enter. */
 void mni_foreign_rests(void);
-/* The same two for a worker that does what foreign LWPs do. */
+/* It rests, and sleeps on the word (umtx_wait); a signal handler that calls meanwhile adds one to that. */
+int mni_foreign_sleep(uint32_t *word, uint32_t expected, const struct timespec *until);
+/* The first two around what may block the LWP, for those who were present. */
+bool mni_foreign_away(void);
+void mni_foreign_back(bool here);
+/* And for a worker that does what foreign LWPs do. */
 void mni_foreign_hold(void);
 void mni_foreign_let(void);
 

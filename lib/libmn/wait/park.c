@@ -46,6 +46,8 @@ MN_EXPORT int mn_park_until(const char *what, int64_t deadline) {
     struct mni_thread *t = c ? c->current : mni_bound_self();
     if (!t)
         return -EPERM;
+    if (!c)
+        mni_foreign_enter();
     int r = 0;
     uint32_t nothing = a32_load(&t->park.claim) / MNI_CLAIM_SEQ << MNI_PARK_SEQ, old = a32_load(&t->permit);
     /* Full: pairs with that of mn_unpark, whose thread's writes are seen here.  Only others make it

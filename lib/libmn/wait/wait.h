@@ -58,7 +58,7 @@ enum {
 struct mni_parker {
     uint32_t claim;
     int32_t result;
-    uint32_t foreign; /* 0: a green thread; an LWP sleeps on it while it is MNI_ASLEEP */
+    uint32_t foreign; /* 0: a green thread; an LWP sleeps on it while it is MNI_ASLEEP; STIRRED: and is to look again */
     uint32_t owner;   /* a number that is nobody else's at this time: what mutexes note as their owner */
 };
 
@@ -68,7 +68,7 @@ static inline bool mni_permitted(uint32_t permit) {
     return permit & MNI_PERMIT;
 }
 
-enum { MNI_GREEN = 0, MNI_AWAKE = 1, MNI_ASLEEP = 2 };
+enum { MNI_GREEN = 0, MNI_AWAKE = 1, MNI_ASLEEP = 2, MNI_STIRRED = MNI_ASLEEP + 1 };
 
 /* A place in the queue of an object.  A select has one for each case. */
 struct mni_waiter {
