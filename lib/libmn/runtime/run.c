@@ -205,12 +205,12 @@ static int start(const struct mn_config *config, unsigned first) {
     int r = make(&rt, config);
     if (r < 0)
         return r;
-    mni_foreign_rests(); /* the caller may become a worker */
+    mni_foreign_rests(); /* in mn_run the caller is about to be a worker */
     rt->embedded = first == 0;
     mni_rt = rt;
     mni_create_reset();
     mni_offload_start(&rt->config);
-    mni_solo_start(first == 1 && rt->ncpus == 1 && rt->membarrier);
+    mni_solo_reset();
     mni_exceptions_start();
     mni_fiber_start();
     r = mni_signals_start();
@@ -221,6 +221,8 @@ static int start(const struct mn_config *config, unsigned first) {
     if (r == 0 && (r = mni_sysmon_start(rt)) == 0) {
         a32_store(&running, rt->ncpus);
         mni_keep_open();
+        if (first == 1 && rt->ncpus == 1 && rt->membarrier)
+            mni_solo_at_once();
         return 0;
     }
     mni_shake_stop();
@@ -228,7 +230,7 @@ static int start(const struct mn_config *config, unsigned first) {
     mni_workers_join();
     mni_signals_stop();
     mni_workers_end();
-    mni_solo_start(false);
+    mni_solo_reset();
     mni_rt = NULL;
     unmake(rt);
     return r;
@@ -247,7 +249,7 @@ static void finish(void) {
     mni_offload_stop();
     mni_signals_stop();
     mni_workers_end(); /* reports of the signal LWP look at them */
-    mni_solo_start(false);
+    mni_solo_reset();
     mni_procs_outlive(rt);
     mni_rt = NULL;
     mni_poller_end();
@@ -425,7 +427,7 @@ void mni_run_forked(void) {
     mni_rt = NULL;
     running = 0;
     mni_keep_forked();
-    mni_solo_start(false);
+    mni_solo_reset();
     lock_reset(&start_lock);
     by_run = false;
 }

@@ -95,13 +95,22 @@ static bool change(uint32_t from, uint32_t state) {
     return a32_cas_full(&mni_solo_word, from, changed(from, state));
 }
 
-void mni_solo_start(bool on) {
-    /* Full: before the look at foreign LWPs, which note that they are there, then read the word. */
-    a32_swap_full(&mni_solo_word, on ? MNI_SOLO_ON : 0);
+/* All acquire: pair with the stores before a caller's look at the word. */
+static bool quiet(void) {
+    return !mni_foreign_present() && !a32_load_acquire(&visitor) && !a32_load_acquire(&mni_rt->stop);
+}
+
+void mni_solo_reset(void) {
+    a32_swap_full(&mni_solo_word, 0);
     a32_store(&visitor, 0);
     a32_store(&owner, 0);
-    if (mni_foreign_present())
-        change(MNI_SOLO_ON, 0);
+}
+
+void mni_solo_at_once(void) {
+    /* Full, both: as those of begin(); the count is 0 before and after (mni_solo_unbroken). */
+    if (a32_cas_full(&mni_solo_word, 0, MNI_SOLO_BEGINS) && !quiet())
+        change(MNI_SOLO_BEGINS, 0);
+    a32_cas_full(&mni_solo_word, MNI_SOLO_BEGINS, MNI_SOLO_ON);
 }
 
 static bool asleep(const struct mni_cpu *c) {
@@ -115,8 +124,7 @@ static bool alone(const struct mni_cpu *c) {
     for (unsigned i = 0; i < mni_rt->ncpus; i++)
         if (mni_rt->cpus[i] != c && !asleep(mni_rt->cpus[i]))
             return false;
-    /* All acquire: pair with the stores before a caller's look at the word. */
-    return !mni_foreign_present() && !a32_load_acquire(&visitor) && !a32_load_acquire(&mni_rt->stop);
+    return quiet();
 }
 
 static bool begin(const struct mni_cpu *c) {
@@ -135,15 +143,15 @@ void mni_solo_look(struct mni_cpu *c, int64_t now) {
         return;
     const uint32_t comings = mni_foreign_comings();
     /* Relaxed: a hint. */
-    bool quiet = a32_load(&mni_rt->idlers) + 1 >= mni_rt->ncpus && mni_rt->membarrier &&
+    bool calm = a32_load(&mni_rt->idlers) + 1 >= mni_rt->ncpus && mni_rt->membarrier &&
                  comings == s->comings && !mni_foreign_present();
     s->comings = comings;
-    if (s->since && (!quiet || s->on)) {
+    if (s->since && (!calm || s->on)) {
         s->wait = now - s->since >= LONG_NS ? FIRST_NS : 2 * s->wait;
         s->since = 0;
         s->on = false;
     }
-    if (!quiet)
+    if (!calm)
         return;
     if (s->since == 0)
         s->since = now;
@@ -173,8 +181,8 @@ bool mni_solo_elsewhere(void) {
     return mni_rt->ncpus > 1 && !mni_solo_over();
 }
 
-/* The owner is outside; it is told.  False also while there is no runtime yet, or no more: who starts it lets go
- * of that, and who ends it has changed the word. */
+/* The owner is outside; it is told.  False also while there is no runtime any more: who ends it has changed the
+ * word. */
 static bool owner_outside(void) {
     MNI_KEEP_OR(false);
     const struct mni_cpu *c = mni_rt->cpus[a32_load(&owner)];

@@ -7,8 +7,11 @@
 
 struct mni_cpu;
 
-/* The runtime starts, with one worker, or becomes a fork's child. */
-void mni_solo_start(bool on);
+/* The runtime starts or ends, or becomes a fork's child: it is over. */
+void mni_solo_reset(void);
+/* It begins, if nobody is present, for a worker that has yet to begin.  The runtime can be kept already: who
+ * ends it may be a signal handler that interrupts the caller. */
+void mni_solo_at_once(void);
 
 /* In housekeeping: it begins, if the others have slept for long enough. */
 void mni_solo_look(struct mni_cpu *c, int64_t now);

@@ -33,6 +33,7 @@
 #include "take.h"
 #include "thread/exceptions.h"
 #include "umtx.h"
+#include "wait/foreign.h"
 
 enum { SPARES_KEPT = 8 };
 #define SPARE_NS 5000000000ll
@@ -239,6 +240,7 @@ int mni_worker_run_here(struct mni_cpu *cpu) {
     lock_drop(&workers.lock);
     sigset_t old;
     mni_signals_block(&old);
+    mni_foreign_rests(); /* after the last handler */
     int saved = errno;
     long slack = lwp_timer_slack(1);
     /* Its own, if the switches copy them: a thread that lost its cpu may have left some here. */
