@@ -1,11 +1,15 @@
 /*
- * What AddressSanitizer has to be told in builds for it; nothing otherwise.  __SANITIZE_ADDRESS__ and
- * __SANITIZE_THREAD__ tell such builds, whichever compiler.
+ * What AddressSanitizer and ThreadSanitizer have to be told in builds for them; nothing otherwise.
+ * __SANITIZE_ADDRESS__ and __SANITIZE_THREAD__ tell such builds, whichever compiler.
  *
- * The tool marks the space between a frame's variables as forbidden, and the function clears the marks as it
- * returns.  Frames that never return leave theirs: those of a thread that was unwound, and those of the threads
- * that a fork did not take along, whose stacks the child uses again.  The tool clears a stack as it learns of a
- * new thread, but asks pthread_getattr_np for its place first, which is ours here, and instrumented.
+ * AddressSanitizer marks the space between a frame's variables as forbidden, and the function clears the marks
+ * as it returns.  Frames that never return leave theirs: those of a thread that was unwound, and those of the
+ * threads that a fork did not take along, whose stacks the child uses again.  The tool clears a stack as it
+ * learns of a new thread, but asks pthread_getattr_np for its place first, which is ours here, and
+ * instrumented.
+ *
+ * ThreadSanitizer follows descriptors by the libc's calls.  A system call that closes one which the libc made
+ * is not seen; the next that gets the number, on another LWP, would be reported.
  */
 #ifndef OD_SANITIZER_H
 #define OD_SANITIZER_H
@@ -52,6 +56,19 @@ static inline void sanitizer_unwinds(void) {
 static inline void sanitizer_is_free(const void *lowest, size_t bytes) {
     (void)lowest;
     (void)bytes;
+}
+#endif
+
+#ifdef __SANITIZE_THREAD__
+void __sanitizer_syscall_pre_impl_close(long fd);
+
+/* The caller closes a descriptor, by a system call of its own. */
+static inline void sanitizer_closes(int fd) {
+    __sanitizer_syscall_pre_impl_close(fd);
+}
+#else
+static inline void sanitizer_closes(int fd) {
+    (void)fd;
 }
 #endif
 

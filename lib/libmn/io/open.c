@@ -15,6 +15,7 @@
 #include "io.h"
 #include "kqueue/kq.h"
 #include "proc/own.h"
+#include "sanitizer.h"
 #include "sys.h"
 #include "wait/call.h"
 
@@ -130,8 +131,10 @@ MN_EXPORT int mn_adopt(int fd) {
 
 MN_EXPORT int mn_close(int fd) {
     struct mni_fd *f = mni_fd_find(fd);
-    if (!f && !mni_kq_is(fd))
+    if (!f && !mni_kq_is(fd)) {
+        sanitizer_closes(fd);
         return (int)sys(SYS_close, fd);
+    }
     struct mni_cpu *c = mni_call_begin();
     mni_own_closing(c, fd);
     if (mni_kq_is(fd)) {
@@ -145,6 +148,7 @@ MN_EXPORT int mn_close(int fd) {
     const bool green = c != NULL;
     if (green)
         mni_leave(mni_cpu_self());
+    sanitizer_closes(fd);
     int r = (int)sys(SYS_close, fd);
     if (green)
         mni_enter();

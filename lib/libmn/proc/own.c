@@ -21,6 +21,7 @@
 #include "kqueue/kq.h"
 #include "list.h"
 #include "proc/signal.h"
+#include "sanitizer.h"
 #include "sys.h"
 
 struct block {
@@ -150,6 +151,7 @@ static void close_fd(struct mni_node *node, void *arg) {
     if (a32_load_acquire(&f->generation) == o->generation &&
         (!mni_kq_is(o->fd) || mni_kq_close(o->fd) == -EBADF)) {
         mni_fd_closing(f, o->fd);
+        sanitizer_closes(o->fd);
         sys(SYS_close, o->fd, 0, 0, 0, 0, 0);
         mni_fd_closed(f);
     }
