@@ -1,4 +1,5 @@
 /* workers: 1 2 3 64 */
+/* not under: tsan */ /* it keeps signals back until a system call that it knows */
 /*
  * Solo mode begins again while those that are no workers, and have called, sleep in the kernel by way of the
  * library: also when a signal handler has called meanwhile.
