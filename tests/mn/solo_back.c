@@ -201,11 +201,12 @@ static int life(void *arg) {
 /* Cpus change hands at random, also as the workers stop: the pool's LWPs wait for the end of solo mode, and the
  * runtime for theirs. */
 static void lives(void) {
+    const int all = (int)(LIVES * (scale() < 1 ? scale() : 1));
     int ended = 0;
     setenv("MN_SHAKE", "50", 1);
-    for (int i = 0; i < LIVES; i++)
+    for (int i = 0; i < all; i++)
         ended += mn_run(life, NULL, NULL) == 0;
-    is(ended, LIVES, "runtimes that end in solo mode");
+    is(ended, all, "runtimes that end in solo mode");
 }
 
 int main(void) {
