@@ -57,6 +57,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "cpu.h"
 #include "export.h"
 #include "sched/sched.h"
 #include "wait/call.h"
@@ -287,6 +288,8 @@ static __attribute__((noinline)) int recv_slow(struct mn_chan *ch, void *element
  */
 static inline bool only_waiter(const struct mni_queue *q) {
     const struct mni_waiter *w = q->head;
+    /* A thread that waits on another cpu: its claim's line comes with that of its waiter, not after it. */
+    cpu_will_write((const char *)w - offsetof(struct mni_thread, waiter));
     return w == q->tail && w->tag == 0 && is_green(w->parker);
 }
 

@@ -2,6 +2,7 @@
 #include "sched.h"
 
 #include "clock.h"
+#include "cpu.h"
 #include "export.h"
 #include "idle.h"
 #include "io/poller.h"
@@ -189,6 +190,7 @@ void mni_leave_work(struct mni_cpu *c) {
  * no ABA. */
 static void push_chain(struct mni_cpu *to, struct mni_thread *first, struct mni_thread *last) {
     struct mni_thread *head;
+    cpu_will_write(&to->remote.inbox);
     do {
         head = aptr_load(&to->remote.inbox);
         last->next = head;
@@ -212,6 +214,8 @@ void mni_inbox_push_all(struct mni_cpu *to, struct mni_thread *const *all, unsig
 void mni_inbox_drain(struct mni_cpu *c) {
     /* Full: pairs with the push; what its thread wrote before is seen. */
     struct mni_thread *t = aptr_swap_full(&c->remote.inbox, NULL), *oldest = NULL;
+    if (t)
+        cpu_will_write(t);
     mni_gift_open(c); /* its last one was in the inbox */
     while (t) {
         struct mni_thread *next = t->next;

@@ -9,6 +9,11 @@ static inline void cpu_relax(void) {
     __asm__ __volatile__("isb" ::: "memory");
 }
 
+/* The line is about to be written: it comes for that at once, not to be read first. */
+static inline void cpu_will_write(const void *p) {
+    __builtin_prefetch(p, 1);
+}
+
 /* The CPU does not run ahead of this: what comes after a loop of pauses is not fetched during the loop. */
 static inline void cpu_no_lookahead(void) {
     __asm__ __volatile__("isb" ::: "memory");
