@@ -125,7 +125,8 @@ static int states(void *arg) {
     t[6] = named("ends", nothing, NULL, 0);
     while (mn_threads() > 7)
         mn_yield();
-    /* Judged is a dump in which all six wait: one of those at the mutex looks at it now and then, and runs as it does. */
+    /* Judged is a dump in which all six wait: one of those at the mutex looks at it now and then, and runs as
+     * it does. */
     int n = 0;
     for (int waiting = 0, tries = 0; waiting < 6 && tries < 1000; tries++) {
         mn_park_until("nap", mn_after(20000000));

@@ -24,28 +24,6 @@ static struct mn_sem green = MN_SEM_INIT(0), sleeper = MN_SEM_INIT(0);
 static sem_t elsewhere;
 static atomic_bool stop;
 
-static void *ends_solo(void *arg) {
-    mn_sem_post(arg);
-    return arg;
-}
-
-/* Ends it, so that it can begin; whether it does within so long. */
-static bool begins(int64_t ns) {
-    const struct mn_attr bound = {.flags = MN_BOUND};
-    mn_thread t;
-    uint64_t before = solos();
-    mn_go_attr(&t, &bound, ends_solo, &green);
-    mn_join(t, NULL);
-    mn_sem_wait(&green);
-    for (int64_t until = mn_after(ns); mn_now() < until && solos() == before;)
-        mn_yield();
-    return solos() != before;
-}
-
-static bool comes_back(void) {
-    return begins(20000000000);
-}
-
 static void *calls_and_goes(void *arg) {
     mn_sem_post(&green);
     return arg;
@@ -117,46 +95,46 @@ static int test(void *arg) {
     mn_thread t;
     pthread_t other;
     char name[256];
-    ok(comes_back(), "after a bound thread");
+    ok(solo_comes_back(), "after a bound thread");
 
     other = lwp(calls_and_goes);
     pthread_join(other, NULL);
-    ok(comes_back(), "after a foreign LWP has ended");
+    ok(solo_comes_back(), "after a foreign LWP has ended");
 
     other = lwp(calls_and_sleeps);
-    ok(comes_back(), "while one sleeps in a call");
+    ok(solo_comes_back(), "while one sleeps in a call");
     mn_sem_post(&sleeper);
     pthread_join(other, NULL);
 
     other = lwp(calls_and_stays);
-    ok(!begins(QUIET_NS), "not while one has called, and is elsewhere");
+    ok(!solo_begins(QUIET_NS), "not while one has called, and is elsewhere");
     sem_post(&elsewhere);
     pthread_join(other, NULL);
-    ok(comes_back(), "but then");
+    ok(solo_comes_back(), "but then");
 
     is(mn_go_attr(&t, &bound, calls_and_sleeps, NULL), 0, "a bound thread");
     is(mn_sem_wait(&green), 0, "calls");
-    ok(comes_back(), "while it sleeps in a call");
+    ok(solo_comes_back(), "while it sleeps in a call");
     mn_sem_post(&sleeper);
     mn_join(t, NULL);
 
     is(mn_getnameinfo((const struct sockaddr *)&(struct sockaddr_in){.sin_family = AF_INET},
                       sizeof(struct sockaddr_in), name, sizeof name, NULL, 0, NI_NUMERICHOST),
        0, "an offloaded look-up");
-    ok(comes_back(), "after it");
+    ok(solo_comes_back(), "after it");
 
     is(mn_go(&t, blocks, &elsewhere), 0, "a thread");
     is(mn_sem_wait(&green), 0, "has a call made by another LWP, which calls");
-    ok(!begins(QUIET_NS), "not while that makes the rest of its call");
+    ok(!solo_begins(QUIET_NS), "not while that makes the rest of its call");
     sem_post(&elsewhere);
     mn_join(t, NULL);
-    ok(comes_back(), "but then");
+    ok(solo_comes_back(), "but then");
 
     pthread_key_create(&late, calls_at_its_end);
     other = lwp(calls_late);
     pthread_join(other, NULL);
     is(mn_sem_wait(&green), 0, "an LWP calls as it ends");
-    ok(comes_back(), "after it");
+    ok(solo_comes_back(), "after it");
 
     const struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGUSR1, &action, NULL);
@@ -170,7 +148,7 @@ static int test(void *arg) {
     is(mn_event_wait(&shots), 0, "the last signal has come");
     atomic_store(&stop, true);
     pthread_join(other, NULL);
-    ok(comes_back(), "after one whose signal handler called");
+    ok(solo_comes_back(), "after one whose signal handler called");
     return 0;
 }
 

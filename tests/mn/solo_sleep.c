@@ -22,23 +22,6 @@ static sem_t elsewhere;
 static atomic_bool stop;
 static int ends[2];
 
-static void *ends_solo(void *arg) {
-    mn_sem_post(arg);
-    return arg;
-}
-
-static bool comes_back(void) {
-    const struct mn_attr bound = {.flags = MN_BOUND};
-    mn_thread t;
-    uint64_t before = solos();
-    mn_go_attr(&t, &bound, ends_solo, &green);
-    mn_join(t, NULL);
-    mn_sem_wait(&green);
-    for (int64_t until = mn_after(20000000000); mn_now() < until && solos() == before;)
-        mn_yield();
-    return solos() != before;
-}
-
 static void *naps(void *arg) {
     mn_sem_post(&green);
     while (!atomic_load(&stop))
@@ -117,23 +100,23 @@ static int test(void *arg) {
     const struct mn_attr bound = {.flags = MN_BOUND};
     mn_thread t;
     pthread_t other;
-    ok(comes_back(), "while one waits for a descriptor that began before the runtime");
+    ok(solo_comes_back(), "while one waits for a descriptor that began before the runtime");
 
     pthread_create(&other, NULL, naps, NULL);
     mn_sem_wait(&green);
-    ok(comes_back(), "while a foreign LWP is in mn_sleep");
+    ok(solo_comes_back(), "while a foreign LWP is in mn_sleep");
     atomic_store(&stop, true);
     pthread_join(other, NULL);
 
     pthread_create(&other, NULL, calls_what_blocks, NULL);
     mn_sem_wait(&green);
-    ok(comes_back(), "while one is in mn_block_call");
+    ok(solo_comes_back(), "while one is in mn_block_call");
     sem_post(&elsewhere);
     pthread_join(other, NULL);
 
     mn_go_attr(&t, &bound, calls_what_blocks, NULL);
     mn_sem_wait(&green);
-    ok(comes_back(), "while a bound thread is");
+    ok(solo_comes_back(), "while a bound thread is");
     sem_post(&elsewhere);
     mn_join(t, NULL);
 
@@ -145,23 +128,23 @@ static int test(void *arg) {
     mn_go_attr(&t, &bound, ends_in_a_call, &r);
     is(mn_join(t, &result), 0, "or ends");
     ok(result == &r, "and has its result");
-    ok(comes_back(), "after that");
+    ok(solo_comes_back(), "after that");
 
     for (int restart = 0; restart < 2; restart++) {
         handle(restart ? SA_RESTART : 0);
         pthread_create(&other, NULL, is_shot_at, NULL);
         mn_sem_wait(&green);
-        ok(comes_back(), "while one sleeps");
+        ok(solo_comes_back(), "while one sleeps");
         pthread_kill(other, SIGUSR1);
         mn_event_wait(&shot);
-        ok(comes_back(), "and its signal handler has called%s", restart ? "; calls are restarted" : "");
+        ok(solo_comes_back(), "and its signal handler has called%s", restart ? "; calls are restarted" : "");
         mn_sem_post(&sleeper);
         pthread_join(other, NULL);
 
         handle(restart ? SA_RESTART : 0);
         kill(getpid(), SIGUSR1);
         mn_event_wait(&shot);
-        ok(comes_back(), "after a handler on the runtime's own LWP");
+        ok(solo_comes_back(), "after a handler on the runtime's own LWP");
     }
 
     mn_event_reset(&shot);
@@ -170,7 +153,7 @@ static int test(void *arg) {
         continue;
     is(mn_on_stall(0, NULL, NULL), 0, "come");
     ok(atomic_load(&reports) > 0, "and call");
-    ok(comes_back(), "after that");
+    ok(solo_comes_back(), "after that");
     return 0;
 }
 

@@ -2,11 +2,11 @@
 /*
  * Beginning and end of solo mode (lib/libmn/sched/solo_mode.c), every order of steps.
  *
- * Two workers, or one, each of which makes some calls, tries to begin solo mode, or sleeps and wakes; a foreign LWP
- * that makes a call, rests, and comes again; sysmon, who comes once; a taker, who marks a worker (take.c) and
- * makes a call in its stead.  A call changes a word: by one step, or, where the caller finds solo mode on, by a
- * load and a store.  Each of them has a buffer of stores that others do not see yet (TSO): it empties by itself,
- * at an atomic operation, and when a heavy barrier comes round.
+ * Two workers, or one, each of which makes some calls, tries to begin solo mode, or sleeps and wakes; a foreign
+ * LWP that makes a call, rests, and comes again; sysmon, who comes once; a taker, who marks a worker (take.c)
+ * and makes a call in its stead.  A call changes a word: by one step, or, where the caller finds solo mode on,
+ * by a load and a store.  Each of them has a buffer of stores that others do not see yet (TSO): it empties by
+ * itself, at an atomic operation, and when a heavy barrier comes round.
  *
  * Found out are: a change that is lost, since two were at the word; somebody who waits for ever.
  */

@@ -239,7 +239,8 @@ static int start(const struct mn_config *config, unsigned first) {
 static void finish(void) {
     struct mni_runtime *rt = mni_rt;
     a32_store(&running, 0);
-    /* While its owner can be found.  The last may be a worker that got the cpu, and saw only that it is to stop. */
+    /* While its owner can be found.  The last may be a worker that got the cpu, and saw only that it is to
+     * stop. */
     mni_solo_end();
     mni_keep_close();
     mni_sysmon_stop();

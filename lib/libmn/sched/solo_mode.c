@@ -143,8 +143,8 @@ void mni_solo_look(struct mni_cpu *c, int64_t now) {
         return;
     const uint32_t comings = mni_foreign_comings();
     /* Relaxed: a hint. */
-    bool calm = a32_load(&mni_rt->idlers) + 1 >= mni_rt->ncpus && mni_rt->membarrier &&
-                 comings == s->comings && !mni_foreign_present();
+    bool calm = a32_load(&mni_rt->idlers) + 1 >= mni_rt->ncpus && mni_rt->membarrier && comings == s->comings &&
+                !mni_foreign_present();
     s->comings = comings;
     if (s->since && (!calm || s->on)) {
         s->wait = now - s->since >= LONG_NS ? FIRST_NS : 2 * s->wait;

@@ -36,8 +36,8 @@
 struct foreign {
     struct mni_parker parker;
     struct mni_waiter waiter;
-    uint32_t present; /* it is counted; atomic for signal handlers' sake */
-    uint32_t *sleeps; /* on that word, or is about to; NULL: it does not.  Atomic, likewise */
+    uint32_t present;  /* it is counted; atomic for signal handlers' sake */
+    uint32_t *sleeps;  /* on that word, or is about to; NULL: it does not.  Atomic, likewise */
     uint32_t expected; /* to be there */
     bool ready, hooked;
 };

@@ -58,7 +58,7 @@ enum {
 struct mni_parker {
     uint32_t claim;
     int32_t result;
-    uint32_t foreign; /* 0: a green thread; an LWP sleeps on it while it is MNI_ASLEEP; STIRRED: and is to look again */
+    uint32_t foreign; /* 0: a green thread; MNI_ASLEEP: an LWP sleeps on it; STIRRED: and is to look again */
     uint32_t owner;   /* a number that is nobody else's at this time: what mutexes note as their owner */
 };
 

@@ -15,8 +15,8 @@ static inline void cpu_no_lookahead(void) {
     __asm__ __volatile__("lfence" ::: "memory");
 }
 
-/* The line is about to be written: it comes for that at once, not to be read first.  (The compiler's own reads it
- * where PREFETCHW is not promised; CPUs without that do nothing.) */
+/* The line is about to be written: it comes for that at once, not to be read first.  (The compiler's own reads
+ * it where PREFETCHW is not promised; CPUs without that do nothing.) */
 static inline void cpu_will_write(const void *p) {
     __asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)p));
 }
