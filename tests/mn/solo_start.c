@@ -26,25 +26,11 @@ static void shoot(int us) {
     setitimer(ITIMER_REAL, &t, NULL);
 }
 
-static void *calls(void *arg) {
-    mn_event_set(&shot);
-    return arg;
-}
-
 static int test(void *arg) {
     (void)arg;
     shoot(0);
     mn_event_set(&shot);
-    /* Ended, so that it can begin. */
-    mn_thread t;
-    const struct mn_attr bound = {.flags = MN_BOUND};
-    uint64_t before = solos();
-    if (mn_go_attr(&t, &bound, calls, NULL) < 0)
-        return 1;
-    mn_join(t, NULL);
-    for (int64_t until = mn_after(20000000000); mn_now() < until && solos() == before;)
-        mn_yield();
-    return solos() == before;
+    return !solo_comes_back();
 }
 
 int main(void) {

@@ -27,7 +27,8 @@ static inline bool solo_begins(int64_t ns) {
     const struct mn_attr bound = {.flags = MN_BOUND};
     mn_thread t;
     uint64_t before = solos();
-    mn_go_attr(&t, &bound, ends_solo, NULL);
+    if (mn_go_attr(&t, &bound, ends_solo, NULL) < 0)
+        return false;
     mn_join(t, NULL);
     for (int64_t until = mn_after(ns); mn_now() < until && solos() == before;)
         mn_yield();

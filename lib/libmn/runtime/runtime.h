@@ -84,9 +84,9 @@ struct mni_throttle {
 
 /* When it is the only one that runs threads (sched/solo_mode.c). */
 struct mni_solo {
-    int64_t since; /* all others have slept; 0: they do not */
-    int64_t wait;  /* ns, until solo mode begins */
-    bool on;       /* it has begun; may have ended by now */
+    int64_t since;    /* all others have slept; 0: they do not */
+    int64_t wait;     /* ns, until solo mode begins */
+    bool on;          /* it has begun; may have ended by now */
     uint32_t comings; /* of foreign LWPs, at the last look */
 };
 

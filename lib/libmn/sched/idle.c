@@ -380,10 +380,11 @@ static bool idle(struct mni_worker *w) {
         if (c)
             a64_store((uint64_t *)&c->remote.wakes, MN_FOREVER); /* before `idle`; as above */
         bool roused = c && !no_longer_idle(c);
-        if (polls && !nothing)
-            come_back();
-        if (polls)
+        if (polls) {
+            if (!nothing)
+                come_back();
             mni_poller_finish(c); /* it may wake others, but not this one */
+        }
         if (!c)
             return false;
         a64_store((uint64_t *)&c->now, clock_now_ns()); /* relaxed: read by mni_nap_put_off */

@@ -33,7 +33,7 @@
  * Beginning.  Others may be about to wake, or to call for the first time:
  *
  *     owner:        word = BEGINS;  is nobody else inside? are all idle?
- *                   no foreign LWP, nor sysmon?  word = ON, or over
+ *                   no foreign LWP, nor sysmon?  is it not to stop?  word = ON, or over
  *     sleeper:      idle = 1;  (inside = 0;  sleeps;  inside = 1;)
  *                   idle = 0;     the word: over, or it ends that
  *     foreign LWP:  present++;    the word: over, or it ends that;  ...  present--
@@ -43,7 +43,7 @@
  * two sees the other.  Who is idle will look before he goes on, also if he does not sleep at all.  Who was not
  * inside has no operation under way that he began when it was over, in his loop with the timers' lock.
  *
- *     over   -> BEGINS            by a worker that runs threads, for its cpu
+ *     over   -> BEGINS            by a worker that runs threads, for its cpu; by who starts a runtime with one
  *     BEGINS -> ON, over          by the same
  *     BEGINS -> over              by who would end it
  *     ON     -> ENDS -> over      by who ends it; several may be at it

@@ -22,11 +22,6 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "clock.h"
-#include "cpu.h"
-#include "runtime/run.h"
-#include "runtime/runtime.h"
-#include "sched/enter.h"
 #include "sched/solo_mode.h"
 #include "solo.h"
 #include "thread/bound.h"
