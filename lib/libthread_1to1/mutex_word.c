@@ -63,10 +63,9 @@
 #endif
 #include "mutex.h"
 
-#include "clock.h"
 #include "cpu.h"
 #include "cpus.h"
-#include "sys.h"
+#include "pause.h"
 #include "umtx.h"
 
 /* To be tuned together: doc/design/mutex.md has what was tried. */
@@ -85,45 +84,10 @@ enum {
     CPUS_EVERY = 64,    /* sleeps of one thread between two looks at its affinity */
 };
 
-/* ---- the machine ----------------------------------------------------------------------------------------- */
-
-static uint64_t start_ticks, start_ns;
-static uint32_t ticks_per_us; /* 0: not known yet */
-
 /* Threads that spin, on all mutexes: never as many as there are CPUs, since somebody has to unlock. */
 static struct {
     uint32_t n;
 } spinners __attribute__((aligned(64)));
-
-__attribute__((constructor)) static void start(void) {
-    start_ticks = cpu_ticks();
-    struct timespec t; /* by the kernel's hand: clock_gettime may be the program's own (text_after, libc.h) */
-    sys(SYS_clock_gettime, CLOCK_MONOTONIC, &t);
-    start_ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-/* Ticks in ns; measures the speed of cpu_ticks() when that has become possible. */
-static uint64_t ticks(uint32_t ns) {
-    uint32_t speed = a32_load(&ticks_per_us); /* relaxed: whoever computes it gets about the same */
-    if (unlikely(speed == 0)) {
-        uint64_t passed = clock_now_ns() - start_ns;
-        if (passed < 100000)
-            return ns; /* too early to tell; 1 GHz */
-        speed = (uint32_t)((cpu_ticks() - start_ticks) * 1000 / passed);
-        if (speed == 0)
-            speed = 1;
-        a32_store(&ticks_per_us, speed); /* relaxed: as above */
-    }
-    return (uint64_t)ns * speed / 1000;
-}
-
-static void pause_for(uint32_t ns) {
-    uint64_t begin = cpu_ticks(), length = ticks(ns);
-    do
-        cpu_relax();
-    while (cpu_ticks() - begin < length);
-    cpu_no_lookahead();
-}
 
 /* ---- learning -------------------------------------------------------------------------------------------- */
 
@@ -149,8 +113,8 @@ void mutex_word_sample(struct mutex *m) {
     uint32_t passed = (uint32_t)cpu_ticks() - m->since;
     a32_store(&m->kind, a32_load(&m->kind) & ~(uint32_t)MUTEX_SAMPLED); /* relaxed: as note_wait */
     int held = HELD_MAX_NS;
-    if (passed < ticks(HELD_MAX_NS))
-        held = (int)((uint64_t)passed * HELD_MAX_NS / ticks(HELD_MAX_NS));
+    if (passed < pause_ticks(HELD_MAX_NS))
+        held = (int)((uint64_t)passed * HELD_MAX_NS / pause_ticks(HELD_MAX_NS));
     uint32_t stat = a32_load(&m->stat);
     int average = (int)(stat & 0xffff);
     average = average == 0 ? held : average + (held - average) / AVERAGE_OVER;
@@ -202,7 +166,7 @@ static bool take(struct mutex *m, uint32_t set, uint32_t clear) {
 /* Nearly empty sections: the owner is left alone for a while, then found unlocked about half of the time. */
 static bool keep_away(struct mutex *m, uint32_t set) {
     for (int i = 0; i < AWAY_TIMES; i++) {
-        pause_for(AWAY_SHORT_NS);
+        pause_ns(AWAY_SHORT_NS);
         if (take(m, set, 0))
             return true;
     }
@@ -256,13 +220,13 @@ static bool spin(struct mutex *m, uint32_t set, bool woken) {
     if (place == -2 && !woken)
         return false;
     bool mine = place == 1;
-    uint64_t begin = cpu_ticks(), length = ticks(SPIN_NS);
+    uint64_t begin = cpu_ticks(), length = pause_ticks(SPIN_NS);
     if (!woken)
-        pause_for(AWAY_NS); /* each look disturbs the owner, which may as well have it a few times in a row */
+        pause_ns(AWAY_NS); /* each look disturbs the owner, which may as well have it a few times in a row */
     do {
         if (take(m, set, mine ? WORD_SPINNER : 0))
             return true;
-        pause_for(POLL_NS);
+        pause_ns(POLL_NS);
     } while (cpu_ticks() - begin < length);
     return mine && stop_spinning(m, set);
 }
@@ -323,12 +287,12 @@ enum { SHARED_FREE = 0, SHARED_SLEEPERS = 2 };
 
 static int wait_shared(struct mutex *m, const struct timespec *deadline, clockid_t clock) {
     if ((a32_load(&m->kind) & MUTEX_TYPE) == PTHREAD_MUTEX_ADAPTIVE_NP && a32_load(&thr_cpus) > 1) {
-        uint64_t begin = cpu_ticks(), length = ticks(SPIN_NS);
+        uint64_t begin = cpu_ticks(), length = pause_ticks(SPIN_NS);
         do {
             /* acquire: pairs with every release of the word */
             if (a32_load(&m->word) == SHARED_FREE && a32_cas_acquire(&m->word, SHARED_FREE, WORD_LOCKED))
                 return 0;
-            pause_for(POLL_NS);
+            pause_ns(POLL_NS);
         } while (cpu_ticks() - begin < length);
     }
     /* Full, of which acquire: as above. */

@@ -40,9 +40,10 @@ _Static_assert(sizeof(struct rwlock) <= sizeof(pthread_rwlock_t) && offsetof(str
 #define RW_WRITER ((uint64_t)1 << 21)
 #define RW_BIAS ((uint64_t)1 << 22)
 #define RW_PENDING ((uint64_t)1 << 23)
-#define RW_SLEEPER ((uint64_t)1 << 24)
-#define RW_SLEEPERS ((((uint64_t)1 << 18) - 1) << 24)
-#define RW_GRANT ((uint64_t)1 << 42)
+#define RW_ASLEEP ((uint64_t)1 << 24)
+#define RW_SLEEPER ((uint64_t)1 << 25)
+#define RW_SLEEPERS ((((uint64_t)1 << 18) - 1) << 25)
+#define RW_GRANT ((uint64_t)1 << 43)
 #define RW_GRANTS (~(RW_GRANT - 1))
 
 static inline int rwlock_umtx_flags(const struct rwlock *l) {

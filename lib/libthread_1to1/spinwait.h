@@ -55,7 +55,7 @@ static inline bool spinwait_looks(struct spinwait *s, const uint32_t *word, uint
     return false;
 }
 
-/* For a lock that will be free soon or not for long: about a microsecond. */
+/* For others who will come soon or not for long: about a microsecond. */
 static inline bool spinwait_changed(struct spinwait *s, const uint32_t *word, uint32_t value) {
     return spinwait_looks(s, word, value, SPINWAIT_LOOKS);
 }

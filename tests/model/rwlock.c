@@ -18,10 +18,11 @@ enum {
     WRITER = 1 << 4,
     BIAS = 1 << 5,
     PENDING = 1 << 6,
-    SLEEPER = 1 << 7,
-    SLEEPERS = 7 << 7,
-    GRANT = 1 << 10,
-    GRANTS = 15 << 10,
+    ASLEEP = 1 << 7,
+    SLEEPER = 1 << 8,
+    SLEEPERS = 7 << 8,
+    GRANT = 1 << 11,
+    GRANTS = 15 << 11,
 };
 
 enum pc {
@@ -47,6 +48,8 @@ enum pc {
     UN_SLOT,
     UN_ANY,
     UN_DROP,
+    UN_DROP_ADD,
+    UN_DROP_CAS,
     UN_WRITER,
     UN_WRITER_CAS,
     UN_WAKE_READERS,
@@ -65,6 +68,8 @@ enum pc {
     SCAN_CLEAR,
     SCAN_UNDO,
     SCAN_DROP,
+    SCAN_DROP_ADD,
+    SCAN_DROP_CAS,
     SCAN_WAKE,
     SLOW_TRY,
     SLOW_TRY_CAS,
@@ -84,7 +89,7 @@ struct thread {
     uint8_t pc, op, line, scan;
     uint16_t w, to;            /* the word as loaded, and what the exchange writes */
     uint8_t tried, mine, held; /* held: what it holds for reading */
-    uint8_t failed, grants;
+    uint8_t failed, grants, wake;
 };
 struct state {
     uint16_t word;
@@ -107,8 +112,12 @@ static uint16_t with_grant(uint16_t w) {
     return (uint16_t)(((w & ~(SLEEPERS | GRANTS)) + sleepers * READER) | grants);
 }
 
-static int pending_may(uint16_t w) {
-    return w & PENDING && !(w & (READERS | WRITER));
+/* As in the code: clears ASLEEP if its writer is to be woken. */
+static int ends_sleep(uint16_t *next) {
+    if (!(*next & ASLEEP) || *next & (READERS | WRITER))
+        return 0;
+    *next &= (uint16_t)~ASLEEP;
+    return 1;
 }
 
 static void wake(struct state *s, uint8_t *asleep, int most, enum pc to) {
@@ -220,6 +229,7 @@ static enum outcome step(void *p, int i, int choice) {
             to = t->tried ? held(s, t) : RS_CAS;
         } else {
             t->to = (uint16_t)(t->w - (t->tried ? READER : 0) + (try ? 0 : SLEEPER));
+            t->wake = t->tried && ends_sleep(&t->to);
             to = RS_CAS;
         }
         break;
@@ -234,7 +244,7 @@ static enum outcome step(void *p, int i, int choice) {
             break;
         }
         t->grants = (uint8_t)((t->to & GRANTS) / GRANT);
-        to = t->tried && pending_may(t->to) && broken != 2 ? RS_WAKE : try ? failed(t) : SLEEP_LOOK;
+        to = t->wake && broken != 2 ? RS_WAKE : try ? failed(t) : SLEEP_LOOK;
         break;
     case RS_WAKE:
         wake(s, &s->asleep_low, 1, SLOW_REVOKE);
@@ -298,14 +308,42 @@ static enum outcome step(void *p, int i, int choice) {
         }
         break;
     case UN_DROP:
+    case SCAN_DROP:
+        t->w = s->word;
+        to = (t->w & PENDING ? UN_DROP_CAS : UN_DROP_ADD) + (pc == SCAN_DROP ? SCAN_DROP_ADD - UN_DROP_ADD : 0);
+        break;
+    case UN_DROP_ADD:
+    case SCAN_DROP_ADD:
         s->word -= READER;
-        to = pending_may(s->word) ? UN_WAKE_PENDING : NEXT;
+        t->to = s->word;
+        t->wake = (uint8_t)ends_sleep(&t->to) && broken != 7;
+        to = pc == SCAN_DROP_ADD ? (t->wake ? SCAN_WAKE
+                                    : try   ? WR
+                                            : SLOW_TRY)
+             : t->wake           ? UN_WAKE_PENDING
+                                 : NEXT;
+        break;
+    case UN_DROP_CAS:
+    case SCAN_DROP_CAS:
+        if (s->word != t->w) {
+            to = pc == SCAN_DROP_CAS ? SCAN_DROP : UN_DROP;
+            break;
+        }
+        t->to = (uint16_t)(t->w - READER);
+        t->wake = (uint8_t)ends_sleep(&t->to);
+        s->word = t->to;
+        to = pc == SCAN_DROP_CAS ? (t->wake ? SCAN_WAKE
+                                    : try   ? WR
+                                            : SLOW_TRY)
+             : t->wake           ? UN_WAKE_PENDING
+                                 : NEXT;
         break;
     case UN_WRITER:
         t->w = s->word;
         t->to = t->w & (uint16_t)~WRITER;
         if (t->w & SLEEPERS && !(nonrecursive && t->w & PENDING))
             t->to = with_grant(t->to);
+        t->wake = (uint8_t)ends_sleep(&t->to);
         to = UN_WRITER_CAS;
         break;
     case UN_WRITER_CAS:
@@ -314,11 +352,11 @@ static enum outcome step(void *p, int i, int choice) {
             break;
         }
         s->word = t->to;
-        to = (t->to ^ t->w) & GRANTS ? UN_WAKE_READERS : pending_may(t->to) ? UN_WAKE_PENDING : NEXT;
+        to = (t->to ^ t->w) & GRANTS ? UN_WAKE_READERS : t->wake ? UN_WAKE_PENDING : NEXT;
         break;
     case UN_WAKE_READERS:
         wake(s, &s->asleep_high, MOST, SLEEP_LOOK);
-        to = pending_may(t->to) ? UN_WAKE_PENDING : NEXT;
+        to = t->wake ? UN_WAKE_PENDING : NEXT;
         break;
     case UN_WAKE_PENDING:
         wake(s, &s->asleep_low, 1, SLOW_REVOKE);
@@ -396,10 +434,6 @@ static enum outcome step(void *p, int i, int choice) {
         t->scan++;
         to = SCAN;
         break;
-    case SCAN_DROP:
-        s->word -= READER;
-        to = pending_may(s->word) ? SCAN_WAKE : try ? WR : SLOW_TRY;
-        break;
     case SCAN_WAKE:
         wake(s, &s->asleep_low, 1, SLOW_REVOKE);
         to = try ? WR : SLOW_TRY;
@@ -411,7 +445,7 @@ static enum outcome step(void *p, int i, int choice) {
     case SLOW_TRY_CAS:
         to = SLOW_TRY;
         if (s->word == t->w) {
-            s->word = (uint16_t)((t->w & ~(t->mine ? PENDING : 0)) | WRITER);
+            s->word = (uint16_t)((t->w & ~(t->mine ? PENDING | ASLEEP : 0)) | WRITER);
             t->mine = 0;
             written(s, t);
             to = Q_UNLOCK;
@@ -419,14 +453,17 @@ static enum outcome step(void *p, int i, int choice) {
         break;
     case SLOW_LOOK:
         t->w = s->word;
-        to = t->w & BIAS || !(t->w & (READERS | WRITER)) ? SLOW_REVOKE : t->mine ? SLOW_WAIT : SLOW_PEND;
+        to = t->w & BIAS || !(t->w & (READERS | WRITER)) ? SLOW_REVOKE : SLOW_PEND;
         break;
     case SLOW_PEND:
-        if (s->word == t->w) {
-            s->word |= PENDING;
-            t->mine = 1;
-        }
         to = SLOW_REVOKE;
+        if (s->word != t->w)
+            break;
+        if (t->mine || !nonrecursive)
+            to = SLOW_WAIT;
+        t->w |= to == SLOW_WAIT && !(broken == 8 && t->mine) ? PENDING | ASLEEP : PENDING;
+        s->word = t->w;
+        t->mine = 1;
         break;
     case SLOW_WAIT: /* the low half: all but GRANTS */
         if ((s->word ^ t->w) & (uint16_t)~GRANTS) {
@@ -444,7 +481,7 @@ static enum outcome step(void *p, int i, int choice) {
         break;
     case STOP:
         t->w = s->word;
-        t->to = t->w & (uint16_t)~PENDING;
+        t->to = t->w & (uint16_t) ~(PENDING | ASLEEP);
         if (!(t->w & WRITER) && t->w & SLEEPERS && broken != 6)
             t->to = with_grant(t->to);
         to = STOP_CAS;
@@ -476,7 +513,7 @@ static enum outcome step(void *p, int i, int choice) {
     t->pc = (uint8_t)to;
     if (to == NEXT || to == END || to == RS || to == UN_WRITER || to == SLOW_REVOKE || to == SLEEP_LOOK ||
         to == SLEEP_WAIT || to == SLEEP_ASLEEP || to == SCAN || to == SLOW_TRY || to == STOP)
-        t->w = 0, t->to = 0; /* not used again: fewer states */
+        t->w = 0, t->to = 0, t->wake = 0; /* not used again: fewer states */
     return STEP_DONE;
 }
 
@@ -491,6 +528,8 @@ static const char *check(const void *p) {
         return "BIAS with WRITER or PENDING";
     if (w & SLEEPERS && !(w & (WRITER | PENDING)))
         return "SLEEPERS without a reason";
+    if (w & ASLEEP && !(w & PENDING))
+        return "ASLEEP without PENDING";
     return NULL;
 }
 
@@ -554,5 +593,7 @@ int main(void) {
     run(0, 4, "b010", "ru", "ru", "wu", "Tu");
     run(0, 5, "b0101", "ru", "ru", "wu", "Tu");
     run(1, 6, "010", "ru", "Wu", "ru", NULL);
+    run(0, 7, "010", "ru", "ru", "wu", NULL);   /* who did not see PENDING wakes nobody */
+    run(0, 8, "010", "ruru", "ru", "wu", NULL); /* ASLEEP is not set again for the second sleep */
     return done();
 }

@@ -113,7 +113,7 @@ broken 'the same with work inside' "$mutex" mutex_contended --threads 4 --inside
 broken 'the same uncontended' "$mutex" mutex_uncontended
 broken 'an rwlock that does not exclude' 'int pthread_rwlock_rdlock(pthread_rwlock_t *l) { return 0; }
 int pthread_rwlock_wrlock(pthread_rwlock_t *l) { return 0; }
-int pthread_rwlock_unlock(pthread_rwlock_t *l) { return 0; }' rwlock_read --threads 2
+int pthread_rwlock_unlock(pthread_rwlock_t *l) { return 0; }' rwlock --threads 2
 broken 'a semaphore that does not wait' 'int sem_wait(sem_t *s) { return 0; }' sem_pingpong
 broken 'a barrier that does not wait' 'int pthread_barrier_wait(pthread_barrier_t *b) { return 0; }' \
     barrier --threads 4
