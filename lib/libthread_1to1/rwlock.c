@@ -8,7 +8,7 @@
  *   PREFER_READER (default)       readers get in whenever no writer is inside; a writer may starve
  *   PREFER_WRITER_NP              the same: what the name promises would deadlock recursive readers, which
  *                                 POSIX allows; so the libc documents it
- *   PREFER_WRITER_NONRECURSIVE_NP new readers wait as soon as a writer waits: writers do not starve
+ *   PREFER_WRITER_NONRECURSIVE_NP new readers wait while a writer waits for others: writers do not starve
  *
  * The naive design keeps a state word to sleep on and wakes when it changes.  Readers come and go all the
  * time, so a sleeping writer would wake up for each; with words of their own for sleepers, changed after the
@@ -25,10 +25,12 @@
  *   22     BIAS      holds may be counted elsewhere: rwlock_bias.c       set by a reader inside; cleared by a
  *                                                                        writer
  *   23     PENDING   one writer waits, the holder of `queue`             that writer alone: exact, never stale
- *   24     ASLEEP    it sleeps, or is about to: it is to be woken        that writer; cleared by who wakes it,
- * too 25-42  SLEEPERS  readers that wait                                   a reader, as it begins to wait or
+ *   24     ASLEEP    it sleeps, or is about to: it is to be woken        that writer; who wakes it: to 0
+ *   25     TURN      where writers are preferred, no reader is to get in that writer alone
+ *                    any more, even if the lock is free
+ *   26-43  SLEEPERS  readers that wait                                   a reader, as it begins to wait or
  *                                                                        gives up; who grants: to 0
- *   43-63  GRANTS    how often waiting readers were let in               who grants: + 1
+ *   44-63  GRANTS    how often waiting readers were let in               who grants: + 1
  *
  *   combination                         may it be?
  *   WRITER and READERS                  only tries: a reader adds itself first and looks at what was there;
@@ -36,7 +38,7 @@
  *   BIAS and (WRITER or PENDING)        never: BIAS is set in a step that excludes both, and a writer clears it
  *                                       first
  *   SLEEPERS without WRITER or PENDING  never: who ends the one state that keeps readers out, grants
- *   ASLEEP without PENDING              never
+ *   ASLEEP or TURN without PENDING      never
  *   PENDING, neither WRITER nor READERS the pending writer is awake, or has been woken
  *
  * Granting.  The unlocking writer (or a pending one that gives up) makes all sleepers readers, in one step:
@@ -53,6 +55,12 @@
  * in vain.)  `queue` is given up after the lock has been taken, by its owner.  A writer that finds the lock
  * free takes it though others wait: a turn that must be slept for costs all of them.
  *
+ * That holds for readers, too, where writers are preferred: a writer that was woken runs 20 us later.  If the
+ * lock were kept for it meanwhile, others would come to sleep on it, and soon all would, each turn after a
+ * wake-up (5 to 40 times slower than now, with four threads on two CPUs).  So PENDING keeps new readers out
+ * only while others hold the lock for reading.  TURN keeps them out altogether: while the writer is awake and
+ * tries, and from its second sleep on.  It waits for one wake-up that was in vain at the most.
+ *
  * Who finds the lock taken keeps away from its line for AWAY_NS, a few times, before it sleeps, if that has
  * paid of late: those who are in it go on in their own cache, undisturbed, and are out again soon.  Looking
  * all the time made two writers three times slower than the libc's; keeping away, they are four times faster.
@@ -60,7 +68,7 @@
  * Memory order.  Taking acquires, dropping releases, on the word.  All changes are read-modify-write, so
  * every taker synchronises with all earlier droppers.  A granted sleeper acquires the granting step.
  *
- * Limits.  2^20 readers, 2^18 sleeping readers, then EAGAIN.  A sleeper that misses exactly 2^21 grants
+ * Limits.  2^20 readers, 2^18 sleeping readers, then EAGAIN.  A sleeper that misses exactly 2^20 grants
  * between two looks would sleep on; each of them takes a system call.  Between processes the lock works only
  * on this library.
  */
@@ -100,7 +108,7 @@ static bool prefers_writers(const struct rwlock *l) {
 }
 
 static bool keeps_readers_out(const struct rwlock *l, uint64_t w) {
-    return w & RW_WRITER || (w & RW_PENDING && prefers_writers(l));
+    return w & RW_WRITER || (w & RW_PENDING && w & (RW_READERS | RW_TURN) && prefers_writers(l));
 }
 
 static bool is_full(uint64_t w) {
@@ -191,7 +199,7 @@ __attribute__((noinline)) static int rdlock_slow(struct rwlock *l, bool tried, c
         int r = 0;
         if (is_full(w - mine)) {
             r = -EAGAIN;
-        } else if (!keeps_readers_out(l, w)) {
+        } else if (!keeps_readers_out(l, w - mine)) {
             /* acquire: pairs with the writer's release */
             if (tried || a64_cas_acquire(&l->word, w, w + RW_READER))
                 return 0;
@@ -292,7 +300,7 @@ static void stop_pending(struct rwlock *l) {
     uint64_t w, next;
     do {
         w = a64_load(&l->word); /* relaxed: a guess for the exchange */
-        next = w & ~(RW_PENDING | RW_ASLEEP);
+        next = w & ~RW_MINE;
         if (!(w & RW_WRITER) && w & RW_SLEEPERS)
             next = with_grant(next);
     } while (!a64_cas_full(&l->word, w, next)); /* full: the granted acquire what was released before */
@@ -327,17 +335,17 @@ __attribute__((noinline)) static int wrlock_slow(struct rwlock *l, clockid_t clo
     int r = queue_lock(l, clock, deadline);
     if (r < 0)
         return r;
-    uint64_t mine = 0;
-    while (!try_write_awake(l, mine)) {
+    bool slept = false;
+    while (!try_write_awake(l, RW_MINE)) {
         uint64_t w = a64_load(&l->word), next; /* relaxed: compared again by the exchange and the kernel */
         if (w & RW_BIAS || !(w & (RW_READERS | RW_WRITER)))
             continue;
-        /* Where writers are preferred, keeping new readers out may be enough. */
-        bool sleep = mine || !prefers_writers(l);
-        next = w | RW_PENDING | (sleep ? RW_ASLEEP : 0);
+        bool sleep = w & RW_TURN; /* that was not enough */
+        next = sleep ? w | RW_ASLEEP : w | RW_PENDING | RW_TURN;
+        if (sleep && !slept)
+            next &= ~RW_TURN;
         if (next != w && !a64_cas(&l->word, w, next)) /* relaxed: orders nothing */
             continue;
-        mine = RW_PENDING | RW_ASLEEP;
         if (!sleep)
             continue;
         if (umtx_wait(low(l), (uint32_t)next, deadline, clock, rwlock_umtx_flags(l)) == -ETIMEDOUT) {
@@ -345,6 +353,7 @@ __attribute__((noinline)) static int wrlock_slow(struct rwlock *l, clockid_t clo
             r = -ETIMEDOUT;
             break;
         }
+        slept = true;
     }
     queue_unlock(l);
     return r;

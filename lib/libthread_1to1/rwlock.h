@@ -41,9 +41,11 @@ _Static_assert(sizeof(struct rwlock) <= sizeof(pthread_rwlock_t) && offsetof(str
 #define RW_BIAS ((uint64_t)1 << 22)
 #define RW_PENDING ((uint64_t)1 << 23)
 #define RW_ASLEEP ((uint64_t)1 << 24)
-#define RW_SLEEPER ((uint64_t)1 << 25)
-#define RW_SLEEPERS ((((uint64_t)1 << 18) - 1) << 25)
-#define RW_GRANT ((uint64_t)1 << 43)
+#define RW_TURN ((uint64_t)1 << 25)
+#define RW_MINE (RW_PENDING | RW_ASLEEP | RW_TURN) /* the pending writer's */
+#define RW_SLEEPER ((uint64_t)1 << 26)
+#define RW_SLEEPERS ((((uint64_t)1 << 18) - 1) << 26)
+#define RW_GRANT ((uint64_t)1 << 44)
 #define RW_GRANTS (~(RW_GRANT - 1))
 
 static inline int rwlock_umtx_flags(const struct rwlock *l) {

@@ -19,10 +19,11 @@ enum {
     BIAS = 1 << 5,
     PENDING = 1 << 6,
     ASLEEP = 1 << 7,
-    SLEEPER = 1 << 8,
-    SLEEPERS = 7 << 8,
-    GRANT = 1 << 11,
-    GRANTS = 15 << 11,
+    TURN = 1 << 8,
+    SLEEPER = 1 << 9,
+    SLEEPERS = 7 << 9,
+    GRANT = 1 << 12,
+    GRANTS = 15 << 12,
 };
 
 enum pc {
@@ -88,7 +89,7 @@ enum pc {
 struct thread {
     uint8_t pc, op, line, scan;
     uint16_t w, to;            /* the word as loaded, and what the exchange writes */
-    uint8_t tried, mine, held; /* held: what it holds for reading */
+    uint8_t tried, slept, held; /* held: what it holds for reading */
     uint8_t failed, grants, wake;
 };
 struct state {
@@ -104,7 +105,7 @@ static int threads, nonrecursive, broken;
 static const char *programs[MOST]; /* r, w: locks; R, W: timed; t, T: tries; u unlocks */
 
 static int keeps_out(uint16_t w) {
-    return w & WRITER || (w & PENDING && nonrecursive);
+    return w & WRITER || (w & PENDING && w & (READERS | TURN) && nonrecursive);
 }
 
 static uint16_t with_grant(uint16_t w) {
@@ -224,7 +225,7 @@ static enum outcome step(void *p, int i, int choice) {
         break;
     case RS:
         t->w = s->word;
-        if (!keeps_out(t->w)) {
+        if (!keeps_out(t->w - (t->tried ? READER : 0))) {
             t->to = t->w + READER;
             to = t->tried ? held(s, t) : RS_CAS;
         } else {
@@ -239,7 +240,7 @@ static enum outcome step(void *p, int i, int choice) {
             break;
         }
         s->word = t->to;
-        if (!keeps_out(t->w)) {
+        if (!keeps_out(t->w - (t->tried ? READER : 0))) {
             to = held(s, t);
             break;
         }
@@ -445,8 +446,8 @@ static enum outcome step(void *p, int i, int choice) {
     case SLOW_TRY_CAS:
         to = SLOW_TRY;
         if (s->word == t->w) {
-            s->word = (uint16_t)((t->w & ~(t->mine ? PENDING | ASLEEP : 0)) | WRITER);
-            t->mine = 0;
+            s->word = (uint16_t)((t->w & ~(PENDING | ASLEEP | TURN)) | WRITER);
+            t->slept = 0;
             written(s, t);
             to = Q_UNLOCK;
         }
@@ -459,11 +460,15 @@ static enum outcome step(void *p, int i, int choice) {
         to = SLOW_REVOKE;
         if (s->word != t->w)
             break;
-        if (t->mine || !nonrecursive)
+        if (!(t->w & TURN)) {
+            t->w |= PENDING | TURN;
+        } else {
             to = SLOW_WAIT;
-        t->w |= to == SLOW_WAIT && !(broken == 8 && t->mine) ? PENDING | ASLEEP : PENDING;
+            t->w |= broken == 8 && t->slept ? 0 : ASLEEP;
+            if (!t->slept)
+                t->w &= (uint16_t)~TURN;
+        }
         s->word = t->w;
-        t->mine = 1;
         break;
     case SLOW_WAIT: /* the low half: all but GRANTS */
         if ((s->word ^ t->w) & (uint16_t)~GRANTS) {
@@ -471,6 +476,7 @@ static enum outcome step(void *p, int i, int choice) {
         } else {
             s->asleep_low |= (uint8_t)(1u << i);
             to = SLOW_ASLEEP;
+            t->slept = 1;
         }
         break;
     case SLOW_ASLEEP:
@@ -481,7 +487,7 @@ static enum outcome step(void *p, int i, int choice) {
         break;
     case STOP:
         t->w = s->word;
-        t->to = t->w & (uint16_t) ~(PENDING | ASLEEP);
+        t->to = t->w & (uint16_t) ~(PENDING | ASLEEP | TURN);
         if (!(t->w & WRITER) && t->w & SLEEPERS && broken != 6)
             t->to = with_grant(t->to);
         to = STOP_CAS;
@@ -490,7 +496,7 @@ static enum outcome step(void *p, int i, int choice) {
         to = STOP;
         if (s->word == t->w) {
             s->word = t->to;
-            t->mine = 0;
+            t->slept = 0;
             t->failed = 1;
             to = (t->to ^ t->w) & GRANTS ? STOP_WAKE : Q_UNLOCK;
         }
@@ -528,8 +534,8 @@ static const char *check(const void *p) {
         return "BIAS with WRITER or PENDING";
     if (w & SLEEPERS && !(w & (WRITER | PENDING)))
         return "SLEEPERS without a reason";
-    if (w & ASLEEP && !(w & PENDING))
-        return "ASLEEP without PENDING";
+    if (w & (ASLEEP | TURN) && !(w & PENDING))
+        return "ASLEEP or TURN without PENDING";
     return NULL;
 }
 
@@ -588,7 +594,7 @@ int main(void) {
     run(0, 0, "b000", "rruu", "ru", "wu", NULL);
 
     run(0, 1, "b010", "ru", "ru", "wu", NULL);
-    run(1, 2, "010", "ru", "ru", "wu", NULL);
+    run(1, 2, "010", "ruru", "ruru", "wu", NULL); /* a try that is taken back wakes nobody */
     run(0, 3, "b00", "rruu", "wu", NULL, NULL);
     run(0, 4, "b010", "ru", "ru", "wu", "Tu");
     run(0, 5, "b0101", "ru", "ru", "wu", "Tu");
