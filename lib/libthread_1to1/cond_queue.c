@@ -4,7 +4,7 @@
  * Guarantee: signal ends the wait of the thread that has waited longest, broadcast of all; no later waiter can
  * take a wake-up that was meant for an earlier one; a signal that finds nobody makes no system call, and none
  * is made twice for one waiter.  A wait that times out or is cancelled has taken no signal.  After a broadcast,
- * at most one of the woken competes for the mutex at a time.
+ * at most CHAINS of the woken compete for the mutex at a time.
  *
  * Each waiter is a record on its own stack, linked into the queue under the object's lock, with a state word
  * that it sleeps on.  The state decides every race between a waiter that gives up and a signal that wants it:
@@ -14,16 +14,19 @@
  *   LEAVING   the waiter (WAITING ->)              gave up: deadline or cancellation.  Still linked; the waiter
  *                                                  takes the lock and unlinks itself.  Signal and broadcast
  *                                                  pass it over
- *   CHAINED   broadcast (WAITING ->)               unlinked; belongs to its predecessor in the chain
+ *   CHAINED   broadcast (WAITING ->)               unlinked; belongs to its predecessor in its chain, the first
+ *                                                  one to the broadcaster
  *   GO        signal (WAITING ->), broadcast and   unlinked; the record is its owner's alone and may be gone:
  *             predecessor (CHAINED ->)             nobody else touches it, nor does its owner touch the object
  *
  * So a waiter that was woken never looks at the object again, and one may be destroyed as soon as all were
  * woken.  One that is LEAVING does: destroy waits for those.
  *
- * Broadcast: if all waiters woke at once they would all run into the mutex.  Instead broadcast turns the queue
- * into a chain and lets the first go; each, when it has the mutex, moves its successor from the state word to
- * the mutex's sleepers (umtx_requeue), so that unlock wakes it, and marks it GO.  The order matters:
+ * Broadcast: if all waiters woke at once they would all run into the mutex.  If only one did, and each woke the
+ * next, each would run as long after the one before as a wake-up takes (10 to 20 us where its CPU has gone
+ * idle), and the CPUs would idle.  So broadcast deals the queue out into a few chains and lets the first of
+ * each go; each, when it has the mutex, moves its successor from the state word to the mutex's sleepers
+ * (umtx_requeue), so that unlock wakes it, and marks it GO.  The order matters:
  *
  *   1. tell the mutex to expect a sleeper (it is held by us: its unlock will wake)
  *   2. mark it GO: if it is awake, or on its way to sleep, it will not sleep any more
@@ -52,6 +55,8 @@
 #include "umtx.h"
 
 enum { WAITING, LEAVING, CHAINED, GO };
+/* Wake-ups of one broadcast that are under way at a time; doc/design/cond.md has 1 to 64. */
+enum { CHAINS = 8 };
 
 struct cond_waiter {
     uint32_t state; /* umtx word */
@@ -211,21 +216,25 @@ void cond_queue_broadcast(struct cond *c) {
     if (!anybody(c))
         return;
     check_epoch(c);
-    struct cond_waiter *first = NULL, **end = &first;
+    struct cond_waiter *first[CHAINS] = {NULL}, **end[CHAINS];
+    for (int i = 0; i < CHAINS; i++)
+        end[i] = &first[i];
+    unsigned n = 0;
     cond_lock(c, UMTX_PRIVATE);
     for (struct cond_waiter *w = c->head, *next; w; w = next) {
         next = w->next;
         if (!a32_cas(&w->state, WAITING, CHAINED)) /* relaxed: GO publishes */
             continue; /* LEAVING */
         close_gap(c, w->prev, next);
-        *end = w;
-        end = &w->chain;
+        *end[n % CHAINS] = w;
+        end[n++ % CHAINS] = &w->chain;
     }
     cond_unlock(c, UMTX_PRIVATE);
-    if (!first)
-        return;
-    a32_store_release(&first->state, GO); /* release: pairs with sleep_until's acquire; publishes the chain */
-    umtx_wake(&first->state, 1, UMTX_PRIVATE);
+    for (int i = 0; i < CHAINS && first[i]; i++) {
+        /* Release: pairs with sleep_until's acquire; publishes the chain. */
+        a32_store_release(&first[i]->state, GO);
+        umtx_wake(&first[i]->state, 1, UMTX_PRIVATE);
+    }
 }
 
 /* ---- destroy --------------------------------------------------------------------------------------------- */

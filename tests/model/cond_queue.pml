@@ -5,7 +5,7 @@
  * likes, a sleeper may wake for no reason (once), a timed waiter at any time.
  *
  *   SIGNALS    two waiters, one of them timed; one signal
- *   BROADCAST  three waiters, one of them timed; broadcast, then destroy
+ *   BROADCAST  three waiters, one of them timed; broadcast, then destroy.  CHAINS=2: as two chains
  *   BOTH       two waiters; a signal and a broadcast
  *
  * Proved: when nothing more happens, nobody sleeps while there are tokens, nor on a free mutex; no access to a
@@ -20,6 +20,9 @@
 #define N 2
 #endif
 #define NONE 7
+#ifndef CHAINS
+#define CHAINS 1
+#endif
 
 mtype = { WAITING, LEAVING, CHAINED, GO };
 
@@ -223,8 +226,13 @@ inline broadcast() {
     :: head == NONE
     :: head != NONE ->
         object_lock();
-        first = NONE; last = NONE;
-        w = head;
+        d_step {
+            first[0] = NONE; last[0] = NONE;
+#if CHAINS > 1
+            first[1] = NONE; last[1] = NONE;
+#endif
+            w = head
+        }
         do
         :: w == NONE -> break
         :: w != NONE ->
@@ -239,20 +247,26 @@ inline broadcast() {
                 assert(alive[w]);
                 close_gap(prv[w], n);
                 d_step {
-                    if :: last != NONE -> assert(alive[last]); chain[last] = w :: else -> first = w fi;
-                    last = w
+                    if
+                    :: last[k] != NONE -> assert(alive[last[k]]); chain[last[k]] = w
+                    :: else -> first[k] = w
+                    fi;
+                    last[k] = w;
+                    k = (k + 1) % CHAINS
                 }
             :: else
             fi;
             w = n
         od;
         object_unlock();
-        if
-        :: first != NONE ->
-            d_step { assert(alive[first]); state[first] = GO }
-            wake_at(first)
-        :: else
-        fi
+        k = 0;
+        do
+        :: k < CHAINS && first[k] != NONE ->
+            d_step { assert(alive[first[k]]); state[first[k]] = GO }
+            wake_at(first[k]);
+            k++
+        :: else -> break
+        od
     fi
 }
 
@@ -274,7 +288,7 @@ inline destroy() {
 
 proctype waker(bool all) {
     bool ok, wake, inside;
-    byte w, n, p, first, last;
+    byte w, n, p, k, first[CHAINS], last[CHAINS];
 #ifdef BROADCAST
     atomic { !locked && began == N -> locked = true }
 #else

@@ -56,6 +56,7 @@ fails mutex_word.pml -DSPINNER_STAYS
 fails mutex_word.pml -DWOKEN_FORGETS
 passes cond_queue.pml -DSIGNALS
 passes cond_queue.pml -DBROADCAST
+passes cond_queue.pml -DBROADCAST -DCHAINS=2
 passes cond_queue.pml -DBOTH
 fails cond_queue.pml -DBROADCAST -DNO_EXPECT
 fails cond_queue.pml -DBROADCAST -DUNCHAINED
