@@ -2,7 +2,7 @@
  * The protocol of lib/libmn/sync/mutex.c, every order of steps: one owner at a time, and nobody is forgotten,
  * although an unlock reads the flags and frees the mutex in two steps.  What is under the mutex's lock is one
  * step, except where the owner changes meanwhile.  A lookout's look is a step that is always possible; the
- * deadline of a thread that gives up, and the end of a turn, are choices.
+ * deadline of a thread that gives up, the end of a turn, and whether the owner seems to rest, are choices.
  */
 #include <stdbool.h>
 
@@ -146,7 +146,7 @@ static void after_time(struct state *s, int i) {
     wake(t, w);
 }
 
-static void queue_up(struct state *s, int i) {
+static void queue_up(struct state *s, int i, int owner_rests) {
     struct thread *t = &s->t[i - 1];
     int first = s->waiting ? s->queue[0] : NOBODY, flags = s->flags;
     if (!t->queued) {
@@ -159,6 +159,8 @@ static void queue_up(struct state *s, int i) {
         }
         put(s, i, t->called, t->lookout ? LOOKOUT : 0);
     }
+    if (owner_rests)
+        flags &= ~CALLED;
     set_flags(s, (flags & (CALLED | URGENT)) | (t->stuck ? URGENT : 0));
     t->recheck = !t->patient && !first;
     t->pc = S_RECHECK;
@@ -211,7 +213,7 @@ static enum outcome step(void *p, int n, int choice) {
     int i = n + 1;
     if (t->pc == END)
         return STEP_FINISHED;
-    if (choice && t->pc != S_ASLEEP && t->pc != IN)
+    if (choice && t->pc != S_ASLEEP && t->pc != IN && !(t->pc == S_QUEUE && t->called))
         return STEP_BLOCKED;
     switch (t->pc) {
     case L_CAS:
@@ -247,7 +249,7 @@ static enum outcome step(void *p, int n, int choice) {
         }
         break;
     case S_QUEUE:
-        queue_up(s, i);
+        queue_up(s, i, choice);
         break;
     case S_RECHECK: /* then it sleeps, and drops the lock */
         if (t->recheck && s->owner == NOBODY) {
