@@ -199,8 +199,44 @@ static int cancelled(void *arg) {
     return 0;
 }
 
+enum { TURNS = 50000 };
+static int turn;
+
+static void *takes_turns(void *arg) {
+    int me = (int)(intptr_t)arg;
+    for (int i = 0; i < TURNS; i++) {
+        lock();
+        while (turn != me)
+            mn_cond_wait(&c, &m);
+        turn = !me;
+        mn_cond_signal(&c);
+        unlock();
+    }
+    return NULL;
+}
+
+/* A slice that ends between lock and unlock, while the other one is called, must not end in both waiting for a
+ * deadline: one of the two can always run, so the only worker has no reason to sleep. */
+static int turns(void *arg) {
+    (void)arg;
+    struct mn_stats_cpu before, after;
+    mn_mutex_init(&m);
+    mn_cond_init(&c);
+    mn_stats(&before, 1, sizeof before);
+    mn_thread t[2];
+    for (intptr_t i = 0; i < 2; i++)
+        mn_go(&t[i], takes_turns, (void *)i);
+    for (int i = 0; i < 2; i++)
+        mn_join(t[i], NULL);
+    mn_stats(&after, 1, sizeof after);
+    ok(after.sleeps - before.sleeps < TURNS / 1000, "two threads take turns, and the worker sleeps %lu times",
+       (unsigned long)(after.sleeps - before.sleeps));
+    return 0;
+}
+
 int main(void) {
     kinds(test);
     mn_run(cancelled, NULL, NULL);
+    mn_run(turns, NULL, &(struct mn_config){.workers = 1});
     return done();
 }
