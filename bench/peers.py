@@ -81,7 +81,7 @@ class Go(Peer):
 
 
 class Erlang(Peer):
-    tool, marks, directory, lacks = "erlc", "erlang-", "erlang", ("mutex",)
+    tool, marks, directory, lacks = "erlc", "erlang-", "erlang", ("meet", "mutex")
 
     def __init__(self, one_cpu):
         super().__init__("erlang", "Erlang/OTP: processes and messages", one_cpu)

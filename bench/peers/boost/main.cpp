@@ -137,9 +137,10 @@ void with_workers(void (*job)()) {
 int main(int argc, char **argv) {
     using namespace peer;
     const std::map<std::string, void (*)()> jobs = {
-        {"yield", yield_job},   {"pingpong", pingpong},     {"ring", ring},     {"mutex", mutex_job},
-        {"chan", channel},      {"spawn_join", spawn_join}, {"parked", parked}, {"spawn_batch", spawn_batch},
-        {"forkjoin", forkjoin}, {"skynet", skynet},         {"timers", timers}};
+        {"yield", yield_job},       {"pingpong", pingpong}, {"ring", ring},
+        {"mutex", mutex_job},       {"meet", meet},         {"chan", channel},
+        {"spawn_join", spawn_join}, {"parked", parked},     {"spawn_batch", spawn_batch},
+        {"forkjoin", forkjoin},     {"skynet", skynet},     {"timers", timers}};
     if (argc < 2 || !jobs.count(argv[1]))
         fail("which job?");
     for (int i = 2; i < argc; i++) {

@@ -111,6 +111,45 @@ void ring() {
     result(text("ring_%d", opt.threads), (to - from) * 1e9 / double(rounds * opt.threads), "ns");
 }
 
+// --threads fibers meet again and again, by a mutex and a condition variable.
+void meet() {
+    constexpr unsigned long warm_up = 64;
+    fibers::mutex mutex;
+    fibers::condition_variable all_here;
+    int arrived = 0;
+    unsigned long meetings = 0;
+    bool stop = false;
+    double from = 0, to = 0;
+    std::vector<line> counts(std::size_t(opt.threads));
+    std::vector<fibers::fiber> all;
+    for (auto &me : counts)
+        all.push_back(start([&] {
+            for (bool stopped = false; !stopped; me.n++) {
+                std::unique_lock<fibers::mutex> lock(mutex);
+                unsigned long next = meetings + 1;
+                if (++arrived == opt.threads) {
+                    arrived = 0;
+                    if (++meetings % warm_up == 0) {
+                        to = now();
+                        if (meetings == warm_up)
+                            from = to;
+                        stop = to - from >= opt.seconds;
+                    }
+                    all_here.notify_all();
+                }
+                while (meetings < next)
+                    all_here.wait(lock);
+                stopped = stop;
+            }
+        }));
+    for (auto &f : all)
+        f.join();
+    for (auto &c : counts)
+        verify(c.n == meetings, "not all were at each meeting");
+    result(text("cond_meet_%d", opt.threads),
+           (to - from) * 1e9 / double((meetings - warm_up) * unsigned(opt.threads)), "ns");
+}
+
 // --threads fibers lock and unlock one mutex; share: in the worst of the windows of 100 ms.
 void mutex_job() {
     const double span = 0.1;

@@ -95,6 +95,7 @@ class group {
 void yield_job();
 void pingpong();
 void ring();
+void meet();
 void mutex_job();
 void channel();
 void spawn_join();

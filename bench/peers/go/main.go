@@ -89,7 +89,7 @@ func resident() float64 {
 func main() {
 	jobs := map[string]func(){
 		"yield": yield, "spawn_join": spawnJoin, "spawn_batch": spawnBatch, "pingpong": pingpong, "ring": ring,
-		"skynet": skynet, "parked": parked, "forkjoin": forkjoin, "mutex": mutex, "chan": channel, "timers": timers,
+		"skynet": skynet, "parked": parked, "forkjoin": forkjoin, "mutex": mutex, "meet": meet, "chan": channel, "timers": timers,
 		"echo": echo, "savina": savina, "mailbox_mpsc": mailboxMpsc,
 	}
 	if len(os.Args) < 2 || jobs[os.Args[1]] == nil {

@@ -76,6 +76,51 @@ func mutex() {
 	result(fmt.Sprintf("mutex_mn_%d", *threads), perUnit(elapsed, units), "ns", fmt.Sprintf("share=%.3f", worst))
 }
 
+// meet: --threads goroutines meet again and again, by a mutex and a condition variable.
+func meet() {
+	const warmUp = 64
+	var mutex sync.Mutex
+	allHere := sync.NewCond(&mutex)
+	arrived, meetings, stop := 0, uint64(0), false
+	var from, to time.Time
+	counts := make([]line, *threads)
+	var wg sync.WaitGroup
+	wg.Add(*threads)
+	for i := range counts {
+		me := &counts[i]
+		go func() {
+			for stopped := false; !stopped; me.n++ {
+				mutex.Lock()
+				next := meetings + 1
+				arrived++
+				if arrived == *threads {
+					arrived = 0
+					meetings++
+					if meetings%warmUp == 0 {
+						to = time.Now()
+						if meetings == warmUp {
+							from = to
+						}
+						stop = to.Sub(from) >= window()
+					}
+					allHere.Broadcast()
+				}
+				for meetings < next {
+					allHere.Wait()
+				}
+				stopped = stop
+				mutex.Unlock()
+			}
+			wg.Done()
+		}()
+	}
+	wg.Wait()
+	for _, c := range counts {
+		verify(c.n == meetings, "%d of %d meetings", c.n, meetings)
+	}
+	result(fmt.Sprintf("cond_meet_%d", *threads), perUnit(to.Sub(from), (meetings-warmUp)*uint64(*threads)), "ns", "")
+}
+
 // channel: 16 goroutines send, 16 receive, through one channel.
 func channel() {
 	const ends, capacity = 16, 128

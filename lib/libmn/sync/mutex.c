@@ -153,8 +153,9 @@ static void take_out(struct mn_mutex *m, struct mni_waiter *w) {
     }
 }
 
-static void begin_turn(struct mn_mutex *m, int64_t now) {
-    m->began = m->looked = now;
+/* It is timed from the first look at the clock on: to read it costs more than many a section. */
+static void begin_turn(struct mn_mutex *m) {
+    m->began = 0;
     m->step = 1;
     m->due = m->sections + 1;
 }
@@ -208,10 +209,14 @@ static bool sample(struct mn_mutex *m) {
  */
 static bool pass_on(struct mn_mutex *m, uint32_t base, uint32_t flags, struct mni_parker **wake) {
     struct mni_olock *lock = mni_lock_in(m);
-    int64_t now = (int64_t)clock_now_ns();
-    if (flags & CALLED && !(flags & URGENT) && now - m->began < turn_ns(m)) {
-        count_on(m, now);
-        return false;
+    if (flags & CALLED && !(flags & URGENT)) {
+        int64_t now = (int64_t)clock_now_ns();
+        if (!m->began)
+            m->began = m->looked = now;
+        if (now - m->began < turn_ns(m)) {
+            count_on(m, now);
+            return false;
+        }
     }
     mni_lock_take(lock);
     bool hand = flags & (CALLED | URGENT);
@@ -231,7 +236,7 @@ static bool pass_on(struct mn_mutex *m, uint32_t base, uint32_t flags, struct mn
         w->tag = CALL;
         flags |= CALLED;
     }
-    begin_turn(m, now);
+    begin_turn(m);
     set_flags(m, flags & (CALLED | URGENT));
     mni_lock_drop(lock);
     *wake = w ? w->parker : NULL;
