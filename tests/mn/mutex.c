@@ -167,8 +167,51 @@ static int cancelled(void *arg) {
     return 0;
 }
 
+enum { SECTIONS = 20000 };
+
+/* It never lets others run but while it holds the mutex. */
+static void *rests_inside(void *arg) {
+    (void)arg;
+    for (int i = 0; i < SECTIONS; i++) {
+        mn_mutex_lock(&m);
+        mn_yield();
+        mn_mutex_unlock(&m);
+    }
+    set(&stop, 1);
+    return NULL;
+}
+
+static void *wants_it(void *arg) {
+    int *got = arg;
+    while (!get(&stop)) {
+        mn_mutex_lock(&m);
+        ++*got;
+        mn_mutex_unlock(&m);
+        mn_yield();
+    }
+    return NULL;
+}
+
+/* Whom an owner calls, and who finds it at rest inside, is called again, but not for ever. */
+static int called_in_vain(void *arg) {
+    (void)arg;
+    mn_thread t[3];
+    int got[2] = {0};
+    mn_mutex_init(&m);
+    stop = 0;
+    mn_go(&t[0], rests_inside, NULL);
+    for (int i = 0; i < 2; i++)
+        mn_go(&t[i + 1], wants_it, &got[i]);
+    for (int i = 0; i < 3; i++)
+        mn_join(t[i], NULL);
+    ok(got[0] > SECTIONS / 1000 && got[1] > SECTIONS / 1000,
+       "%d and %d sections beside %d of one who rests in them", got[0], got[1], SECTIONS);
+    return 0;
+}
+
 int main(void) {
     kinds(test);
     mn_run(cancelled, NULL, NULL);
+    mn_run(called_in_vain, NULL, &(struct mn_config){.workers = 1});
     return done();
 }

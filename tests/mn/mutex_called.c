@@ -1,7 +1,7 @@
 /* workers: 1 2 */
 /*
- * A thread that was called for a mutex, and finds it held again, gets it in the end, though the unlock that
- * comes next calls nobody.  There is no foreign LWP, so that one worker is in solo mode.
+ * A thread that was called for a mutex, and finds it held again, gets it in the end: the unlock that comes next
+ * calls it again, or it looks by itself.  There is no foreign LWP, so that one worker is in solo mode.
  */
 #include <mn.h>
 

@@ -229,9 +229,10 @@ static enum outcome step(void *p, int n, int choice) {
         if (s->lock)
             return STEP_BLOCKED;
         s->lock = (uint8_t)i;
-        if (t->pc == S_LOCK)
+        if (t->pc == S_LOCK) {
+            t->stuck = t->stuck && t->handed == s->handed;
             t->pc = S_TRY;
-        else if (t->pc == S_TIME)
+        } else if (t->pc == S_TIME)
             after_time(s, i);
         else if (t->pc == U_LOCK)
             pass_on(s, t);
@@ -270,8 +271,9 @@ static enum outcome step(void *p, int n, int choice) {
         if (t->tag & GOT) {
             own(s, i);
         } else {
+            t->stuck = t->called;
             t->lookout = t->called = 1;
-            t->stuck = t->patient = t->tag = 0;
+            t->patient = t->tag = 0;
             t->pc = S_LOCK;
         }
         break;

@@ -23,16 +23,18 @@
  * try its luck.  CALLED says that this was done; if the called thread finds the mutex held, it goes back to the
  * head of the queue, and CALLED remains.  Where sections follow each other quickly (brisk: one in BRISK_NS or
  * less, over the time between two threads that had to wait), calling only brings a second CPU to the cache
- * line.  There the thread that queues sets CALLED itself.  Who was called and finds that the owner rests (it has
- * lost its turn between lock and unlock) takes CALLED back: that owner may not come back either, and its unlock
- * is to call again, at once.  (Without that two threads that hand a turn over by a condition variable stood
- * still for AWAY_NS after each slice, half of the time.)  A thread that comes when it is not brisk looks at
+ * line.  There the thread that queues sets CALLED itself.  A thread that comes when it is not brisk looks at
  * the mutex a few times (SPIN_*) before it queues, whether others wait or not: it runs, and they do not.
  *
+ * Who was called and finds that the owner rests (it has lost its turn between lock and unlock) takes CALLED
+ * back: that owner may not come back either, and its unlock is to call again, at once.  (Without that two
+ * threads that hand a turn over by a condition variable stood still for AWAY_NS after each slice, half of the
+ * time.)  There are owners that rest in every section, and each call begins a turn: so one who is called again,
+ * and in vain, marks the mutex URGENT, as a lookout does (below).
+ *
  * Unlock without an atomic operation.  An unlock reads flags and then frees the mutex by a plain store with
- * release.  (A
- * compare-and-swap costs 6 ns, half of the whole.)  So the owner of the time when a flag is set may miss it,
- * once:
+ * release.  (A compare-and-swap costs 6 ns, half of the whole.)  So the owner of the time when a flag is set
+ * may miss it, once:
  *
  *     owner:  read flags; store owner = 0          waiter:  set QUEUE; full barrier; read owner
  *
@@ -54,7 +56,7 @@
  * flags    meaning                                set by                           cleared by
  * QUEUE    the queue may hold somebody            who queues                       who finds the queue empty
  * CALLED   no need to call: somebody will look    unlock, when it calls; adopt;    the called thread or lookout as it
- *                                                 a lookout, when brisk            gets the mutex
+ *                                                 a lookout, when brisk            gets the mutex, or as above
  * URGENT   hand over at the next unlock           the lookout                      as CALLED; every hand-over
  *
  *     tag of a waiter: LOOKOUT    MOVED: claimed already (by a condition variable)
@@ -445,8 +447,9 @@ static int lock_slow(struct mn_mutex *m, const struct mni_parker *self, int64_t 
             return 0;
         mni_lock_take(lock);
         if (r >= 0) {
+            stuck = called && handed == m->handed;
             called = lookout = true;
-            stuck = patient = false;
+            patient = false;
             away = AWAY_NS;
             continue;
         }
