@@ -89,7 +89,7 @@ enum pc {
 struct thread {
     uint8_t pc, op, line, scan;
     uint16_t w, to;            /* the word as loaded, and what the exchange writes */
-    uint8_t tried, slept, held; /* held: what it holds for reading */
+    uint8_t tried, slept, held; /* slept: how often, at most 2; held: what it holds for reading */
     uint8_t failed, grants, wake;
 };
 struct state {
@@ -465,7 +465,7 @@ static enum outcome step(void *p, int i, int choice) {
         } else {
             to = SLOW_WAIT;
             t->w |= broken == 8 && t->slept ? 0 : ASLEEP;
-            if (!t->slept)
+            if (!t->slept || broken == 9)
                 t->w &= (uint16_t)~TURN;
         }
         s->word = t->w;
@@ -476,8 +476,8 @@ static enum outcome step(void *p, int i, int choice) {
         } else {
             s->asleep_low |= (uint8_t)(1u << i);
             to = SLOW_ASLEEP;
-            t->slept = 1;
         }
+        t->slept += t->slept < 2;
         break;
     case SLOW_ASLEEP:
         if (choice == 0)
@@ -536,6 +536,10 @@ static const char *check(const void *p) {
         return "SLEEPERS without a reason";
     if (w & (ASLEEP | TURN) && !(w & PENDING))
         return "ASLEEP or TURN without PENDING";
+    for (int i = 0; i < threads; i++) {
+        if (s->t[i].pc == SLOW_ASLEEP && s->t[i].slept > 1 && !(w & TURN))
+            return "a second sleep without TURN";
+    }
     return NULL;
 }
 
@@ -601,5 +605,6 @@ int main(void) {
     run(1, 6, "010", "ru", "Wu", "ru", NULL);
     run(0, 7, "010", "ru", "ru", "wu", NULL);   /* who did not see PENDING wakes nobody */
     run(0, 8, "010", "ruru", "ru", "wu", NULL); /* ASLEEP is not set again for the second sleep */
+    run(1, 9, "010", "ruru", "ru", "wu", NULL); /* nor are readers kept out in it */
     return done();
 }
