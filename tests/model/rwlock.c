@@ -1,3 +1,4 @@
+/* timeout: 600 */
 /*
  * The protocol of lib/libthread_1to1/rwlock.c and rwlock_bias.c, every order of steps of a few threads: a
  * writer is alone, nobody sleeps for ever, no hold is lost or counted twice, the states that the table
@@ -587,7 +588,7 @@ int main(void) {
         run(prefer, 0, "b010", "ruru", "ru", "wu", NULL);
         run(prefer, 0, "b000", "ru", "ru", "Wu", NULL);
         run(prefer, 0, "0101", "ru", "ru", "wu", "wu");
-        if (scale() > 1) { /* up to nine million states of a hundred bytes */
+        if (scale() > 1) { /* up to twenty million states of a hundred bytes */
             run(prefer, 0, "0101", "ru", "Ru", "Wu", "wu");
             run(prefer, 0, "b0101", "ru", "ru", "wu", "Tu");
             run(prefer, 0, "b0101", "ru", "Ru", "Wu", "wu");
