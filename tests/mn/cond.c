@@ -229,8 +229,9 @@ static int turns(void *arg) {
     for (int i = 0; i < 2; i++)
         mn_join(t[i], NULL);
     mn_stats(&after, 1, sizeof after);
-    ok(after.sleeps - before.sleeps < TURNS / 1000, "two threads take turns, and the worker sleeps %lu times",
-       (unsigned long)(after.sleeps - before.sleeps));
+    /* An owner whose LWP lost the cpu inside does not seem to rest. */
+    unsigned long sleeps = after.sleeps - before.sleeps, lost = after.handoffs - before.handoffs;
+    ok(sleeps < TURNS / 1000 + 2 * lost, "two threads take turns, and the worker sleeps %lu times", sleeps);
     return 0;
 }
 
