@@ -13,15 +13,16 @@
  *
  * Design.  Counter and round are the two halves of one 64-bit word, `at`: arriving is one compare-and-swap,
  * and the arrival that completes a round resets the counter and advances the round in the same step.  The
- * others sleep on the half that holds the round.  Leaving is counted in `left`, the last word a thread
+ * others sleep on the half that holds the round, and say so before, by a compare-and-swap of the same word: so
+ * the last arrival finds it, or they find the round over.  Leaving is counted in `left`, the last word a thread
  * touches.  Since count threads leave in each round, destroy knows how many must have left, round * count,
  * and waits for that number: with a flag in `left` that tells the leavers, in the very operation that counts
  * them, to wake it.  (The wake-up names an address and touches no memory, so it may come after the memory is
  * gone.)
  *
  *   word    who writes               meaning
- *   at      arrivals                 low half: arrived in this round, < count; high half: rounds completed
- *                                    (mod 2^32)
+ *   at      arrivals; sleepers       low half: arrived in this round, < count; bit 31, SLEEPING: some of them
+ *                                    may sleep; high half: rounds completed (mod 2^32)
  *   left    leavers; destroy (flag)  bit 0: DESTROYING; above: how many have left (mod 2^31)
  *
  * Memory order.  An arrival releases and acquires on `at`; the arrivals of a round form one release
@@ -53,6 +54,7 @@ _Static_assert(sizeof(struct barrier) <= sizeof(pthread_barrier_t), "the libc's 
 
 enum { COUNT_MAX = INT_MAX - 1 }; /* the libc's limit */
 enum { DESTROYING = 1, LEFT = 2 };
+#define SLEEPING ((uint64_t)1 << 31)
 
 static __thread struct spinwait history __attribute__((tls_model("initial-exec")));
 
@@ -62,6 +64,10 @@ static struct barrier *barrier_of(pthread_barrier_t *b) {
 
 static uint32_t round_of(uint64_t at) {
     return (uint32_t)(at >> 32);
+}
+
+static uint32_t arrived(uint64_t at) {
+    return (uint32_t)(at & ~SLEEPING);
 }
 
 static uint32_t *round_word(struct barrier *b) {
@@ -104,11 +110,32 @@ static void leave(struct barrier *b) {
         umtx_wake(&b->left, UMTX_WAKE_ALL, flags);
 }
 
+/* Until the round is over, in which the word was `at` when the caller arrived. */
+static void wait_for_others(struct barrier *b, uint64_t at) {
+    const uint32_t round = round_of(at);
+    /* Where every thread of the round has a CPU, the last one is near, or just waking up from the round before;
+     * looking for less than that takes, each would sleep because the other does. */
+    if (b->count <= a32_load(&thr_cpus)) /* relaxed: a hint */
+        spinwait_event(&history, round_word(b), round);
+    else
+        spinwait_changed(&history, round_word(b), round);
+    for (;;) {
+        at = a64_load_acquire(&b->at); /* acquire: pairs with the last arrival's exchange */
+        if (round_of(at) != round)
+            return;
+        /* Relaxed: it publishes nothing; the last arrival finds it in the word that it exchanges. */
+        if (!(at & SLEEPING) && !a64_cas(&b->at, at, at | SLEEPING))
+            continue;
+        umtx_wait(round_word(b), round, NULL, CLOCK_MONOTONIC, (int)b->flags);
+    }
+}
+
 THR_EXPORT int pthread_barrier_wait(pthread_barrier_t *barrier) {
     struct barrier *b = barrier_of(barrier);
     uint64_t at = a64_load(&b->at), seen; /* relaxed: the exchange orders */
+    bool last;
     for (;;) {
-        bool last = (uint32_t)at + 1 == b->count;
+        last = arrived(at) + 1 == b->count;
         uint64_t next = last ? (uint64_t)(round_of(at) + 1) << 32 : at + 1;
         /* full: release of what we did before, acquire of what the earlier arrivals of the round did */
         seen = a64_fetch_cas_full(&b->at, at, next);
@@ -116,19 +143,12 @@ THR_EXPORT int pthread_barrier_wait(pthread_barrier_t *barrier) {
             break;
         at = seen;
     }
-    uint32_t round = round_of(at);
-    if ((uint32_t)at + 1 == b->count) {
-        if (b->count > 1)
-            umtx_wake(round_word(b), UMTX_WAKE_ALL, (int)b->flags);
-        leave(b);
-        return PTHREAD_BARRIER_SERIAL_THREAD;
-    }
-    /* Where every thread of the round has a CPU, the last one is near. */
-    spinwait_changed(&history, round_word(b), round);
-    while (round_of(a64_load_acquire(&b->at)) == round) /* acquire: pairs with the last arrival's exchange */
-        umtx_wait(round_word(b), round, NULL, CLOCK_MONOTONIC, (int)b->flags);
+    if (!last)
+        wait_for_others(b, at);
+    else if (at & SLEEPING)
+        umtx_wake(round_word(b), UMTX_WAKE_ALL, (int)b->flags);
     leave(b);
-    return 0;
+    return last ? PTHREAD_BARRIER_SERIAL_THREAD : 0;
 }
 
 THR_EXPORT int pthread_barrierattr_init(pthread_barrierattr_t *attr) {

@@ -28,11 +28,13 @@
 #include <errno.h>
 #include <mn/rwlock.h>
 
+#include "away.h"
 #include "export.h"
 #include "robust.h"
 #include "waiters.h"
 
 enum { WRITER = 1, QUEUE = 2 };
+enum { AWAY = 7 }; /* pauses, some 200 ns, after another CPU has changed the word: it may go on in its cache */
 #define READER 4u
 #define READERS_MOST (UINT32_MAX / READER)
 
@@ -75,6 +77,7 @@ static int try_read(struct mn_rwlock *l) {
             return -EAGAIN;
         if (mni_cas32(&l->word, word, word + READER)) /* full; pairs with a writer's release */
             return 0;
+        stay_away(AWAY);
     }
 }
 
@@ -247,6 +250,7 @@ static inline __attribute__((always_inline)) int unlock(struct mn_rwlock *l, con
             /* Full; pairs with the compare-and-swap of the next one.  The lock is not touched after it. */
             if (mni_cas32(&l->word, word, writer ? word & ~(uint32_t)WRITER : word - READER))
                 return 0;
+            stay_away(AWAY);
             continue;
         }
         struct mni_queue out = {0};
