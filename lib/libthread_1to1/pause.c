@@ -1,3 +1,4 @@
+/* pause.h: how fast cpu_ticks() goes is measured by the kernel's clock, from the start of the process on. */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif

@@ -57,13 +57,14 @@
  *
  * That holds for readers, too, where writers are preferred: a writer that was woken runs 20 us later.  If the
  * lock were kept for it meanwhile, others would come to sleep on it, and soon all would, each turn after a
- * wake-up (5 to 40 times slower than now, with four threads on two CPUs).  So PENDING keeps new readers out
+ * wake-up (17 to 70 times slower than now, with four threads on two CPUs).  So PENDING keeps new readers out
  * only while others hold the lock for reading.  TURN keeps them out altogether: while the writer is awake and
  * tries, and from its second sleep on.  It waits for one wake-up that was in vain at the most.
  *
  * Who finds the lock taken keeps away from its line for AWAY_NS, a few times, before it sleeps, if that has
  * paid of late: those who are in it go on in their own cache, undisturbed, and are out again soon.  Looking
- * all the time made two writers three times slower than the libc's; keeping away, they are four times faster.
+ * all the time made two writers slower than the libc's, keeping away makes them four times faster
+ * (doc/design/rwlock.md).
  *
  * Memory order.  Taking acquires, dropping releases, on the word.  All changes are read-modify-write, so
  * every taker synchronises with all earlier droppers.  A granted sleeper acquires the granting step.

@@ -152,6 +152,13 @@ static enum pc failed(struct thread *t) {
     return NEXT;
 }
 
+/* A count for reading was taken back: an unlock's, or that of a scan. */
+static enum pc dropped(const struct thread *t, int scan, int try) {
+    if (t->wake)
+        return scan ? SCAN_WAKE : UN_WAKE_PENDING;
+    return !scan ? NEXT : try ? WR : SLOW_TRY;
+}
+
 static enum outcome step(void *p, int i, int choice) {
     struct state *s = p;
     struct thread *t = &s->t[i];
@@ -319,11 +326,7 @@ static enum outcome step(void *p, int i, int choice) {
         s->word -= READER;
         t->to = s->word;
         t->wake = (uint8_t)ends_sleep(&t->to) && broken != 7;
-        to = pc == SCAN_DROP_ADD ? (t->wake ? SCAN_WAKE
-                                    : try   ? WR
-                                            : SLOW_TRY)
-             : t->wake           ? UN_WAKE_PENDING
-                                 : NEXT;
+        to = dropped(t, pc == SCAN_DROP_ADD, try);
         break;
     case UN_DROP_CAS:
     case SCAN_DROP_CAS:
@@ -334,11 +337,7 @@ static enum outcome step(void *p, int i, int choice) {
         t->to = (uint16_t)(t->w - READER);
         t->wake = (uint8_t)ends_sleep(&t->to);
         s->word = t->to;
-        to = pc == SCAN_DROP_CAS ? (t->wake ? SCAN_WAKE
-                                    : try   ? WR
-                                            : SLOW_TRY)
-             : t->wake           ? UN_WAKE_PENDING
-                                 : NEXT;
+        to = dropped(t, pc == SCAN_DROP_CAS, try);
         break;
     case UN_WRITER:
         t->w = s->word;
