@@ -23,10 +23,11 @@ struct mn_rwlock {
     uint32_t word, owner, lock, state;
     struct mn_waiters readers, writers;
     struct mn_rwlock *next;
+    uint64_t bias;
 };
 
-#define MN_RWLOCK_INIT {0, 0, 0, 0, {0, 0}, {0, 0}, 0}
-#define MN_RWLOCK_ROBUST_INIT {0, 0, 0, 0x40000000u, {0, 0}, {0, 0}, 0}
+#define MN_RWLOCK_INIT {0, 0, 0, 0, {0, 0}, {0, 0}, 0, 0}
+#define MN_RWLOCK_ROBUST_INIT {0, 0, 0, 0x40000000u, {0, 0}, {0, 0}, 0, 0}
 
 void mn_rwlock_init(struct mn_rwlock *rwlock);
 void mn_rwlock_init_robust(struct mn_rwlock *rwlock);
@@ -37,7 +38,7 @@ int mn_rwlock_destroy(struct mn_rwlock *rwlock);
 /*
  * Return when the caller holds the lock, for reading or writing.
  *   -EDEADLK     the caller holds it for writing
- *   -EAGAIN      there are 2^30 - 1 readers
+ *   -EAGAIN      there are 2^27 readers
  *   -ETIMEDOUT   the deadline passed first
  *   -ECANCELED   (also when the lock is free)
  *   -EOWNERDEAD       of a robust one: the caller holds it, a writer ended with it

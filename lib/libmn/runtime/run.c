@@ -31,6 +31,7 @@
 #include "sched/take.h"
 #include "sched/throttle.h"
 #include "sched/worker.h"
+#include "sync/rwlock.h"
 #include "thread/bound.h"
 #include "thread/create.h"
 #include "thread/exceptions.h"
@@ -158,6 +159,7 @@ static int make(struct mni_runtime **out, const struct mn_config *config) {
     rt->fixed = rt->config.workers != 0;
     rt->most_searching = shared ? 1 : (rt->ncpus + 1) / 2;
     rt->membarrier = mni_heavy_barrier_start();
+    mni_bias_start(rt->ncpus);
     rt->cpus = fault("malloc") ? NULL : calloc(rt->ncpus, sizeof *rt->cpus);
     bool all = rt->cpus != NULL;
     for (unsigned i = 0; all && i < rt->ncpus; i++)

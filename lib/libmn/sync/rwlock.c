@@ -14,7 +14,11 @@
  * word          meaning                                     who changes it
  * WRITER        a writer holds it; owner says who           the writer; who hands over
  * QUEUE         threads wait; implies that it is held       under the lock only
+ * BIAS          readers may be counted elsewhere, too       a reader; who ends it, under the lock
+ * REVOKING      that is about to end                        who does it, under the lock
  * n * READER    so many readers hold it                     readers, by compare-and-swap; who hands over
+ *
+ * Where several CPUs read at the same time the lock is biased: rwlock_bias.c.
  *
  * With QUEUE set, a reader that is not the last one leaves by the fast path, and nobody comes in by it; the
  * last reader, and the writer, leave under the lock: for them the word then stands still.
@@ -31,12 +35,12 @@
 #include "away.h"
 #include "export.h"
 #include "robust.h"
+#include "rwlock.h"
 #include "waiters.h"
 
-enum { WRITER = 1, QUEUE = 2 };
+enum { WRITER = MNI_RW_WRITER, QUEUE = MNI_RW_QUEUE, BIASED = MNI_RW_BIASED };
 enum { AWAY = 7 }; /* pauses, some 200 ns, after another CPU has changed the word: it may go on in its cache */
-#define READER 4u
-#define READERS_MOST (UINT32_MAX / READER)
+#define READER MNI_RW_READER
 
 static struct mni_queue *readers(struct mn_rwlock *l) {
     return mni_queue_in(&l->readers);
@@ -52,6 +56,7 @@ static uint32_t queue_bit(const struct mn_rwlock *l) {
 
 MN_EXPORT void mn_rwlock_init(struct mn_rwlock *l) {
     *l = (struct mn_rwlock)MN_RWLOCK_INIT;
+    l->bias = mni_bias_new();
 }
 
 MN_EXPORT void mn_rwlock_init_robust(struct mn_rwlock *l) {
@@ -61,22 +66,30 @@ MN_EXPORT void mn_rwlock_init_robust(struct mn_rwlock *l) {
 MN_EXPORT int mn_rwlock_destroy(struct mn_rwlock *l) {
     struct mni_cpu *cpu = mni_call_begin();
     mni_lock_take(mni_lock_in(l));
+    mni_bias_end(l);
     int r = a32_load(&l->word) ? -EBUSY : 0;
     mni_lock_drop(mni_lock_in(l));
     mni_call_end_here(cpu);
     return r;
 }
 
-/* 0, -EBUSY or -EAGAIN. */
-static int try_read(struct mn_rwlock *l) {
-    for (;;) {
+/* 0, -EBUSY or -EAGAIN.  cpu: the caller's, or NULL. */
+static int try_read(struct mn_rwlock *l, const struct mni_cpu *cpu) {
+    for (bool disturbed = false;; disturbed = true) {
         uint32_t word = a32_load(&l->word); /* relaxed: the compare-and-swap checks it */
-        if (word & (WRITER | QUEUE))
-            return -EBUSY;
-        if (word / READER == READERS_MOST)
+        if (__builtin_expect((word & (WRITER | QUEUE | MNI_RW_BIAS)) != 0, 0)) {
+            if (word & (WRITER | QUEUE))
+                return -EBUSY;
+            if (cpu && mni_bias_hold(l, cpu))
+                return 0;
+        }
+        if (word / READER >= MNI_RW_READERS_MOST)
             return -EAGAIN;
-        if (mni_cas32(&l->word, word, word + READER)) /* full; pairs with a writer's release */
+        if (mni_cas32(&l->word, word, word + READER)) { /* full; pairs with a writer's release */
+            if (disturbed && cpu)
+                mni_bias_consider(l);
             return 0;
+        }
         stay_away(AWAY);
     }
 }
@@ -86,6 +99,13 @@ static int try_write(struct mn_rwlock *l, const struct mni_parker *self) {
         return -EBUSY;
     a32_store(&l->owner, self->owner); /* relaxed: others only ask whether it holds their own number */
     return 0;
+}
+
+/* All who read are in the word, or on their way. */
+static void count_all(struct mn_rwlock *l) {
+    mni_lock_take(mni_lock_in(l));
+    mni_bias_end(l);
+    mni_lock_drop(mni_lock_in(l));
 }
 
 /*
@@ -105,20 +125,23 @@ static void look_again(struct mn_rwlock *l, struct mni_queue *out) {
     }
 }
 
-/* Waits; write: for writing.  0: the caller holds the lock. */
-static int lock_slow(struct mn_rwlock *l, const struct mni_parker *self, bool write, int64_t deadline) {
+/* Waits; write: for writing; cpu: the caller's, or NULL.  0: the caller holds the lock. */
+static int lock_slow(struct mn_rwlock *l, const struct mni_cpu *cpu, const struct mni_parker *self, bool write,
+                     int64_t deadline) {
     struct mni_olock *lock = mni_lock_in(l);
     struct mni_queue *q = write ? writers(l) : readers(l);
     struct mni_waiter *w = mni_waiter_self();
     mni_lock_take(lock);
     for (;;) {
-        int r = write ? try_write(l, self) : try_read(l);
+        if (write)
+            mni_bias_end(l);
+        int r = write ? try_write(l, self) : try_read(l, cpu);
         if (r != -EBUSY) {
             mni_lock_drop(lock);
             return r;
         }
         uint32_t word = a32_load(&l->word);
-        if (write ? !word : !(word & (WRITER | QUEUE)))
+        if (write ? !word || word & BIASED : !(word & (WRITER | QUEUE)))
             continue;
         /* Full; pairs with the release of the holders: they see QUEUE, or we that it is free. */
         if (mni_cas32(&l->word, word, word | QUEUE))
@@ -139,13 +162,13 @@ static int lock_slow(struct mn_rwlock *l, const struct mni_parker *self, bool wr
     return r;
 }
 
-static int unlock_robust(struct mn_rwlock *l, const struct mni_parker *self);
+static int unlock_robust(struct mn_rwlock *l, const struct mni_cpu *cpu, const struct mni_parker *self);
 
 /* The caller has got a robust lock: what it is told. */
 static __attribute__((noinline)) int got_robust(struct mn_rwlock *l, const struct mni_parker *self,
                                                 bool write) {
     if (l->state & MNI_LOST) {
-        unlock_robust(l, self);
+        unlock_robust(l, NULL, self);
         return -ENOTRECOVERABLE;
     }
     struct mni_thread *t = write ? mni_thread_here() : NULL;
@@ -164,8 +187,8 @@ static int read_until(struct mn_rwlock *l, int64_t deadline) {
     struct mni_cpu *cpu = mni_begin_blocking();
     const struct mni_parker *self = mni_parker_self();
     int r = -ECANCELED;
-    if (!mni_cancelled_self() && (r = try_read(l)) == -EBUSY)
-        r = a32_load(&l->owner) == self->owner ? -EDEADLK : lock_slow(l, self, false, deadline);
+    if (!mni_cancelled_self() && (r = try_read(l, cpu)) == -EBUSY)
+        r = a32_load(&l->owner) == self->owner ? -EDEADLK : lock_slow(l, cpu, self, false, deadline);
     r = got(l, self, false, r);
     mni_end_blocking(cpu);
     return r;
@@ -176,7 +199,7 @@ static int write_until(struct mn_rwlock *l, int64_t deadline) {
     const struct mni_parker *self = mni_parker_self();
     int r = -ECANCELED;
     if (!mni_cancelled_self() && (r = try_write(l, self)) == -EBUSY)
-        r = a32_load(&l->owner) == self->owner ? -EDEADLK : lock_slow(l, self, true, deadline);
+        r = a32_load(&l->owner) == self->owner ? -EDEADLK : lock_slow(l, cpu, self, true, deadline);
     r = got(l, self, true, r);
     mni_end_blocking(cpu);
     return r;
@@ -200,7 +223,7 @@ MN_EXPORT int mn_rwlock_wrlock_until(struct mn_rwlock *l, int64_t deadline) {
 
 MN_EXPORT int mn_rwlock_tryrdlock(struct mn_rwlock *l) {
     struct mni_cpu *cpu = mni_call_begin();
-    int r = got(l, mni_parker_self(), false, try_read(l));
+    int r = got(l, mni_parker_self(), false, try_read(l, cpu));
     mni_call_end_here(cpu);
     return r;
 }
@@ -208,7 +231,12 @@ MN_EXPORT int mn_rwlock_tryrdlock(struct mn_rwlock *l) {
 MN_EXPORT int mn_rwlock_trywrlock(struct mn_rwlock *l) {
     struct mni_cpu *cpu = mni_call_begin();
     const struct mni_parker *self = mni_parker_self();
-    int r = got(l, self, true, try_write(l, self));
+    int r = try_write(l, self);
+    if (r == -EBUSY && a32_load(&l->word) & BIASED) { /* relaxed: it was so, or it is not busy */
+        count_all(l);
+        r = try_write(l, self);
+    }
+    r = got(l, self, true, r);
     mni_call_end_here(cpu);
     return r;
 }
@@ -236,12 +264,21 @@ static bool hand_over(struct mn_rwlock *l, bool from_writer, struct mni_queue *o
     return w || n;
 }
 
-static inline __attribute__((always_inline)) int unlock(struct mn_rwlock *l, const struct mni_parker *self) {
-    bool writer = a32_load(&l->word) & WRITER;
+static inline __attribute__((always_inline)) int unlock(struct mn_rwlock *l, const struct mni_cpu *cpu,
+                                                           const struct mni_parker *self) {
+    uint32_t word = a32_load(&l->word);
+    bool writer = word & WRITER;
     if (writer && a32_load(&l->owner) != self->owner)
         return -EPERM;
-    for (;;) {
-        uint32_t word = a32_load(&l->word); /* relaxed: the compare-and-swap checks it */
+    for (;; word = a32_load(&l->word)) { /* relaxed: the compare-and-swap checks it */
+        if (__builtin_expect((word & BIASED) != 0, 0)) {
+            if ((cpu && mni_bias_drop(l, cpu)) || (word < READER && mni_bias_drop_any(l)))
+                return 0;
+            if (word < READER) {
+                count_all(l);
+                continue;
+            }
+        }
         if (writer ? !(word & WRITER) : word < READER || word & WRITER)
             return -EPERM;
         if (!(word & QUEUE) || word / READER > 1) {
@@ -271,20 +308,21 @@ static bool writes(const struct mn_rwlock *l, const struct mni_parker *self) {
     return a32_load(&l->word) & WRITER && a32_load(&l->owner) == self->owner;
 }
 
-static __attribute__((noinline)) int unlock_robust(struct mn_rwlock *l, const struct mni_parker *self) {
+static __attribute__((noinline)) int unlock_robust(struct mn_rwlock *l, const struct mni_cpu *cpu,
+                                                   const struct mni_parker *self) {
     struct mni_thread *t = writes(l, self) ? mni_thread_here() : NULL;
     for (struct mn_rwlock **at = t ? &t->own->rwlocks : NULL; at && *at; at = &(*at)->next)
         if (*at == l) {
             *at = l->next;
             break;
         }
-    return unlock(l, self);
+    return unlock(l, cpu, self);
 }
 
 void mni_rwlocks_end(struct mni_thread *t) {
     for (struct mn_rwlock *l; (l = t->own->rwlocks);) {
         l->state |= MNI_DIED;
-        unlock_robust(l, &t->park);
+        unlock_robust(l, NULL, &t->park);
     }
 }
 
@@ -295,9 +333,9 @@ MN_EXPORT int mn_rwlock_unlock(struct mn_rwlock *l) {
     if (__builtin_expect(l->state != 0, 0)) {
         if (writes(l, self))
             l->state = mni_robust_unlocked(l->state);
-        r = unlock_robust(l, self);
+        r = unlock_robust(l, cpu, self);
     } else {
-        r = unlock(l, self);
+        r = unlock(l, cpu, self);
     }
     mni_call_end_here(cpu);
     return r;
