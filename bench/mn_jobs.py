@@ -79,6 +79,9 @@ MN_JOBS = [
       for n, bar, go in ((2, 15, 13.4), (64, 20, 40))],
     *[MnJob("cond_meet_%d" % n, "%d threads meet by a condition variable; an arrival" % n, "meet", ["--threads", str(n)],
             two_cpus=True, quick_rounds=3) for n in (2, 16)],
+    *[MnJob("rwlock_mn%s_16" % mixed, "lock+unlock of an rwlock by 16 threads, %s" % about, "rwlock",
+            ["--threads", "16"] + args, share=True, two_cpus=True, quick_rounds=3)
+      for mixed, about, args in (("", "all for reading", []), ("_mixed", "a tenth for writing", ["--writes", "100"]))],
     MnJob("chan_mpmc_16", "a message among 16 senders and 16 receivers", "chan", share=True, fair=0.1,
           two_cpus=True, seconds=2, bars={"mn": 30}, records=peers((None, 37), (None, 130)), quick_rounds=3),
     MnJob("fair_idle", "lateness (p99) of a 1 ms sleeper beside an endless loop", "fair", unit="us",

@@ -1,6 +1,6 @@
 // The jobs of bench/mn as a Go programmer would write them: goroutines, channels, WaitGroup, Mutex.
 //
-//	go_peer JOB [--seconds S] [--threads N] [--count N] [--cross]
+//	go_peer JOB [--seconds S] [--threads N] [--writes K] [--count N] [--cross]
 //
 // Each job verifies its own work and prints lines as bench.h describes them: name, figure, unit, key=value pairs.
 package main
@@ -17,6 +17,7 @@ import (
 var (
 	seconds = flag.Float64("seconds", 0.3, "length of the measured window")
 	threads = flag.Int("threads", 2, "goroutines")
+	writes  = flag.Int("writes", 0, "of 1,000")
 	count   = flag.Int("count", 1000000, "goroutines of the jobs that have many")
 	cross   = flag.Bool("cross", false, "the two ends on two CPUs")
 )
@@ -89,7 +90,7 @@ func resident() float64 {
 func main() {
 	jobs := map[string]func(){
 		"yield": yield, "spawn_join": spawnJoin, "spawn_batch": spawnBatch, "pingpong": pingpong, "ring": ring,
-		"skynet": skynet, "parked": parked, "forkjoin": forkjoin, "mutex": mutex, "meet": meet, "chan": channel, "timers": timers,
+		"skynet": skynet, "parked": parked, "forkjoin": forkjoin, "mutex": mutex, "meet": meet, "rwlock": rwlock, "chan": channel, "timers": timers,
 		"echo": echo, "savina": savina, "mailbox_mpsc": mailboxMpsc,
 	}
 	if len(os.Args) < 2 || jobs[os.Args[1]] == nil {
