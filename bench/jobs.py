@@ -25,6 +25,11 @@ def mutex_jobs():
             "mutex_contended_mid_%d" % n, "the same with about 250 ns inside, 60 outside", "mutex_contended",
             ["--threads", str(n), "--inside", "250", "--outside", "60"], seconds=longer[n], work=True, bar=bar,
             share=True, two_cpus=True))
+    for kind, about, n in (("shared", "a process-shared mutex", 4), ("robust", "a robust mutex", 4),
+                           ("inherit", "a priority-inheriting mutex", 2), ("inherit", "the same", 4)):
+        jobs.append(ProgramJob(
+            "mutex_%s_%d" % (kind, n), "lock+unlock of %s that %d threads want" % (about, n), "mutex_contended",
+            ["--threads", str(n), "--" + kind], share=True, two_cpus=True))
     return jobs
 
 

@@ -1,10 +1,12 @@
 /*
  * mutex_contended_N, mutex_contended_mid_N: what does a lock cost that all want, and is everyone served?
+ * mutex_shared_N, mutex_robust_N, mutex_inherit_N: and one of such a kind?
  *
- * --threads N threads lock and unlock one plain mutex for a fixed time.  --inside and --outside: ns of work
- * between lock and unlock, and after unlock.  mutex_contended_N has neither: the lock and nothing else.
- * mutex_contended_mid_N has 250 inside and 60 outside: a short real section, where a waiter may spin through it
- * or go to sleep.
+ * --threads N threads lock and unlock one plain mutex for a fixed time; --shared, --robust and --inherit make
+ * it process-shared, robust or priority-inheriting (all threads are of one process all the same).  --inside and
+ * --outside: ns of work between lock and unlock, and after unlock.  mutex_contended_N has neither: the lock and
+ * nothing else. mutex_contended_mid_N has 250 inside and 60 outside: a short real section, where a waiter may
+ * spin through it or go to sleep.
  *
  * The figure is ns a lock+unlock over all threads (length of the window / pairs of all threads; the work is
  * part of it, so with mid no model can come below 250).  share= is the smallest thread's number of pairs / the
@@ -20,7 +22,7 @@
 static struct {
     pthread_mutex_t mutex;
     unsigned long pairs;
-} shared BENCH_ALIGNED = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} shared BENCH_ALIGNED;
 
 static struct { unsigned long inside, outside; } work BENCH_ALIGNED;
 
@@ -61,8 +63,31 @@ static void working_section(struct bench_member *me) {
     checked_pairs(me);
 }
 
+/* Makes the mutex what the options say; the name of its kind. */
+static const char *make_mutex(void) {
+    const char *kind = "contended";
+    pthread_mutexattr_t attr;
+    must(pthread_mutexattr_init(&attr));
+    if (bench_flag("--shared")) {
+        kind = "shared";
+        must(pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED));
+    }
+    if (bench_flag("--robust")) {
+        kind = "robust";
+        must(pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST));
+    }
+    if (bench_flag("--inherit")) {
+        kind = "inherit";
+        must(pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT));
+    }
+    must(pthread_mutex_init(&shared.mutex, &attr));
+    must(pthread_mutexattr_destroy(&attr));
+    return kind;
+}
+
 int main(int argc, char **argv) {
     bench_init(argc, argv, "pthread_mutex_lock");
+    const char *kind = make_mutex();
     double seconds = bench_seconds();
     int threads = (int)bench_number("--threads", 2);
     double inside = bench_number("--inside", 0), outside = bench_number("--outside", 0);
@@ -79,7 +104,7 @@ int main(int argc, char **argv) {
            shared.pairs, expected);
 
     char name[64], extra[128];
-    snprintf(name, sizeof name, "mutex_contended_%s%d", empty ? "" : "mid_", threads);
+    snprintf(name, sizeof name, "mutex_%s_%s%d", kind, empty ? "" : "mid_", threads);
     snprintf(extra, sizeof extra, "share=%.3f threads=%d inside=%lu outside=%lu", team.share, threads,
              work.inside, work.outside);
     bench_result(name, team.ns_per_unit, "ns", extra);

@@ -15,7 +15,7 @@
 #define OUT_OF_LINE __attribute__((noinline, cold))
 
 /* Any of these, and lock or unlock is not for the fast path; any of those, and not for the next fast one. */
-enum { NOT_SIMPLE = 0x7f | MUTEX_SHARED, NOT_PRIVATE = NOT_SIMPLE & ~MUTEX_TYPE };
+enum { NOT_SIMPLE = 0x7f | MUTEX_SHARED, NOT_WORD = 0x7f & ~MUTEX_TYPE };
 
 static struct mutex *inside(pthread_mutex_t *mutex) {
     return (struct mutex *)(void *)mutex;
@@ -119,12 +119,12 @@ static OUT_OF_LINE int lock_deadline(struct mutex *m, const struct timespec *dea
 }
 
 /*
- * Private ones that are recursive, check errors, or are adaptive: some programs use them for everything.  So
- * here is what nearly always happens, and whatever else goes the long way.
+ * Those that are recursive, check errors, are adaptive or shared between processes: some programs use them for
+ * everything.  So here is what nearly always happens, and whatever else goes the long way.
  */
 static __attribute__((noinline)) int lock_kinds(struct mutex *m) {
     uint32_t kind = a32_load(&m->kind);
-    if (likely(!(kind & NOT_PRIVATE))) {
+    if (likely(!(kind & NOT_WORD))) {
         if (!owned(m)) {
             if (likely(mutex_word_try(m)))
                 return took(m, kind);
@@ -201,7 +201,7 @@ int mutex_may_unlock(const struct mutex *m) {
 /* Short for what nearly always happens, as lock_kinds. */
 static __attribute__((noinline)) int unlock_kinds(struct mutex *m) {
     uint32_t kind = a32_load(&m->kind);
-    if (unlikely(kind & NOT_PRIVATE)) {
+    if (unlikely(kind & NOT_WORD)) {
         if (mutex_is_libc(m))
             return -mutex_libc_unlock(m);
         int err = kind_error(kind);

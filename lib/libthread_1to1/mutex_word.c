@@ -5,8 +5,9 @@
  * touched after the store that frees it; a thread spins at most about a microsecond in a row; the more patient
  * sleeper is not overtaken for ever.
  *
- * A process-shared word is glibc's: 0 free, 1 locked, 2 locked and somebody may sleep on the word; no spinning
- * (except that of PTHREAD_MUTEX_ADAPTIVE_NP).  What follows is about private words.
+ * A process-shared word is glibc's: 0 free, 1 locked, 2 locked and somebody may sleep on the word.  Who waits
+ * keeps away for a microsecond, as from short sections below, and then sleeps.  What follows is about private
+ * words.
  *
  *   bit        set by                               cleared by
  *   LOCKED     whoever gets the mutex               its owner
@@ -285,17 +286,35 @@ got:
 
 enum { SHARED_FREE = 0, SHARED_SLEEPERS = 2 };
 
-static int wait_shared(struct mutex *m, const struct timespec *deadline, clockid_t clock) {
-    if ((a32_load(&m->kind) & MUTEX_TYPE) == PTHREAD_MUTEX_ADAPTIVE_NP && a32_load(&thr_cpus) > 1) {
+static bool take_shared(struct mutex *m) {
+    /* Acquire: pairs with every release of the word. */
+    return a32_load(&m->word) == SHARED_FREE && a32_cas_acquire(&m->word, SHARED_FREE, WORD_LOCKED);
+}
+
+/* Whoever else waits or unlocks may be on the libc: there is nothing to learn from, or to tell them. */
+static bool wait_shared_awake(struct mutex *m) {
+    if (a32_load(&thr_cpus) < 2)
+        return false;
+    if ((a32_load(&m->kind) & MUTEX_TYPE) == PTHREAD_MUTEX_ADAPTIVE_NP) {
         uint64_t begin = cpu_ticks(), length = pause_ticks(SPIN_NS);
         do {
-            /* acquire: pairs with every release of the word */
-            if (a32_load(&m->word) == SHARED_FREE && a32_cas_acquire(&m->word, SHARED_FREE, WORD_LOCKED))
-                return 0;
+            if (take_shared(m))
+                return true;
             pause_ns(POLL_NS);
         } while (cpu_ticks() - begin < length);
     }
-    /* Full, of which acquire: as above. */
+    for (int i = 0; i < AWAY_TIMES; i++) {
+        pause_ns(AWAY_SHORT_NS);
+        if (take_shared(m))
+            return true;
+    }
+    return false;
+}
+
+static int wait_shared(struct mutex *m, const struct timespec *deadline, clockid_t clock) {
+    if (wait_shared_awake(m))
+        return 0;
+    /* Full, of which acquire: as take_shared. */
     while (a32_swap_full(&m->word, SHARED_SLEEPERS) != SHARED_FREE) {
         int r = umtx_wait(&m->word, SHARED_SLEEPERS, deadline, clock, UMTX_SHARED);
         if (r == -ETIMEDOUT || r == -EINVAL)
