@@ -3,15 +3,17 @@
  *
  * A file cannot be waited for as a socket can: the call itself blocks, on the disk or on a server.  So these
  * calls are made by an LWP of the pool for files (mn/offload.h) while the caller waits and other threads run;
- * what is known not to block is done at once: reading what is in the page cache, opening a name that the kernel
- * has at hand.
+ * what is known not to block is done at once: reading what is in the page cache, looking at a name that the
+ * kernel has at hand.  So are calls that mostly touch memory only (writing, making and removing names), as long
+ * as they have been quick: one that is not may hold up the other threads of the caller's CPU for half a slice
+ * (mn/run.h), and the next ones of its kind are made by the pool.
  *
  * Each is as the system's function of that name, but:
  *   - it returns a negative errno, and leaves errno alone; it is not interrupted by signals;
- *   - the form with a deadline returns -ETIMEDOUT when the deadline passes before the call was begun, and every form
- *     -ECANCELED when the thread is cancelled before that; the call has then had no effect.  One that was begun is waited
- *     for.  What was transferred in part counts: the number of bytes is returned.
- * Contexts: any.  A foreign LWP or a bound thread makes the call itself; it looks at the deadline once.
+ *   - the form with a deadline returns -ETIMEDOUT when the deadline passes before the call was begun, and every
+ * form -ECANCELED when the thread is cancelled before that; the call has then had no effect.  One that was
+ * begun is waited for.  What was transferred in part counts: the number of bytes is returned. Contexts: any.  A
+ * foreign LWP or a bound thread makes the call itself; it looks at the deadline once.
  *
  * What is not here (chmod, getxattr, flock, ...) can be called in mn_block_call.
  */

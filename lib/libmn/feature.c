@@ -15,8 +15,8 @@ static const char *const name[MNI_FEATURES] = {
     [MNI_EPOLL_PWAIT2] = "epoll_pwait2",       [MNI_GUARD] = "guard",
     [MNI_MEMBARRIER] = "membarrier",           [MNI_PIDFD] = "pidfd",
     [MNI_PROCESS_MADVISE] = "process_madvise", [MNI_PROCESS_VM_READV] = "process_vm_readv",
-    [MNI_PROC_EVENTS] = "proc_events",         [MNI_RESOLVE_CACHED] = "resolve_cached",
-    [MNI_RWF_NOWAIT] = "rwf_nowait",
+    [MNI_PROC_EVENTS] = "proc_events",         [MNI_QUICK] = "quick",
+    [MNI_RESOLVE_CACHED] = "resolve_cached",   [MNI_RWF_NOWAIT] = "rwf_nowait",
 };
 
 static uint32_t disabled; /* bits 1 << feature; KNOWN.  Atomic, relaxed: nothing else goes with it */

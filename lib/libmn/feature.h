@@ -1,5 +1,5 @@
 /*
- * feature: kernel features that tests switch off to force their fall-backs.
+ * feature: kernel features, and ways of our own, that tests switch off to force their fall-backs.
  *
  *     ODONATA_DISABLE=guard,process_madvise program
  */
@@ -16,6 +16,7 @@ enum mni_feature { /* names: feature.c */
                    MNI_PROCESS_MADVISE,
                    MNI_PROCESS_VM_READV,
                    MNI_PROC_EVENTS,
+                   MNI_QUICK,
                    MNI_RESOLVE_CACHED,
                    MNI_RWF_NOWAIT,
                    MNI_FEATURES

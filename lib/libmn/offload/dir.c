@@ -1,7 +1,7 @@
 /*
  * dir: reading directories (mn/file.h).
  *
- * Entries are fetched by an LWP of the pool for files, a buffer at a time, as the kernel gives them: on 64-bit
+ * Entries are fetched as names are made (quick.h), a buffer at a time, as the kernel gives them: on 64-bit
  * systems its records are the libc's struct dirent.
  */
 #include <errno.h>
@@ -46,7 +46,7 @@ MN_EXPORT int mn_opendir(struct mn_dir **dir, const char *path) {
 
 MN_EXPORT int mn_readdir_until(struct mn_dir *d, struct dirent **entry, int64_t deadline) {
     if (d->at >= d->used) {
-        long r = mni_file_sys(deadline, SYS_getdents64, d->fd, d->buffer, sizeof d->buffer);
+        long r = mni_file_sys(MNI_QUICK_NAME, deadline, SYS_getdents64, d->fd, d->buffer, sizeof d->buffer);
         if (r <= 0)
             return r == -ENOENT ? 0 : (int)r; /* the directory has been removed: it is empty */
         d->used = r;

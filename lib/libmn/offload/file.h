@@ -6,13 +6,15 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "quick.h"
 #include "sys.h"
 
-/* A system call by an LWP of the pool for files, as a whole call: outside the runtime.  Its result,
+/* A system call by an LWP of the pool for files, or at once, as a whole call: outside the runtime.  Its result,
  * -ETIMEDOUT, -ECANCELED. */
-#define mni_file_sys(deadline, ...) mni_file_sys6((deadline), MNI_FILE_PICK(__VA_ARGS__, 0, 0, 0, 0, 0, 0))
+#define mni_file_sys(kind, deadline, ...)                                                                      \
+    mni_file_sys6((kind), (deadline), MNI_FILE_PICK(__VA_ARGS__, 0, 0, 0, 0, 0, 0))
 #define MNI_FILE_PICK(nr, a, b, c, d, e, ...) (nr), (const long[]){(long)(a), (long)(b), (long)(c), (long)(d), (long)(e)}
-long mni_file_sys6(int64_t deadline, long nr, const long arg[5]);
+long mni_file_sys6(enum mni_quick kind, int64_t deadline, long nr, const long arg[5]);
 
 /* A system call that is not interrupted. */
 #define mni_sys_whole(result, ...)                                                                                      \

@@ -1,10 +1,11 @@
 /*
  * file_open: opening files.
  *
- * Opening a name that the kernel has at hand blocks nobody, if it is a file: the look-up is tried by openat2
- * with RESOLVE_CACHED and O_PATH, which opens nothing, and tells what it is.  Should the name mean something
- * else a moment later, the worker waits, once.  Files that are to be made or cut short go to the pool, where
- * the name's look-up may block, and so does what is not at hand.
+ * A file or directory is opened at once, as long as that has been quick (quick.h), and the caller has no
+ * deadline.  Otherwise a name that the kernel has at hand blocks nobody, if it is a file: the look-up is tried
+ * by openat2 with RESOLVE_CACHED and O_PATH, which opens nothing, and tells what it is.  Should the name mean
+ * something else a moment later, the worker waits, once.  Files that are to be made or cut short, what is not
+ * at hand, and what is neither file nor directory go to the pool.
  *
  * The job owns what it touches (offload.h): a server that does not answer, or the other end of a FIFO that
  * nobody opens, holds up an LWP and no thread that has a deadline.  FIFOs wait in the pool for blocking calls:
@@ -30,7 +31,8 @@ struct opening {
     mode_t mode;
     bool fifo_may_block;
     long result;
-    char path[];
+    const char *path;
+    char copy[];
 };
 enum { FIFO = -4096 }; /* no errno */
 
@@ -61,11 +63,11 @@ static void drop(struct mni_job *job) {
 /* In the runtime. */
 static int open_offloaded(int dir, const char *path, int flags, mode_t mode, bool fifo, int64_t deadline) {
     size_t length = strlen(path) + 1;
-    struct opening *o = fault("malloc") ? NULL : malloc(offsetof(struct opening, path) + length);
+    struct opening *o = fault("malloc") ? NULL : malloc(offsetof(struct opening, copy) + length);
     if (!o)
         return -ENOMEM;
-    *o = (struct opening){{.fn = open_it, .drop = drop}, dir, flags, mode, fifo, -1};
-    memcpy(o->path, path, length);
+    *o = (struct opening){{.fn = open_it, .drop = drop}, dir, flags, mode, fifo, -1, o->copy};
+    memcpy(o->copy, path, length);
     int r = mni_offload_job(fifo ? MNI_POOL_USER : MNI_POOL_FILE, &o->job, deadline);
     if (r == 0) {
         r = (int)o->result;
@@ -74,8 +76,25 @@ static int open_offloaded(int dir, const char *path, int flags, mode_t mode, boo
     return r;
 }
 
-/* Outside the runtime, by a worker.  -EAGAIN: it may block; *fifo: the name is a FIFO's. */
-static int open_at_once(int dir, const char *path, int flags, bool *fifo) {
+/* Whether that is opened without waiting for anybody; *fifo: it is a FIFO, and is not. */
+static bool plain(const struct stat *st, int flags, bool *fifo) {
+    *fifo = S_ISFIFO(st->st_mode) && waits(flags);
+    return S_ISREG(st->st_mode) || S_ISDIR(st->st_mode);
+}
+
+/* Outside the runtime, while that is quick. */
+static void open_plain(void *arg) {
+    struct opening *o = arg;
+    struct stat st;
+    if (sys(SYS_newfstatat, o->dir, o->path, &st, o->flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0) == 0 &&
+        !plain(&st, o->flags, &o->fifo_may_block))
+        o->result = -EAGAIN;
+    else
+        mni_sys_whole(o->result, SYS_openat, o->dir, o->path, o->flags, o->mode);
+}
+
+/* Outside the runtime, by a worker: a name that is at hand. */
+static int open_cached(int dir, const char *path, int flags, bool *fifo) {
     if (flags & (O_CREAT | O_TRUNC | __O_TMPFILE))
         return -EAGAIN;
     int seen = mni_file_cached(dir, path, flags & O_NOFOLLOW);
@@ -84,13 +103,23 @@ static int open_at_once(int dir, const char *path, int flags, bool *fifo) {
     struct stat st;
     long r = sys(SYS_fstat, seen, &st);
     sys(SYS_close, seen);
-    if (r < 0)
-        return -EAGAIN;
-    *fifo = S_ISFIFO(st.st_mode) && waits(flags);
-    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+    if (r < 0 || !plain(&st, flags, fifo))
         return -EAGAIN;
     mni_sys_whole(r, SYS_openat, dir, path, flags, 0);
     return (int)r;
+}
+
+/* By a worker.  -EAGAIN: it may block; *fifo: the name is a FIFO's. */
+static int open_at_once(int dir, const char *path, int flags, mode_t mode, bool *fifo, int64_t deadline) {
+    struct opening o = {.dir = dir, .flags = flags, .mode = mode, .path = path};
+    if (deadline == MN_FOREVER && mni_quick_run(MNI_QUICK_NAME, open_plain, &o)) {
+        *fifo = o.fifo_may_block;
+        return (int)o.result;
+    }
+    mni_leave(mni_cpu_self());
+    int r = open_cached(dir, path, flags, fifo);
+    mni_enter();
+    return r;
 }
 
 MN_EXPORT int mn_openat_until(int dir, const char *path, int flags, mode_t mode, int64_t deadline) {
@@ -101,11 +130,8 @@ MN_EXPORT int mn_openat_until(int dir, const char *path, int flags, mode_t mode,
     int r = mni_offload_begin(&cpu);
     if (r == 0) {
         r = -EAGAIN;
-        if (cpu) {
-            mni_leave(cpu);
-            r = open_at_once(dir, path, flags, &fifo);
-            mni_enter();
-        }
+        if (cpu)
+            r = open_at_once(dir, path, flags, mode, &fifo, deadline);
         if (r == -EAGAIN)
             r = open_offloaded(dir, path, flags, mode, fifo || !cpu, deadline);
         if (r == FIFO)

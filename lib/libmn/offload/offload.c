@@ -59,6 +59,7 @@
 #include "fault.h"
 #include "file.h"
 #include "progress/lwps.h"
+#include "quick.h"
 #include "runtime/cpuset.h"
 #include "runtime/fork.h"
 #include "runtime/keep.h"
@@ -476,6 +477,7 @@ void mni_offload_start(const struct mn_config *config) {
     unsigned cpus = topo->mask ? mni_cpuset_count(topo->bound ? topo->bound : topo->mask) : 0;
     spare_cpus = cpus > topo->workers;
     mni_file_start();
+    mni_quick_start();
     const unsigned limit[MNI_POOLS] = {config->file_lwps, config->dns_lwps, config->call_lwps};
     for (int i = 0; i < MNI_POOLS; i++) {
         struct pool *p = &pools[i];
@@ -541,6 +543,7 @@ void mni_offload_forked(void) {
         forget(&pools[i]);
     self = NULL;
     a32_store(&busy, 0);
+    mni_quick_start();
 }
 
 MN_EXPORT int mn_stats_pool(enum mn_pool pool, struct mn_pool_use *stats, size_t size) {

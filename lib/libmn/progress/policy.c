@@ -37,6 +37,7 @@
 
 #include "fault.h"
 #include "io/poll.h"
+#include "offload/quick.h"
 #include "runnable.h"
 #include "sched/idle.h"
 #include "sched/runq.h"
@@ -95,7 +96,7 @@ static bool move(struct mni_runtime *rt, struct mni_cpu *c) {
 
 static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_seen *s, int64_t now, bool poll) {
     /* Acquire: pairs with the release of a hand-off. */
-    const struct mni_worker *w = aptr_load_acquire(&c->worker);
+    struct mni_worker *w = aptr_load_acquire(&c->worker);
     if (a32_load(&c->remote.idle)) {
         s->worker = NULL;
         return 0;
@@ -141,6 +142,7 @@ static unsigned look_at(struct mni_runtime *rt, struct mni_cpu *c, struct mni_se
     bool stuck = now - s->since >= (starves ? STARVED * slice : idles ? slice / 2 : slice - slice / 8);
     if (!stuck || a32_load(&w->inside))
         return MNI_LOOK_BUSY;
+    mni_quick_stuck(w);
     bool moved = move(rt, c);
     if (!waits(c, now) && !poll)
         return MNI_LOOK_BUSY | (moved ? MNI_LOOK_ACTED : 0);

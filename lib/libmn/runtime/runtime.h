@@ -164,6 +164,7 @@ struct mni_cpu {
 struct mni_worker {
     uint32_t inside; /* in the runtime: its cpu's state may be in motion.  Pairs with taken: enter.h */
     uint32_t taken;  /* MNI_TAKEN_* */
+    uint32_t at_once;            /* a call that it makes; offload/quick.c */
     struct mni_cpu *cpu;         /* NULL: a spare, or one that lost its cpu */
     struct mni_thread *detached; /* what it runs without a cpu */
     struct mni_thread *lost;     /* given up by its detached worker, to be made ready */
