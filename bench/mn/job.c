@@ -136,6 +136,17 @@ void job_watched(struct job_watch *w) {
     free(w->after);
 }
 
+void job_watch_threads(struct job_watch *w, void *(*body)(void *count)) {
+    mn_thread *all = job_memory((size_t)w->n, sizeof *all);
+    job_watch(w);
+    for (int i = 0; i < w->n; i++)
+        must(mn_go(&all[i], body, &w->counts[i]));
+    for (int i = 0; i < w->n; i++)
+        must(mn_join(all[i], NULL));
+    job_watched(w);
+    free(all);
+}
+
 uint32_t *job_shuffled(uint32_t n) {
     uint32_t *order = job_memory(n, sizeof *order);
     for (uint32_t i = 0; i < n; i++)

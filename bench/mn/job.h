@@ -64,6 +64,9 @@ struct job_watch {
 void job_watch(struct job_watch *watch);
 void job_watched(struct job_watch *watch);
 
+/* Runs a thread for each count, body(&counts[i]), watched until the window is over. */
+void job_watch_threads(struct job_watch *watch, void *(*body)(void *count));
+
 static inline int job_stopped(const int *stop) {
     return __atomic_load_n(stop, __ATOMIC_RELAXED);
 }

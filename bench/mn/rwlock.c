@@ -48,14 +48,8 @@ static void *body(void *arg) {
 static int job(void *arg) {
     (void)arg;
     counts = job_counts(threads);
-    mn_thread *all = job_memory((size_t)threads, sizeof *all);
     struct job_watch watch = {.counts = counts, .n = threads, .span = 0.1, .seconds = seconds, .stop = &stop};
-    job_watch(&watch);
-    for (int i = 0; i < threads; i++)
-        must(mn_go(&all[i], body, &counts[i]));
-    for (int i = 0; i < threads; i++)
-        must(mn_join(all[i], NULL));
-    job_watched(&watch);
+    job_watch_threads(&watch, body);
     verify(shared.a == written && shared.b == written, "the lock did not exclude: %lu and %lu counted, %lu made",
            shared.a, shared.b, written);
     char name[32];

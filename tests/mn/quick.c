@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "handoffs.h"
 #include "tap.h"
 
 enum { OPENERS = 20, CALLS = 1000 };
@@ -19,15 +20,6 @@ static char name[64], leased_name[64];
 static uint64_t by_pool(void) {
     struct mn_pool_use use;
     return mn_stats_pool(MN_POOL_FILE, &use, sizeof use) == 0 ? use.done : 0;
-}
-
-static uint64_t handoffs(void) {
-    struct mn_stats_cpu s[64];
-    uint64_t n = 0;
-    int cpus = mn_stats(s, 64, sizeof *s);
-    for (int i = 0; i < cpus && i < 64; i++)
-        n += s[i].handoffs;
-    return n;
 }
 
 /* Calls until the pool was left alone by one, unless it never is. */
