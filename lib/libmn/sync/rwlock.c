@@ -231,10 +231,13 @@ MN_EXPORT int mn_rwlock_tryrdlock(struct mn_rwlock *l) {
 MN_EXPORT int mn_rwlock_trywrlock(struct mn_rwlock *l) {
     struct mni_cpu *cpu = mni_call_begin();
     const struct mni_parker *self = mni_parker_self();
-    int r = try_write(l, self);
-    if (r == -EBUSY && a32_load(&l->word) & BIASED) { /* relaxed: it was so, or it is not busy */
-        count_all(l);
-        r = try_write(l, self);
+    int r;
+    while ((r = try_write(l, self)) == -EBUSY) {
+        uint32_t word = a32_load(&l->word); /* relaxed: the compare-and-swap that follows checks it */
+        if (word & BIASED)
+            count_all(l);
+        else if (word) /* if not, a bias has just ended */
+            break;
     }
     r = got(l, self, true, r);
     mni_call_end_here(cpu);

@@ -44,7 +44,8 @@ static inline uint64_t *mni_bias_slot(const struct mn_rwlock *l, unsigned cpu) {
 /* Takes one hold of that lock out of a slot; false: there is none. */
 static inline bool mni_bias_take(uint64_t *slot, uint64_t tag) {
     for (;;) {
-        uint64_t v = a64_load(slot); /* relaxed: the compare-and-swap checks it */
+        /* Acquire: who finds none in mni_bias_hold has that of who took it, and comes after the same writers. */
+        uint64_t v = a64_load_acquire(slot);
         if ((v & MNI_BIAS_TAG) != tag)
             return false;
         /* Full, of which release: pairs with mni_bias_end, which looks at the slots for a writer. */
