@@ -1,0 +1,158 @@
+/* The state of mn_rwlock.c: memory, as a thread sees it, and queues. */
+#ifndef MODEL_MN_RWLOCK_H
+#define MODEL_MN_RWLOCK_H
+
+#include "explore.h"
+
+enum { MOST = 5, CPUS = 3, FULL = 2 /* holds in a slot */, DRAIN = CPUS /* a choice */ };
+enum { WRITER = 1, QUEUE = 2, BIAS = 4, REVOKING = 8, BIASED = BIAS | REVOKING, READER = 16 };
+
+/* clang-format off */
+enum pc {
+    NEXT, AGAIN, /* of a call: its beginning; the same on the cpu that it has */
+    RD_SLOT, RD_SLOT_CAS, RD_LOOK, RD_BACK, RD_CAS, BIAS_LOOK, BIAS_CAS,
+    TRY_LOOK, SLOW_AGAIN, SLOW_LOOK, SLOW_CAS, ASLEEP, CLAIMED, TIME_DROP,
+    UN_OWN, UN_OWN_STORE, UN_ANY, UN_CAS, UN_HAND, UN_DROP, UN_LATE,
+    END_WORD, END_BARRIER, END_SCAN, END_ADD, COUNTED, DESTROY_LOOK,
+    SLOW_LOCK, TIME_LOCK, UN_LOCK, COUNT, DESTROY, /* these take the lock first */
+    END
+};
+
+/* What is broken on purpose: see main. */
+enum broken {
+    GOOD, NO_BARRIER, NO_REVOKING, REVOKING_SHORT, REVOKING_UNSEEN, NOT_COUNTED, COUNTS_SLOTS, SPARES_OWN_CPU,
+    NO_LOOK, NOT_MINE, LEFT_THERE, PLAIN_HOLD, PLAIN_DROP, EMPTIES_SLOT, REFUSES, BIAS_ALWAYS, QUEUE_ALWAYS,
+    TRY_GIVES_UP, TRY_ONCE, DESTROY_BIASED, LAST_LEAVES, FORGETS_WRITERS, NO_LOOK_AGAIN, TOUCHES, WAKES_FIRST
+};
+/* clang-format on */
+
+struct thread {
+    uint8_t pc, op, cpu;   /* cpu: from 1; 0: none, or foreign */
+    uint8_t from;          /* the cpu that it was on, if its slot is still to be seen there */
+    uint8_t held;          /* READS or WRITES: it is in between the calls, or in unlock */
+    uint8_t counts;        /* as a reader, somewhere */
+    uint8_t w, v;          /* the word, and a slot, as loaded */
+    uint8_t scan, hand;    /* cpus looked at, holds found there */
+    uint8_t out, heir;     /* those to be woken, bits; who becomes the writer, from 1 */
+    uint8_t slow, to, saw; /* under the lock; where the end of a bias returns to; the lock was held */
+};
+struct state {
+    uint8_t word, owner, lock;                /* owner and lock: from 1 */
+    uint8_t slot[CPUS], buffered[CPUS], used; /* holds; one that only its cpu sees; cpus inside, bits */
+    uint8_t readers, writers[MOST];           /* who waits: bits; in turn, from 1 */
+    uint8_t freed;
+    struct thread t[MOST];
+};
+
+enum { READS = 1, WRITES = 2 };
+/* r, w: locks; R, W: with a deadline; t, T: tries.  Then u: unlock; x: the same, or, if nobody else is to come,
+ * the writer frees it.  d: destroys it when nobody is to come. */
+static const char *programs[MOST];
+static char place[MOST]; /* a cpu, from 0; *: any; f: foreign */
+static int threads, cpus, broken;
+static const char *wrong; /* with the step just made */
+
+/* ---- memory */
+
+static void drain(struct state *s, int cpu) {
+    if (!cpu)
+        return;
+    s->slot[cpu - 1] = (uint8_t)(s->slot[cpu - 1] + s->buffered[cpu - 1]);
+    s->buffered[cpu - 1] = 0;
+}
+
+static void touch(struct state *s) {
+    if (s->freed)
+        wrong = "a lock is touched that is no more";
+}
+
+static uint8_t load(struct state *s) {
+    touch(s);
+    return s->word;
+}
+
+static int cas(struct state *s, const struct thread *t, uint8_t from, int to) {
+    touch(s);
+    drain(s, t->cpu);
+    if (s->word != from)
+        return 0;
+    s->word = (uint8_t)to;
+    return 1;
+}
+
+static uint8_t look(const struct state *s, const struct thread *t, int cpu) {
+    return (uint8_t)(s->slot[cpu - 1] + (t->cpu == cpu ? s->buffered[cpu - 1] : 0));
+}
+
+/* One hold out of a slot. */
+static int take(struct state *s, struct thread *t, int cpu) {
+    if (!look(s, t, cpu))
+        return 0;
+    drain(s, t->cpu);
+    s->slot[cpu - 1] = broken == EMPTIES_SLOT ? 0 : (uint8_t)(s->slot[cpu - 1] - 1);
+    return 1;
+}
+
+static int lock(struct state *s, int i) {
+    if (s->lock)
+        return 0;
+    touch(s);
+    drain(s, s->t[i].cpu);
+    s->lock = (uint8_t)(i + 1);
+    return 1;
+}
+
+static void drop(struct state *s) {
+    touch(s);
+    s->lock = 0;
+}
+
+/* ---- queues */
+
+static uint8_t queue_bit(const struct state *s) {
+    return s->readers || s->writers[0] ? QUEUE : 0;
+}
+
+static int unqueue(struct state *s, int i) {
+    int read = s->readers >> i & 1;
+    s->readers &= (uint8_t) ~(1u << i);
+    uint8_t *w = memchr(s->writers, i + 1, MOST);
+    if (w) {
+        memmove(w, w + 1, (size_t)(s->writers + MOST - 1 - w));
+        s->writers[MOST - 1] = 0;
+    }
+    return read || w;
+}
+
+static int claim(struct state *s, int i) {
+    unqueue(s, i);
+    if (s->t[i].pc != ASLEEP)
+        return 0;
+    s->t[i].pc = CLAIMED;
+    return 1;
+}
+
+static uint8_t claim_writer(struct state *s) {
+    while (s->writers[0]) {
+        uint8_t w = s->writers[0];
+        if (claim(s, w - 1))
+            return w;
+    }
+    return 0;
+}
+
+static uint8_t claim_readers(struct state *s) {
+    uint8_t all = 0;
+    for (int i = 0; i < threads; i++)
+        if (s->readers >> i & 1 && claim(s, i))
+            all |= (uint8_t)(1u << i);
+    return all;
+}
+
+static void count(struct state *s, uint8_t who) {
+    for (int i = 0; i < threads; i++)
+        s->t[i].counts |= who >> i & 1;
+    s->word = (uint8_t)(s->word + __builtin_popcount(who) * READER);
+}
+
+#endif
