@@ -41,7 +41,7 @@
  *
  * The table is there for the life of the process, since a lock may be held longer than a runtime lives.  A lock
  * that init makes where another one lay has another epoch, and is not taken for it though a thread ended with a
- * hold on that one.
+ * hold on that one; but for one in a thousand, and for locks with an initialiser, which all have 0.
  *
  * tests/model/mn_rwlock.c walks through all orders.
  */
