@@ -48,6 +48,10 @@ static void contents(void) {
     is(mn_pread(fd, got, 100, -1), -EINVAL, "%s: a negative offset", k);
     is(mn_pread(fd, got, 0, 0), 0, "%s: no bytes", k);
     is(mn_pread(-1, got, 10, 0), -EBADF, "%s: no descriptor", k);
+    if (!mn_self()) {
+        is(mn_pread_until(fd, got, 10, 0, 1), -ETIMEDOUT, "%s: reading after the deadline", k);
+        is(mn_pwrite_until(fd, got, 10, 0, 1), -ETIMEDOUT, "%s: writing", k);
+    }
 
     /* Pieces of odd sizes, of which some are in the page cache. */
     int wrong = 0;

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <mn/file.h>
 
+#include "clock.h"
 #include "export.h"
 #include "feature.h"
 #include "file.h"
@@ -166,6 +167,8 @@ static ssize_t call(bool write, int fd, const struct iovec *v, int n, off_t offs
         return -EINVAL;
     struct mni_cpu *cpu;
     int64_t r = mni_offload_begin(&cpu);
+    if (r == 0 && !cpu && deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
+        r = -ETIMEDOUT;
     if (r == 0)
         r = write ? mni_file_write(fd, v, n, offset, deadline) : mni_file_read(fd, v, n, offset, deadline);
     mni_call_end_moved(cpu);
