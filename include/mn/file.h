@@ -10,10 +10,12 @@
  *
  * Each is as the system's function of that name, but:
  *   - it returns a negative errno, and leaves errno alone; it is not interrupted by signals;
- *   - the form with a deadline returns -ETIMEDOUT when the deadline passes before the call was begun, and every
- * form -ECANCELED when the thread is cancelled before that; the call has then had no effect.  One that was
- * begun is waited for.  What was transferred in part counts: the number of bytes is returned. Contexts: any.  A
- * foreign LWP or a bound thread makes the call itself; it looks at the deadline once.
+ *   - the form with a deadline returns -ETIMEDOUT when the deadline passes before the call was begun, and every form
+ *     -ECANCELED when the thread is cancelled before that; the call has then had no effect.  One that was begun is waited
+ *     for; reading, writing and stat may be done at once whatever the deadline.  What was transferred in part counts: the
+ *     number of bytes is returned;
+ *   - past RLIMIT_FSIZE it returns -EFBIG; SIGXFSZ may be raised as well if the limit was set while the runtime runs.
+ * Contexts: any.  A foreign LWP or a bound thread makes the call itself; it looks at the deadline once.
  *
  * What is not here (chmod, getxattr, flock, ...) can be called in mn_block_call.
  */
@@ -32,7 +34,8 @@ extern "C" {
 
 /*
  * Opens a file.  mode counts if a file is made (O_CREAT, O_TMPFILE).  Opening a FIFO waits for its other end,
- * and one that was begun is given up on the deadline or a cancellation, too.  O_CLOEXEC is as the caller says.
+ * and one that was begun is given up on the deadline or a cancellation, too.  So are other files, but one that is
+ * opened without a deadline at once (above) is waited for.  O_CLOEXEC is as the caller says.
  * The descriptor is an ordinary one.
  */
 int mn_open(const char *path, int flags, mode_t mode);

@@ -477,7 +477,7 @@ void mni_offload_start(const struct mn_config *config) {
     unsigned cpus = topo->mask ? mni_cpuset_count(topo->bound ? topo->bound : topo->mask) : 0;
     spare_cpus = cpus > topo->workers;
     mni_file_start();
-    mni_quick_start();
+    mni_quick_start(topo->workers, config->max_lwps);
     const unsigned limit[MNI_POOLS] = {config->file_lwps, config->dns_lwps, config->call_lwps};
     for (int i = 0; i < MNI_POOLS; i++) {
         struct pool *p = &pools[i];
@@ -543,7 +543,6 @@ void mni_offload_forked(void) {
         forget(&pools[i]);
     self = NULL;
     a32_store(&busy, 0);
-    mni_quick_start();
 }
 
 MN_EXPORT int mn_stats_pool(enum mn_pool pool, struct mn_pool_use *stats, size_t size) {

@@ -31,7 +31,7 @@ bool mni_quick_run(enum mni_quick kind, void (*fn)(void *arg), void *arg);
 /* The worker is outside the runtime, and holds up others.  By sysmon. */
 void mni_quick_stuck(struct mni_worker *w);
 
-/* A runtime starts; a fork's child. */
-void mni_quick_start(void);
+/* A runtime starts. */
+void mni_quick_start(unsigned workers, unsigned max_lwps);
 
 #endif
