@@ -9,10 +9,10 @@
 #include <fcntl.h>
 #include <mn.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "handoffs.h"
 #include "tap.h"
 
 enum { OPENERS = 20, CALLS = 1000 };
@@ -28,6 +28,12 @@ static char name[64], leased_name[64];
 static uint64_t by_pool(void) {
     struct mn_pool_use use;
     return mn_stats_pool(MN_POOL_FILE, &use, sizeof use) == 0 ? use.done : 0;
+}
+
+/* How many openers are with the pool. */
+static unsigned in_pool(void) {
+    struct mn_pool_use use;
+    return mn_stats_pool(MN_POOL_FILE, &use, sizeof use) == 0 ? (unsigned)(use.running + use.queued) : 0;
 }
 
 /* Calls until the pool was left alone by one, unless it never is. */
@@ -82,7 +88,6 @@ static void waits(void) {
         return;
     }
     ok(names_at_once(), "names are made at once");
-    uint64_t before = handoffs();
     mn_thread t[OPENERS];
     int started = 0, woken = 0;
     for (int i = 0; i < OPENERS; i++) {
@@ -93,9 +98,12 @@ static void waits(void) {
     is(started, OPENERS, "threads that open a leased file are started");
     while (__atomic_load_n(&begun, __ATOMIC_ACQUIRE) < OPENERS)
         mn_sleep(1000000);
-    uint64_t lost = handoffs() - before;
     mn_sleep(500000000); /* 32 times as long would be 16 seconds */
-    ok(lost < OPENERS / 2 || mn_workers() >= OPENERS / 2, "%u threads that wait in open took %lu cpus", OPENERS, (unsigned long)lost);
+    unsigned lost = OPENERS - in_pool();
+    if (getenv("MN_SHAKE") || mn_workers() >= OPENERS / 2)
+        skip("a cpu may have lost its worker to somebody else than sysmon, or there are many");
+    else
+        ok(lost < OPENERS / 2, "%u threads that wait in open took %u cpus", OPENERS, lost);
     is(__atomic_load_n(&opened, __ATOMIC_ACQUIRE), 0, "none has got it");
     is(fcntl(fd, F_SETLEASE, F_UNLCK), 0, "the lease is given back");
     for (int i = 0; i < OPENERS; i++)
