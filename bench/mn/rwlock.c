@@ -50,8 +50,8 @@ static int job(void *arg) {
     counts = job_counts(threads);
     struct job_watch watch = {.counts = counts, .n = threads, .span = 0.1, .seconds = seconds, .stop = &stop};
     job_watch_threads(&watch, body);
-    verify(shared.a == written && shared.b == written, "the lock did not exclude: %lu and %lu counted, %lu made",
-           shared.a, shared.b, written);
+    verify(shared.a == written && shared.b == written,
+           "the lock did not exclude: %lu and %lu counted, %lu made", shared.a, shared.b, written);
     char name[32];
     snprintf(name, sizeof name, "rwlock_mn%s_%d", writes ? "_mixed" : "", threads);
     job_result(name, watch.ns_per_unit, "ns", "share=%.3f threads=%d writes=%u", watch.share, threads,

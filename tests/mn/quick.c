@@ -1,6 +1,6 @@
 /*
- * Calls on files that are made at once while that is quick: by nobody else then, and one that is not quick holds
- * up the others of its cpu once only.
+ * Calls on files that are made at once while that is quick: by nobody else then, and one that is not quick
+ * holds up the others of its cpu once only.
  *
  * What is slow here is the opening of a file that somebody has leased: the kernel lets it wait until the lease
  * is given back.

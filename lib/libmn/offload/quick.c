@@ -3,29 +3,30 @@
  *
  * Problem.  Nearly every write to a file, and nearly every file that is made or removed, touches memory only,
  * and takes one to twenty us.  By an LWP of the pool it takes 3 to 25 us more, since two LWPs wake each other.
- * Yet any of them may take seconds, and nobody can tell before; where the kernel can (RWF_NOWAIT, RESOLVE_CACHED),
- * it is asked, but it cannot for these, nor for writes on ext4.
+ * Yet any of them may take seconds, and nobody can tell before; where the kernel can (RWF_NOWAIT,
+ * RESOLVE_CACHED), it is asked, but it cannot for these, nor for writes on ext4.
  *
  * Design.  A call of a kind that has been quick is made at once, outside the runtime.  If it takes longer than
- * SLOW_NS, calls of its kind go to the pool for BAN times what it took: so slow ones hold up the others of a cpu
- * for 1/BAN of the time at most.  No longer than BAN_NS, though: sysmon gives the cpu another LWP after half a
- * slice, and a call during which the process was stopped for a night is no sign of anything.  While a call goes
- * on that sysmon found to hold up others, all of its kind go to the pool: a server that does not answer holds up
- * one LWP for each cpu, once.
+ * SLOW_NS, calls of its kind go to the pool for BAN times what it took: so slow ones hold up the others of a
+ * cpu for 1/BAN of the time at most.  No longer than BAN_NS, though: sysmon gives the cpu another LWP after
+ * half a slice, and a call during which the process was stopped for a night is no sign of anything.  While a
+ * call goes on that sysmon found to hold up others, all of its kind go to the pool: a server that does not
+ * answer holds up one LWP for each cpu, once.
  *
  *     at_once, of the worker   0, or the kind of its call; | STUCK by sysmon, which has counted it in `stuck`
  *
- * Whoever takes STUCK away counts it down, and that is the worker, after the call.  sysmon may be late, and mark
- * another call of the same kind: it is counted for as long as that takes.
+ * Whoever takes STUCK away counts it down, and that is the worker, after the call.  sysmon may be late, and
+ * mark another call of the same kind: it is counted for as long as that takes.
  *
  * A call that was begun is waited for, at once as by the pool; opening, which the pool would leave behind at a
  * deadline, is made at once only without one.  On a cancellation it is not left behind.
  *
- * A slice is so many calls of the runtime, of a us each by default.  These take longer: each counts for its time.
- * Otherwise a thread that makes them one after another is handed off by sysmon in each slice.
+ * A slice is so many calls of the runtime, of a us each by default.  These take longer: each counts for its
+ * time. Otherwise a thread that makes them one after another is handed off by sysmon in each slice.
  *
  * Not at once: anything, where sysmon may not give a cpu another LWP; and what makes files longer, where they
- * are limited.  That raises SIGXFSZ, which ends the process; LWPs of the pool have it blocked, and the call fails.
+ * are limited.  That raises SIGXFSZ, which ends the process; LWPs of the pool have it blocked, and the call
+ * fails.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -44,7 +45,7 @@ enum { SLOW_NS = 100000, BAN = 32, BAN_NS = 1000000000, STUCK = 0x100 };
 
 static struct {
     _Alignas(MNI_LINE) uint64_t until; /* calls go to the pool; atomic */
-    uint32_t stuck; /* calls of that kind; atomic */
+    uint32_t stuck;                    /* calls of that kind; atomic */
 } kinds[MNI_QUICK_KINDS];
 
 static uint32_t on; /* bits 1 << kind; as the runtime starts */

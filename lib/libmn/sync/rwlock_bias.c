@@ -14,7 +14,8 @@
  * there on the lock is an ordinary one.  BRAVO's writer waits for the slots to empty; here nobody waits for a
  * slot, and the last reader lets the writer in.
  *
- *   holds for reading = readers in the word + holds in slots with the tag  (+ those that the revoker has in hand)
+ *   holds for reading = readers in the word + holds in slots with the tag  (+ those that the revoker has in
+ * hand)
  *
  * Holds are alike: nobody cares which of them is whose.  So a thread that has moved to another cpu may give
  * back any of them: one that is in that cpu's slot, one of the word's, or one from wherever there is one; it
@@ -29,8 +30,8 @@
  *
  * So the common way has no locked instruction, since only the owner of a cpu makes a slot anything else that is
  * 0.  Giving back has one, since anyone may take holds out.  A reader that finds BIAS gone takes a hold out of
- * its slot again.  If there is none, it has become one of the word's, or another's was left in place of it: then
- * it holds the lock indeed.
+ * its slot again.  If there is none, it has become one of the word's, or another's was left in place of it:
+ * then it holds the lock indeed.
  *
  * REVOKING keeps writers out that do not look under the lock, while holds go from the slots to the word.
  * Readers may count themselves meanwhile.  BIAS and REVOKING are never set together with QUEUE or WRITER.
@@ -80,8 +81,8 @@ void mni_bias_consider(struct mn_rwlock *l) {
         cpu_ticks() < a64_load(&l->bias)) /* relaxed: a hint */
         return;
     uint32_t word = a32_load(&l->word); /* relaxed: a guess for the compare-and-swap */
-    /* It tries once: whoever disturbs it is a reader that may try as well, or a writer.  Full, of which release:
-     * continues the last writer's release, see mni_bias_hold. */
+    /* It tries once: whoever disturbs it is a reader that may try as well, or a writer.  Full, of which
+     * release: continues the last writer's release, see mni_bias_hold. */
     if (!(word & (MNI_RW_WRITER | MNI_RW_QUEUE | MNI_RW_BIASED)))
         mni_cas32(&l->word, word, word | MNI_RW_BIAS);
 }
