@@ -17,12 +17,6 @@
 
 enum { OPENERS = 20, CALLS = 1000 };
 
-static int64_t now(void) {
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * 1000000000ll + ts.tv_nsec;
-}
-
 static char name[64], leased_name[64];
 
 static uint64_t by_pool(void) {
@@ -115,8 +109,8 @@ static void waits(void) {
     fd = mn_open(name, O_CREAT | O_WRONLY, 0600);
     ok(until_at_once(fd, &wrong) > 0 && wrong == 0, "writes are made at once meanwhile and after");
     mn_close(fd);
-    int64_t from = now();
-    ok(names_at_once() && now() - from < 5000000000, "so are names again, soon");
+    int64_t from = mn_now();
+    ok(names_at_once() && mn_now() - from < 5000000000, "so are names again, soon");
     mn_unlink(name);
 }
 

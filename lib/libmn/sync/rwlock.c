@@ -162,13 +162,13 @@ static int lock_slow(struct mn_rwlock *l, const struct mni_cpu *cpu, const struc
     return r;
 }
 
-static int unlock_robust(struct mn_rwlock *l, const struct mni_cpu *cpu, const struct mni_parker *self);
+static int unlock_robust(struct mn_rwlock *l, const struct mni_parker *self);
 
 /* The caller has got a robust lock: what it is told. */
 static __attribute__((noinline)) int got_robust(struct mn_rwlock *l, const struct mni_parker *self,
                                                 bool write) {
     if (l->state & MNI_LOST) {
-        unlock_robust(l, NULL, self);
+        unlock_robust(l, self);
         return -ENOTRECOVERABLE;
     }
     struct mni_thread *t = write ? mni_thread_here() : NULL;
@@ -311,21 +311,20 @@ static bool writes(const struct mn_rwlock *l, const struct mni_parker *self) {
     return a32_load(&l->word) & WRITER && a32_load(&l->owner) == self->owner;
 }
 
-static __attribute__((noinline)) int unlock_robust(struct mn_rwlock *l, const struct mni_cpu *cpu,
-                                                   const struct mni_parker *self) {
+static __attribute__((noinline)) int unlock_robust(struct mn_rwlock *l, const struct mni_parker *self) {
     struct mni_thread *t = writes(l, self) ? mni_thread_here() : NULL;
     for (struct mn_rwlock **at = t ? &t->own->rwlocks : NULL; at && *at; at = &(*at)->next)
         if (*at == l) {
             *at = l->next;
             break;
         }
-    return unlock(l, cpu, self);
+    return unlock(l, NULL, self); /* it is never biased: no slot of the cpu to look at */
 }
 
 void mni_rwlocks_end(struct mni_thread *t) {
     for (struct mn_rwlock *l; (l = t->own->rwlocks);) {
         l->state |= MNI_DIED;
-        unlock_robust(l, NULL, &t->park);
+        unlock_robust(l, &t->park);
     }
 }
 
@@ -336,7 +335,7 @@ MN_EXPORT int mn_rwlock_unlock(struct mn_rwlock *l) {
     if (__builtin_expect(l->state != 0, 0)) {
         if (writes(l, self))
             l->state = mni_robust_unlocked(l->state);
-        r = unlock_robust(l, cpu, self);
+        r = unlock_robust(l, self);
     } else {
         r = unlock(l, cpu, self);
     }
