@@ -15,6 +15,11 @@ uint64_t clock_now_ns(void);
 /* Now on clock plus ns. */
 struct timespec clock_deadline(clockid_t clock, uint64_t ns);
 
+/* A time or a span of so many nanoseconds, which is not negative. */
+static inline struct timespec clock_timespec(int64_t ns) {
+    return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
 /* Whether tv_nsec is in range.  A negative tv_sec is valid: such a deadline has passed. */
 static inline bool clock_valid(const struct timespec *t) {
     return t->tv_nsec >= 0 && t->tv_nsec < 1000000000;

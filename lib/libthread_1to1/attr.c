@@ -52,8 +52,7 @@ THR_EXPORT int pthread_attr_setdetachstate(pthread_attr_t *attr, int state) {
     return 0;
 }
 
-/* ---- stack
- * --------------------------------------------------------------------------------------------------- */
+/* ---- stack */
 
 THR_EXPORT int pthread_attr_getguardsize(const pthread_attr_t *attr, size_t *size) {
     *size = attr_of_const(attr)->guard_size;
@@ -111,8 +110,7 @@ THR_EXPORT int pthread_attr_setstackaddr(pthread_attr_t *attr, void *top) {
 }
 #pragma GCC diagnostic pop
 
-/* ---- scheduling
- * ---------------------------------------------------------------------------------------------- */
+/* ---- scheduling */
 
 THR_EXPORT int pthread_attr_getinheritsched(const pthread_attr_t *attr, int *inherit) {
     *inherit = attr_of_const(attr)->flags & ATTR_NOT_INHERIT_SCHED ? PTHREAD_EXPLICIT_SCHED : PTHREAD_INHERIT_SCHED;
@@ -172,8 +170,7 @@ THR_EXPORT int pthread_attr_setscope(pthread_attr_t *attr, int scope) {
     return 0;
 }
 
-/* ---- CPU set and signal mask: in the extension
- * --------------------------------------------------------------- */
+/* ---- CPU set and signal mask: in the extension */
 
 /* The object's extension, made if need be; NULL: no memory. */
 static struct attr_extension *extension(struct attr *a) {

@@ -44,7 +44,7 @@ static pthread_cond_t *cond_of(cnd_t *c) {
     return (pthread_cond_t *)c;
 }
 
-/* ---- threads --------------------------------------------------------------------------------------------- */
+/* ---- threads */
 
 THR_EXPORT int thrd_create(thrd_t *out, thrd_start_t start, void *arg) {
     return thrd_of(-thr_create(out, NULL, NULL, start, arg));
@@ -83,7 +83,7 @@ THR_EXPORT int thrd_join(thrd_t thread, int *result) {
     return thrd_of(r);
 }
 
-/* ---- mutexes --------------------------------------------------------------------------------------------- */
+/* ---- mutexes */
 
 THR_EXPORT int mtx_init(mtx_t *m, int type) {
     if (type & ~(mtx_plain | mtx_timed | mtx_recursive))
@@ -116,7 +116,7 @@ THR_EXPORT int mtx_unlock(mtx_t *m) {
     return thrd_of(pthread_mutex_unlock(mutex_of(m)));
 }
 
-/* ---- condition variables --------------------------------------------------------------------------------- */
+/* ---- condition variables */
 
 THR_EXPORT int cnd_init(cnd_t *c) {
     return thrd_of(pthread_cond_init(cond_of(c), NULL));
@@ -142,7 +142,7 @@ THR_EXPORT int cnd_timedwait(cnd_t *restrict c, mtx_t *restrict m, const struct 
     return thrd_of(pthread_cond_timedwait(cond_of(c), mutex_of(m), deadline));
 }
 
-/* ---- thread-specific storage ----------------------------------------------------------------------------- */
+/* ---- thread-specific storage */
 
 THR_EXPORT int tss_create(tss_t *key, tss_dtor_t destructor) {
     return thrd_of(pthread_key_create(key, destructor));

@@ -57,7 +57,7 @@ intptr_t thr_cancel_offset;
 int thr_cancel_forward;
 __thread uint32_t thr_window_depth __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-/* ---- the signal ------------------------------------------------------------------------------------------ */
+/* ---- the signal */
 
 struct kernel_sigaction {
     void (*handler)(int, siginfo_t *, void *);
@@ -124,7 +124,7 @@ static void prepare(void) {
     sys(SYS_rt_sigaction, THR_SIGCANCEL, &action, NULL, sizeof action.mask);
 }
 
-/* ---- requests -------------------------------------------------------------------------------------------- */
+/* ---- requests */
 
 /* Sets the request; whether its thread has to be told by a signal. */
 static bool request(uint32_t *word) {
@@ -157,7 +157,7 @@ THR_EXPORT int pthread_cancel(pthread_t t) {
     return 0;
 }
 
-/* ---- a thread's own state -------------------------------------------------------------------------------- */
+/* ---- a thread's own state */
 
 /* Sets or clears one bit of the calling thread's word; the word before.  Acts if the change makes a request
  * due. */
@@ -208,7 +208,7 @@ THR_EXPORT void pthread_testcancel(void) {
         thr_cancel_act();
 }
 
-/* ---- start-up -------------------------------------------------------------------------------------------- */
+/* ---- start-up */
 
 /* The offset of a field of struct pthread, from the descriptor that the libc exports for debuggers; 0: none. */
 static intptr_t field_offset(const char *descriptor, uint32_t bits) {

@@ -67,7 +67,7 @@ static inline bool cancel_due(uint32_t word) {
     return (word & CANCEL_DUE_MASK) == CANCEL_CANCELED;
 }
 
-/* ---- cancel_window.S ------------------------------------------------------------------------------------- */
+/* ---- cancel_window.S */
 
 /* The system call's result, or WINDOW_CANCELED: it was not made, or undone, and the thread is to act. */
 long thr_window3(long a, long b, long c, long nr) HIDDEN;
@@ -78,7 +78,7 @@ extern const char thr_window_cancelled[] HIDDEN, thr_window_leave[] HIDDEN;
 /* Just below the errno range, so that one comparison finds both: no system call returns it. */
 #define WINDOW_CANCELED (-4096L)
 
-/* ---- cancel_syscall.c ------------------------------------------------------------------------------------ */
+/* ---- cancel_syscall.c */
 
 /* The window's cancelled exit calls it with the call's arguments. */
 long thr_window_hit(long a, long b, long c, long d, long e, long f, long nr) HIDDEN;
@@ -91,7 +91,7 @@ long thr_point_failed(long result) HIDDEN;
 /* The same for close, whose EINTR means that it is done. */
 long thr_point_failed_done(long result) HIDDEN;
 
-/* ---- cancel.c -------------------------------------------------------------------------------------------- */
+/* ---- cancel.c */
 
 /* One entry for each exported point (cancel_points.h): filled in if the points are to be handed to the libc. */
 struct next_point {
@@ -99,7 +99,7 @@ struct next_point {
     void *function; /* the libc's of that name */
 };
 
-/* ---- cleanup.c ------------------------------------------------------------------------------------------- */
+/* ---- cleanup.c */
 
 /* The libc's own functions that are called where none can be looked up; found at start-up. */
 struct libc_cancel {

@@ -12,7 +12,7 @@
 
 #include "cancel_arch_calls.h"
 
-/* ---- open and close -------------------------------------------------------------------------------------- */
+/* ---- open and close */
 
 static bool needs_mode(int flags) {
     return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
@@ -72,7 +72,7 @@ THR_EXPORT int close(int fd) {
 }
 THR_ALIAS(__close, close);
 
-/* ---- read and write -------------------------------------------------------------------------------------- */
+/* ---- read and write */
 
 POINT(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n), WINDOW3(SYS_read, fd, buf, n))
 POINT(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n), WINDOW3(SYS_write, fd, buf, n))
@@ -117,7 +117,7 @@ PVECTOR2(preadv64v2, SYS_preadv2)
 PVECTOR2(pwritev2, SYS_pwritev2)
 PVECTOR2(pwritev64v2, SYS_pwritev2)
 
-/* ---- the rest -------------------------------------------------------------------------------------------- */
+/* ---- the rest */
 
 POINT(int, fsync, (int fd), (fd), WINDOW3(SYS_fsync, fd, 0, 0))
 POINT(int, fdatasync, (int fd), (fd), WINDOW3(SYS_fdatasync, fd, 0, 0))
@@ -140,7 +140,7 @@ POINT(ssize_t, vmsplice, (int fd, const struct iovec *iov, size_t n, unsigned fl
 POINT(ssize_t, getrandom, (void *buf, size_t n, unsigned flags), (buf, n, flags),
       WINDOW3(SYS_getrandom, buf, n, flags))
 
-/* ---- fcntl and lockf: points where they wait for a lock -------------------------------------------------- */
+/* ---- fcntl and lockf: points where they wait for a lock */
 
 static int fcntl_plain(int fd, int cmd, void *arg) {
     if (cmd == F_GETOWN) {

@@ -39,7 +39,7 @@ POINT(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg,
 POINT(int, sendmmsg, (int fd, struct mmsghdr *msgs, unsigned n, int flags), (fd, msgs, n, flags),
       WINDOW6(SYS_sendmmsg, fd, msgs, n, flags, 0, 0))
 
-/* ---- System V and POSIX message queues ------------------------------------------------------------------- */
+/* ---- System V and POSIX message queues */
 
 POINT(ssize_t, msgrcv, (int id, void *msg, size_t n, long type, int flags), (id, msg, n, type, flags),
       WINDOW6(SYS_msgrcv, id, msg, n, type, flags, 0))

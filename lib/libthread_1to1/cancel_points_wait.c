@@ -13,7 +13,7 @@
 
 #include "cancel_arch_calls.h"
 
-/* ---- descriptors ----------------------------------------------------------------------------------------- */
+/* ---- descriptors */
 
 /* The kernel writes the time left into ppoll's and pselect6's argument; the functions leave the caller's. */
 #define COPY_TIMEOUT(timeout, copy)                                                                          \
@@ -98,7 +98,7 @@ POINT(int, epoll_pwait2,
       (fd, events, n, timeout, set), window_epoll_pwait2(fd, events, n, timeout, set))
 #endif
 
-/* ---- children -------------------------------------------------------------------------------------------- */
+/* ---- children */
 
 POINT(pid_t, wait4, (pid_t pid, int *status, int options, struct rusage *usage), (pid, status, options, usage),
       WINDOW6(SYS_wait4, pid, status, options, usage, 0, 0))
@@ -112,7 +112,7 @@ THR_ALIAS(__wait, wait);
 POINT(int, waitid, (idtype_t type, id_t id, siginfo_t *info, int options), (type, id, info, options),
       WINDOW6(SYS_waitid, type, id, info, options, 0, 0))
 
-/* ---- signals --------------------------------------------------------------------------------------------- */
+/* ---- signals */
 
 POINT(int, pause, (void), (), WINDOW_PAUSE())
 
@@ -180,7 +180,7 @@ THR_EXPORT int sigwait(const sigset_t *set, int *sig) {
     }
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------ */
+/* ---- time */
 
 static long window_sleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *left) {
     return WINDOW6(SYS_clock_nanosleep, clock, flags, time, left, 0, 0);

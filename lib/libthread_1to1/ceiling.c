@@ -62,14 +62,26 @@ enum {
 /* How many mutexes the thread owns, or is about to, by ceiling.  All zero before an LWP is reused. */
 static __thread uint16_t owned[CEILINGS] __attribute__((tls_model("initial-exec")));
 
-/* ---- the kernel ------------------------------------------------------------------------------------------ */
+/* ---- the kernel */
 
-/* sched_getattr would do in one call, but there are sandboxes that lack it. */
+static int policy_of(const struct schedule *s) {
+    return s->policy & ~SCHED_RESET_ON_FORK;
+}
+
+static bool real_time(const struct schedule *s) {
+    return policy_of(s) == SCHED_FIFO || policy_of(s) == SCHED_RR;
+}
+
+/* Only a real-time thread has a priority to ask for.  (sched_getattr would do in one call for all, but there
+ * are sandboxes that lack it.) */
 static int kernel_get(uint32_t tid, struct schedule *s) {
-    struct sched_param p = {0};
     long policy = fault("sched_get") ? -EPERM : sys(SYS_sched_getscheduler, tid);
-    long err = policy < 0 ? policy : sys(SYS_sched_getparam, tid, &p);
-    *s = (struct schedule){(int)policy, p.sched_priority};
+    *s = (struct schedule){(int)policy, 0};
+    if (policy < 0 || !real_time(s))
+        return policy < 0 ? (int)policy : 0;
+    struct sched_param p = {0};
+    long err = sys(SYS_sched_getparam, tid, &p);
+    s->priority = p.sched_priority;
     return (int)err;
 }
 
@@ -78,18 +90,10 @@ static int kernel_set(uint32_t tid, const struct schedule *s) {
     return fault("sched_set") ? -EPERM : (int)sys(SYS_sched_setscheduler, tid, s->policy, &p);
 }
 
-/* ---- schedules ------------------------------------------------------------------------------------------- */
+/* ---- schedules */
 
 static bool same(const struct schedule *a, const struct schedule *b) {
     return a->policy == b->policy && a->priority == b->priority;
-}
-
-static int policy_of(const struct schedule *s) {
-    return s->policy & ~SCHED_RESET_ON_FORK;
-}
-
-static bool real_time(const struct schedule *s) {
-    return policy_of(s) == SCHED_FIFO || policy_of(s) == SCHED_RR;
 }
 
 /* What a thread with this schedule runs with under a ceiling. */
@@ -106,7 +110,7 @@ static bool above(const struct schedule *s, int ceiling) {
     return s->priority > ceiling || policy_of(s) == POLICY_DEADLINE;
 }
 
-/* ---- what is in force ------------------------------------------------------------------------------------ */
+/* ---- what is in force */
 
 static struct ceiling *take(struct thr *thr) {
     if (!thr->registered) /* the caller itself, made by the libc: nobody else finds it */
@@ -150,7 +154,7 @@ static int apply(struct ceiling *c, int highest) {
     return 0;
 }
 
-/* ---- the calling thread's ceilings ----------------------------------------------------------------------- */
+/* ---- the calling thread's ceilings */
 
 static int highest_owned(void) {
     int c = CEILINGS - 1;
@@ -208,7 +212,7 @@ bool ceiling_in_force(void) {
     return thr_self()->ceiling.highest != 0; /* without the lock: only this thread changes it */
 }
 
-/* ---- any thread's own scheduling ------------------------------------------------------------------------- */
+/* ---- any thread's own scheduling */
 
 int ceiling_own(struct thr *thr, uint32_t tid, struct schedule *own) {
     struct ceiling *c = take(thr);
@@ -256,7 +260,7 @@ int ceiling_set_own_priority(struct thr *thr, uint32_t tid, int priority) {
     return err;
 }
 
-/* ---- fork ------------------------------------------------------------------------------------------------ */
+/* ---- fork */
 
 void ceiling_lock_for_fork(void) {
     take(thr_self());

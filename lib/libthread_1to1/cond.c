@@ -22,7 +22,7 @@ static bool is_shared(const struct cond *c) {
     return c->flags & COND_SHARED;
 }
 
-/* ---- the lock -------------------------------------------------------------------------------------------- */
+/* ---- the lock */
 
 enum { SPINS = 40 }; /* times cpu_relax(); what the lock guards takes a few memory accesses */
 
@@ -47,7 +47,7 @@ void cond_unlock(struct cond *c, int umtx_flags) {
         umtx_wake(&c->lock, 1, umtx_flags);
 }
 
-/* ---- wait ------------------------------------------------------------------------------------------------ */
+/* ---- wait */
 
 static int wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct cond_until *until) {
     struct cond *c = inside(cond);
@@ -79,13 +79,13 @@ THR_EXPORT int pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mut
     return wait_until(cond, mutex, &(struct cond_until){.deadline = deadline, .clock = clock});
 }
 
-/* ---- signal, broadcast ----------------------------------------------------------------------------------- */
+/* ---- signal, broadcast */
 
 THR_EXPORT int pthread_cond_signal(pthread_cond_t *cond) {
     struct cond *c = inside(cond);
     if (is_shared(c))
         cond_shared_signal(c, 1);
-    else
+    else if (cond_anybody(c))
         cond_queue_signal(c);
     return 0;
 }
@@ -94,12 +94,12 @@ THR_EXPORT int pthread_cond_broadcast(pthread_cond_t *cond) {
     struct cond *c = inside(cond);
     if (is_shared(c))
         cond_shared_signal(c, UMTX_WAKE_ALL);
-    else
+    else if (cond_anybody(c))
         cond_queue_broadcast(c);
     return 0;
 }
 
-/* ---- init, destroy --------------------------------------------------------------------------------------- */
+/* ---- init, destroy */
 
 THR_EXPORT int pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attr) {
     uint32_t bits = attr ? *(const uint32_t *)(const void *)attr : 0;

@@ -51,10 +51,17 @@ static inline int cond_result(int waited, int locked) {
 }
 
 int cond_queue_wait(struct cond *c, struct mutex *m, const struct cond_until *until);
-void cond_queue_signal(struct cond *c);
+void cond_queue_signal(struct cond *c); /* if cond_anybody() */
 void cond_queue_broadcast(struct cond *c);
 int cond_queue_destroy(struct cond *c);
 uint32_t cond_queue_epoch(void);
+
+/* Whether somebody may wait on a private one, without the lock.  A waiter that must be seen has unlocked the
+ * mutex since it was linked, and the caller has locked it since, or is otherwise ordered after that: relaxed.
+ */
+static inline bool cond_anybody(const struct cond *c) {
+    return aptr_load(&c->head) != NULL;
+}
 
 /* In a fork's child: nobody waits any more. */
 void cond_reset_in_child(void);

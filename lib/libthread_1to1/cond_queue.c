@@ -66,7 +66,7 @@ struct cond_waiter {
     bool chained;                    /* it may come from among the mutex's sleepers; set by the predecessor */
 };
 
-/* ---- fork ------------------------------------------------------------------------------------------------ */
+/* ---- fork */
 
 static uint32_t epoch; /* written in a fork's child, while it has one thread */
 static struct lock epoch_lock = LOCK_INIT(RANK_OBJECT);
@@ -95,14 +95,14 @@ static void check_epoch(struct cond *c) {
         empty(c);
 }
 
-/* ---- the queue, under the lock --------------------------------------------------------------------------- */
+/* ---- the queue, under the lock */
 
 static void push(struct cond *c, struct cond_waiter *w) {
     w->prev = c->tail;
     if (c->tail)
         c->tail->next = w;
     else
-        aptr_store(&c->head, w); /* relaxed: signal reads it without the lock; see anybody() */
+        aptr_store(&c->head, w); /* relaxed: signal reads it without the lock; see cond_anybody() */
     c->tail = w;
 }
 
@@ -118,13 +118,7 @@ static void close_gap(struct cond *c, struct cond_waiter *prev, struct cond_wait
         c->tail = prev;
 }
 
-/* Whether somebody may wait, without the lock.  A waiter that must be seen has unlocked the mutex since it was
- * linked, and the caller has locked it since, or is otherwise ordered after that: relaxed. */
-static bool anybody(const struct cond *c) {
-    return aptr_load(&c->head) != NULL;
-}
-
-/* ---- wait ------------------------------------------------------------------------------------------------ */
+/* ---- wait */
 
 static void leave(struct cond *c, struct cond_waiter *w) {
     cond_lock(c, UMTX_PRIVATE);
@@ -191,11 +185,9 @@ int cond_queue_wait(struct cond *c, struct mutex *m, const struct cond_until *un
     return cond_result(r, err);
 }
 
-/* ---- signal, broadcast ----------------------------------------------------------------------------------- */
+/* ---- signal, broadcast */
 
 void cond_queue_signal(struct cond *c) {
-    if (!anybody(c))
-        return;
     check_epoch(c);
     cond_lock(c, UMTX_PRIVATE);
     struct cond_waiter *w = c->head;
@@ -213,8 +205,6 @@ void cond_queue_signal(struct cond *c) {
 }
 
 void cond_queue_broadcast(struct cond *c) {
-    if (!anybody(c))
-        return;
     check_epoch(c);
     struct cond_waiter *first[CHAINS] = {NULL}, **end[CHAINS];
     for (int i = 0; i < CHAINS; i++)
@@ -237,7 +227,7 @@ void cond_queue_broadcast(struct cond *c) {
     }
 }
 
-/* ---- destroy --------------------------------------------------------------------------------------------- */
+/* ---- destroy */
 
 int cond_queue_destroy(struct cond *c) {
     check_epoch(c);

@@ -3,6 +3,11 @@
  *
  * A joiner claims the thread (joiner, one at a time), waits for EXITED, takes the result, and reaps.  A wait
  * that ends otherwise (time-out, cancellation) gives the claim back: the thread stays joinable.
+ *
+ * Where the thread's LWP ends with it, its reaper has to wait for that as well, which takes the kernel longer
+ * than looking is worth.  So the joiner sleeps at once; and so that it is woken once and not twice, the thread
+ * does not wake it but moves it (start.c) to the word by which the kernel says that the LWP is gone.  The
+ * kernel wakes that word as a shared one, hence all waits here are such.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -18,24 +23,31 @@ enum { TRY = -1 }; /* in place of a clock: do not wait */
 
 static __thread struct spinwait spin __attribute__((tls_model("initial-exec")));
 
+/* Whether the LWP is likely to be parked, by what is known of it now. */
+static bool may_park(const struct thr *thr) {
+    return lwp_source == LWP_REUSE && thr->lwp && thr->lwp->map &&
+           a32_load(&thr->taint) == 0; /* relaxed: a hint */
+}
+
 /* Waits for EXITED; 0, or why the wait ended otherwise. */
-static int wait_exited(struct thr *thr, const struct timespec *deadline, clockid_t clock, int flags) {
+static int wait_exited(struct thr *thr, const struct timespec *deadline, clockid_t clock, int cancelpoint) {
     uint32_t life;
     int err = 0;
-    spinwait_event(&spin, &thr->life, THR_JOINABLE);
+    if (may_park(thr))
+        spinwait_event(&spin, &thr->life, THR_JOINABLE);
     /* acquire: pairs with the cas in announce(); all that the thread did is before. */
     while ((life = a32_load_acquire(&thr->life)) != THR_EXITED) {
         if (err == -ETIMEDOUT || err == -EINVAL || err == -ECANCELED)
             return err;
         a32_store(&thr->join_sleeps, 1); /* relaxed, with the fence: announce()'s cas is the other half */
         fence_full();
-        err = umtx_wait(&thr->life, life, deadline, clock, flags);
+        err = umtx_wait(&thr->life, life, deadline, clock, UMTX_SHARED | cancelpoint);
     }
     return 0;
 }
 
 void thr_reap(struct thr *thr) {
-    wait_exited(thr, NULL, CLOCK_MONOTONIC, UMTX_PRIVATE);
+    wait_exited(thr, NULL, CLOCK_MONOTONIC, 0);
     registry_remove(thr);
     /* Whoever holds it (pthread_kill, say) has found it before it was removed; wait for that. */
     lock_take(&thr->hold);
@@ -78,7 +90,7 @@ static int join(pthread_t t, void **result, const struct timespec *deadline, clo
         aptr_store_release(&thr->joiner, NULL);
         return -EDEADLK;
     }
-    int err = wait_exited(thr, deadline, clock, UMTX_PRIVATE | UMTX_CANCELPOINT);
+    int err = wait_exited(thr, deadline, clock, UMTX_CANCELPOINT);
     if (err) {
         aptr_store_release(&thr->joiner, NULL); /* pairs with the next joiner's cas */
         if (err == -ECANCELED)

@@ -92,8 +92,7 @@ THR_EXPORT int pthread_key_delete(pthread_key_t key) {
     return 0;
 }
 
-/* ---- values
- * -------------------------------------------------------------------------------------------------- */
+/* ---- values */
 
 /* The slow half of get: keys beyond the descriptor, values of deleted keys. */
 static void *__attribute__((noinline)) get_slow(pthread_key_t key) {
@@ -157,8 +156,7 @@ static void more_give(struct key_value *m) {
     (void)sys(SYS_munmap, m, more_bytes);
 }
 
-/* ---- foreign threads
- * ----------------------------------------------------------------------------------------- */
+/* ---- foreign threads */
 
 static uint32_t libc_key; /* the libc's key that ends foreign threads, plus one; 0: not made yet */
 
@@ -255,8 +253,7 @@ THR_EXPORT int pthread_setspecific(pthread_key_t key, const void *value) {
 }
 THR_ALIAS(__pthread_setspecific, pthread_setspecific);
 
-/* ---- the end of a thread
- * ------------------------------------------------------------------------------------- */
+/* ---- the end of a thread */
 
 /* The destructor of the key that had this number; NULL: it has none, or the key was deleted. */
 static void (*destructor_of(const struct key *k, uint64_t seq))(void *) {

@@ -124,8 +124,7 @@ void libc_init(void) {
         libc_abi.cancelhandling = table_row->cancelhandling;
 }
 
-/* ---- TLS blocks
- * ---------------------------------------------------------------------------------------------- */
+/* ---- TLS blocks */
 
 static void *static_tls(const struct libc_abi *abi, const void *address) {
     struct dl_find_object found;
@@ -141,8 +140,7 @@ void *libc_static_tls(const void *address) {
     return static_tls(&libc_abi, address);
 }
 
-/* ---- the primer: a thread that the libc made, in which everything is verified
- * ---------------------------------- */
+/* ---- the primer: a thread that the libc made, in which everything is verified */
 
 enum { PRIMER_RESULT = 0x0d0a7a };
 
@@ -368,8 +366,7 @@ int libc_prime(void) {
     return 0;
 }
 
-/* ---- its structures
- * ------------------------------------------------------------------------------------------ */
+/* ---- its structures */
 
 /* The libc's low-level lock, which its own code takes too: 0 free, 1 held, 2 held with waiters. */
 static void stack_lock_take(void) {

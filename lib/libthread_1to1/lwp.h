@@ -67,8 +67,7 @@ struct lwp {
 /* Kernel's id of the LWP; 0 once it is gone. */
 uint32_t *lwp_tid_word(const struct lwp *lwp);
 
-/* ---- stack.c: stack + TLS pairs
- * ------------------------------------------------------------------------------- */
+/* ---- stack.c: stack + TLS pairs */
 
 /* A stack of at least this size and guard, with an initialised TLS block; -EAGAIN, -EINVAL (too small). */
 int stack_get(const struct thr_attr *attr, struct lwp **out);
@@ -85,8 +84,7 @@ void stack_put_in_child(struct lwp *lwp); /* the pair of an LWP that the child d
 void stack_lock_for_fork(void);
 void stack_unlock_after_fork(void);
 
-/* ---- one source each
- * ------------------------------------------------------------------------------------------ */
+/* ---- one source each */
 
 /* A thread waiting for its go word, made by the libc. */
 int lwp_libc_create(const struct thr_attr *attr, struct thr **out);
@@ -116,8 +114,7 @@ bool lwp_reusable(struct thr *thr);
  * to end. */
 bool lwp_park(struct lwp *lwp, bool detached);
 
-/* ---- lwp_identity.c: what the kernel says of the calling thread
- * ------------------------------------------------ */
+/* ---- lwp_identity.c: what the kernel says of the calling thread */
 
 bool lwp_identity_init(void);               /* before the first thread; false: LWPs cannot be reused */
 bool lwp_identity(struct lwp_identity *id); /* false: the kernel may not be asked, or filters: no reuse */

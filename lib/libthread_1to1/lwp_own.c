@@ -89,8 +89,8 @@ int lwp_own_clone(struct thr *thr) {
     lwp->started_ns = lwp_source == LWP_REUSE ? clock_now_ns() : 0;
     lwp->work = 0;
     lwp->pooled = false;
-    if (lwp_source == LWP_REUSE)
-        lwp_identity(&lwp->identity); /* which it inherits */
+    if (lwp_source == LWP_REUSE && lwp->map) /* on a user's stack it serves one thread only */
+        lwp_identity(&lwp->identity);        /* which it inherits */
     libc_list_add(lwp->tcb);
     libc_count_up();
     long tid = clone_lwp(lwp);

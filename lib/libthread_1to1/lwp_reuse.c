@@ -88,8 +88,7 @@ uint32_t lwp_epoch(void) {
     return a32_load_acquire(&epoch);
 }
 
-/* ---- the pool
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the pool */
 
 static struct lwp *lwp_of(struct list *link) {
     return list_entry(link, struct lwp, link);
@@ -211,8 +210,7 @@ void lwp_park_again(struct thr *thr) {
     pool_put(thr->lwp);
 }
 
-/* ---- the LWP's side
- * ------------------------------------------------------------------------------------------ */
+/* ---- the LWP's side */
 
 static bool cpu_time_small(struct lwp *lwp) {
     lwp->active_ns += clock_now_ns() - lwp->started_ns;
@@ -299,8 +297,7 @@ bool lwp_park(struct lwp *lwp, bool detached) {
     return false;
 }
 
-/* ---- the reaper's side
- * ---------------------------------------------------------------------------------------- */
+/* ---- the reaper's side */
 
 void lwp_reap(struct thr *thr) {
     if (!pool_put(thr->lwp))
@@ -321,8 +318,7 @@ bool lwp_drain(void) {
     }
 }
 
-/* ---- fork
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- fork */
 
 void lwp_pool_lock_for_fork(void) {
     lock_take(&lock);

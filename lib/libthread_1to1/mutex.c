@@ -21,7 +21,7 @@ static struct mutex *inside(pthread_mutex_t *mutex) {
     return (struct mutex *)(void *)mutex;
 }
 
-/* ---- becoming the owner ---------------------------------------------------------------------------------- */
+/* ---- becoming the owner */
 
 /* Where the libc's word for the id is not known, or not yet: in a malloc that the loader calls, say. */
 static OUT_OF_LINE int own_slow(struct mutex *m) {
@@ -97,7 +97,7 @@ static int took(struct mutex *m, uint32_t kind) {
     return own(m);
 }
 
-/* ---- lock ------------------------------------------------------------------------------------------------ */
+/* ---- lock */
 
 static OUT_OF_LINE int lock_contended(struct mutex *m) {
     mutex_word_wait(m, NULL, CLOCK_REALTIME, false);
@@ -186,7 +186,7 @@ THR_EXPORT int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct time
     return lock_deadline(inside(mutex), deadline, CLOCK_REALTIME);
 }
 
-/* ---- unlock ---------------------------------------------------------------------------------------------- */
+/* ---- unlock */
 
 int mutex_may_unlock(const struct mutex *m) {
     uint32_t kind = a32_load(&m->kind);
@@ -243,7 +243,7 @@ THR_EXPORT int pthread_mutex_unlock(pthread_mutex_t *mutex) {
 }
 THR_ALIAS(__pthread_mutex_unlock, pthread_mutex_unlock);
 
-/* ---- around a condition wait ----------------------------------------------------------------------------- */
+/* ---- around a condition wait */
 
 void mutex_unlock_waiting(struct mutex *m) {
     if (mutex_is_libc(m)) {
@@ -281,7 +281,7 @@ int mutex_lock_waited(struct mutex *m, bool sleepers) {
     return r;
 }
 
-/* ---- init, destroy, and what belongs to some kinds ------------------------------------------------------- */
+/* ---- init, destroy, and what belongs to some kinds */
 
 THR_EXPORT int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr) {
     uint32_t bits = attr ? *(const uint32_t *)(const void *)attr : 0;
@@ -325,7 +325,7 @@ THR_EXPORT int pthread_mutex_consistent(pthread_mutex_t *mutex) {
 }
 MUTEX_OLD_NAME(pthread_mutex_consistent_np, pthread_mutex_consistent);
 
-/* ---- priority ceilings ----------------------------------------------------------------------------------- */
+/* ---- priority ceilings */
 
 /* A mutex without PTHREAD_PRIO_PROTECT has no ceiling: EINVAL. */
 static int protect_error(const struct mutex *m) {

@@ -72,7 +72,7 @@ enum {
 };
 #define MUTEXATTR_SHARED 0x80000000u
 
-/* ---- mutex_word.c: the lock word ------------------------------------------------------------------------- */
+/* ---- mutex_word.c: the lock word */
 
 enum {
     WORD_LOCKED = 1,
@@ -132,7 +132,7 @@ static inline void mutex_word_drop(struct mutex *m) {
         mutex_word_wake(m);
 }
 
-/* ---- mutex_protect.c: the lock word of mutexes with a priority ceiling ----------------------------------- */
+/* ---- mutex_protect.c: the lock word of mutexes with a priority ceiling */
 
 /* The word, and the calling thread's priority with it: 0, or the negative errno of pthread_mutex_lock and its
  * relatives, with nothing changed. */
@@ -151,7 +151,7 @@ int mutex_protect_ceiling(const struct mutex *m);
 /* Waits for the mutex unless the caller holds it; the former ceiling, or a negative errno. */
 int mutex_protect_set_ceiling(struct mutex *m, int ceiling, bool held);
 
-/* ---- mutex_libc.c: the kinds that the libc does ---------------------------------------------------------- */
+/* ---- mutex_libc.c: the kinds that the libc does */
 
 static inline bool mutex_is_libc(const struct mutex *m) {
     uint32_t kind = a32_load(&m->kind); /* relaxed: constant since initialisation, in these bits */
@@ -169,7 +169,7 @@ void mutex_libc_unlock_waiting(struct mutex *m); /* mutex_libc_may_unlock has be
 int mutex_libc_lock_waited(struct mutex *m);
 int mutex_libc_consistent(struct mutex *m);
 
-/* ---- mutex.c: for cond.c --------------------------------------------------------------------------------- */
+/* ---- mutex.c: for cond.c */
 
 /* Whether a condition wait may unlock the mutex: 0, or the negative errno that unlock would give. */
 int mutex_may_unlock(const struct mutex *m);

@@ -164,7 +164,7 @@ int mutex_protect_drop(struct mutex *m) {
     return ceiling_change(ceiling_of(w), 0, false);
 }
 
-/* ---- the ceiling ----------------------------------------------------------------------------------------- */
+/* ---- the ceiling */
 
 void mutex_protect_init(struct mutex *m, int ceiling) {
     m->word = word_of(ceiling, FREE);

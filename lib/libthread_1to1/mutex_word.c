@@ -90,7 +90,7 @@ static struct {
     uint32_t n;
 } spinners __attribute__((aligned(64)));
 
-/* ---- learning -------------------------------------------------------------------------------------------- */
+/* ---- learning */
 
 static uint32_t held_ns(const struct mutex *m) {
     return a32_load(&m->stat) & 0xffff; /* relaxed: a hint */
@@ -124,7 +124,7 @@ void mutex_word_sample(struct mutex *m) {
     a32_store(&m->stat, (stat & 0xffff0000) | (uint32_t)average); /* relaxed: only the owner writes */
 }
 
-/* ---- fork ------------------------------------------------------------------------------------------------ */
+/* ---- fork */
 
 static uint32_t epoch; /* written in a fork's child, while it has one thread */
 
@@ -150,7 +150,7 @@ static void check_epoch(struct mutex *m) {
         forget_spinner(m);
 }
 
-/* ---- getting the word ------------------------------------------------------------------------------------ */
+/* ---- getting the word */
 
 /* Takes a free word; `set` and `clear` are other bits to change in the same step.  False: it is locked. */
 static bool take(struct mutex *m, uint32_t set, uint32_t clear) {
@@ -282,7 +282,7 @@ got:
     return 0;
 }
 
-/* ---- process-shared: glibc's protocol -------------------------------------------------------------------- */
+/* ---- process-shared: glibc's protocol */
 
 enum { SHARED_FREE = 0, SHARED_SLEEPERS = 2 };
 
@@ -331,7 +331,7 @@ int mutex_word_wait(struct mutex *m, const struct timespec *deadline, clockid_t 
     return wait_private(m, deadline, clock, sleepers);
 }
 
-/* ---- letting it go --------------------------------------------------------------------------------------- */
+/* ---- letting it go */
 
 void mutex_word_wake(struct mutex *m) {
     if (mutex_is_shared(m)) {

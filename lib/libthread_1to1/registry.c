@@ -196,8 +196,7 @@ int registry_each(int (*fn)(struct thr *thr, void *arg), void *arg) {
     return r;
 }
 
-/* ---- threads of others
- * --------------------------------------------------------------------------------------- */
+/* ---- threads of others */
 
 static pthread_key_t foreign_key; /* one of the libc's: its destructor runs in threads that the libc made */
 static bool foreign_key_made;
@@ -230,8 +229,7 @@ void registry_init(void) {
     registry_adopt(thr_self());
 }
 
-/* ---- fork
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- fork */
 
 void registry_lock_for_fork(void) {
     lock_take(&lock);

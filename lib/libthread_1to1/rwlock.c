@@ -134,7 +134,7 @@ static void wake_pending(struct rwlock *l, int flags) {
     umtx_wake(low(l), 1, flags);
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------- */
+/* ---- reading */
 
 static void drop_reader(struct rwlock *l) {
     int flags = rwlock_umtx_flags(l);      /* before the step after which the lock may be gone */
@@ -185,7 +185,7 @@ static void keep_away_to_read(const struct rwlock *l) {
         pause_ns(AWAY_NS);
         out = keeps_readers_out(l, a64_load(&l->word)); /* relaxed: what matters is looked at again */
     }
-    spinwait_record(&reader_history, !out);
+    spinwait_record(&reader_history, !out, SPINWAIT_SHORT);
 }
 
 /* `tried`: we are in READERS already, with what was there unwelcome.  Otherwise we are nowhere yet. */
@@ -258,7 +258,7 @@ THR_EXPORT int pthread_rwlock_timedrdlock(pthread_rwlock_t *restrict lock,
     return pthread_rwlock_clockrdlock(lock, CLOCK_REALTIME, deadline);
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------- */
+/* ---- writing */
 
 /* Takes the lock if nobody is in it; gives up our place as the pending writer, if it is ours, in the same
  * step: `mine` are our bits. */
@@ -322,7 +322,7 @@ static bool try_write_awake(struct rwlock *l, uint64_t mine) {
         pause_ns(AWAY_NS);
     }
     if (times)
-        spinwait_record(&writer_history, got);
+        spinwait_record(&writer_history, got, SPINWAIT_SHORT);
     return got;
 }
 
@@ -393,7 +393,7 @@ THR_EXPORT int pthread_rwlock_trywrlock(pthread_rwlock_t *lock) {
 }
 THR_ALIAS(__pthread_rwlock_trywrlock, pthread_rwlock_trywrlock);
 
-/* ---- both ------------------------------------------------------------------------------------------------ */
+/* ---- both */
 
 static void wrunlock(struct rwlock *l) {
     int flags = rwlock_umtx_flags(l); /* before the step after which the lock may be gone */

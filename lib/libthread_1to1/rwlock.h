@@ -52,7 +52,7 @@ static inline int rwlock_umtx_flags(const struct rwlock *l) {
     return l->shared ? UMTX_SHARED : UMTX_PRIVATE;
 }
 
-/* ---- rwlock_bias.c: readers that are counted in a line of their own -------------------------------------- */
+/* ---- rwlock_bias.c: readers that are counted in a line of their own */
 
 enum bias_result { BIAS_HELD, BIAS_NOT_HELD };
 

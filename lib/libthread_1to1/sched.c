@@ -17,8 +17,7 @@
 #include "target.h"
 #include "thr.h"
 
-/* ---- policy and priority
- * --------------------------------------------------------------------------------------- */
+/* ---- policy and priority */
 
 THR_EXPORT int pthread_getschedparam(pthread_t t, int *policy, struct sched_param *param) {
     struct target target;
@@ -67,8 +66,7 @@ THR_EXPORT int pthread_setschedprio(pthread_t t, int priority) {
     return err < 0 ? -err : change_end(&target, ceiling_set_own_priority(target.thr, target.tid, priority));
 }
 
-/* ---- affinity
- * -------------------------------------------------------------------------------------------------- */
+/* ---- affinity */
 
 THR_EXPORT int pthread_setaffinity_np(pthread_t t, size_t size, const cpu_set_t *cpus) {
     struct target target;
@@ -91,8 +89,7 @@ THR_EXPORT int pthread_getaffinity_np(pthread_t t, size_t size, cpu_set_t *cpus)
     return 0;
 }
 
-/* ---- the rest
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the rest */
 
 /* A clock id of the kernel's: the complement of the LWP's id, then bits that say 'scheduler time of one
  * thread'. */

@@ -51,8 +51,7 @@ static bool gone(const struct lwp *lwp) {
     return a32_load_acquire(lwp_tid_word(lwp)) == 0; /* pairs with the kernel's clearing as the LWP exits */
 }
 
-/* ---- layout
- * -------------------------------------------------------------------------------------------------- */
+/* ---- layout */
 
 /* Places struct lwp, struct pthread and the static TLS block at the top of the stack. */
 static struct lwp *lay_out(void *stack, size_t stack_size) {
@@ -96,8 +95,7 @@ static int tls_make(struct lwp *lwp) {
     return 0;
 }
 
-/* ---- mapping
- * ------------------------------------------------------------------------------------------------- */
+/* ---- mapping */
 
 static int map_new(const struct thr_attr *attr, struct lwp **out) {
     size_t guard = whole_pages(attr->guard_size), size = whole_pages(attr->stack_size);
@@ -138,8 +136,7 @@ static void unmap(struct lwp *lwp) {
     munmap(lwp->map, lwp->map_size);
 }
 
-/* ---- the cache
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the cache */
 
 static struct lwp *lwp_of(struct list *link) {
     return list_entry(link, struct lwp, link);
@@ -249,8 +246,7 @@ void stack_trim(struct lwp *lwp) {
         sys(SYS_madvise, low, top - low, MADV_DONTNEED);
 }
 
-/* ---- fork
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- fork */
 
 void stack_lock_for_fork(void) {
     lock_take(&lock);

@@ -70,8 +70,11 @@ static void end(struct thr *self) {
     lock_drop(&self->hold);
 }
 
-/* Says that the thread has exited; false: it was detached, and reaps itself. */
-static bool announce(struct thr *self) {
+/*
+ * Says that the thread has exited; false: it was detached, and reaps itself.  `ending`, the LWP ends with it:
+ * whoever sleeps for the thread is left to the kernel, who wakes one when the LWP is gone (join.c).
+ */
+static bool announce(struct thr *self, const struct lwp *ending) {
     /* full: the joiner, who reads result, loads it with acquire; and it stands between this and the load of
      * join_sleeps, as the joiner's fence stands between its store of that and its look at life. */
     if (!a32_cas_full(&self->life, THR_JOINABLE, THR_EXITED)) {
@@ -79,9 +82,11 @@ static bool announce(struct thr *self) {
         a32_store(&self->life, THR_REAPED); /* relaxed: only this thread looks */
         return false;
     }
-    /* The descriptor may be another thread's by now: then a wake-up is wasted, or was not needed. */
-    if (a32_load(&self->join_sleeps))
-        umtx_wake(&self->life, UMTX_WAKE_ALL, UMTX_PRIVATE);
+    /* The descriptor may be another thread's by now, but for an ending LWP, which whoever reaps it waits for:
+     * then a wake-up is wasted, or was not needed. */
+    if (a32_load(&self->join_sleeps) &&
+        (!ending || umtx_requeue(&self->life, THR_EXITED, 0, lwp_tid_word(ending), 1, UMTX_SHARED) < 0))
+        umtx_wake(&self->life, UMTX_WAKE_ALL, UMTX_SHARED);
     return true;
 }
 
@@ -94,7 +99,7 @@ void *thr_main(void *unused) {
     if (wait_for_go(self))
         live(self);
     end(self);
-    if (!announce(self))
+    if (!announce(self, NULL))
         libc_real(pthread_detach)(thr_handle(self));
     return NULL;
 }
@@ -111,7 +116,7 @@ void *lwp_main(void *unused) {
         end(self);
         mask = self->sigmask;
         lwp->parking = lwp_reusable(self);
-        detached = !announce(self); /* from here the descriptor is the reaper's */
+        detached = !announce(self, lwp->parking ? NULL : lwp); /* from here the descriptor is the reaper's */
     } while (lwp->parking && lwp_park(lwp, detached));
     if (!lwp->parking) {
         stack_trim(lwp);

@@ -77,8 +77,7 @@ static void taint_self(uint32_t bits) {
         result_;                                                                                             \
     })
 
-/* ---- scheduling
- * ---------------------------------------------------------------------------------------------- */
+/* ---- scheduling */
 
 THR_EXPORT int sched_setaffinity(pid_t tid, size_t size, const cpu_set_t *cpus) {
     return CHANGING(tid, libc_real(sched_setaffinity)(tid, size, cpus));
@@ -106,8 +105,7 @@ THR_EXPORT int nice(int inc) {
     return libc_real(nice)(inc);
 }
 
-/* ---- signals and timers
- * -------------------------------------------------------------------------------------- */
+/* ---- signals and timers */
 
 THR_EXPORT int sigaltstack(const stack_t *restrict stack, stack_t *restrict old) {
     int r = libc_real(sigaltstack)(stack, old);
@@ -131,8 +129,7 @@ THR_EXPORT int timer_create(clockid_t clock, struct sigevent *restrict event, ti
     return libc_real(timer_create)(clock, event, timer);
 }
 
-/* ---- credentials and sandboxes
- * ------------------------------------------------------------------------------- */
+/* ---- credentials and sandboxes */
 
 THR_EXPORT int setfsuid(uid_t uid) {
     taint_self(TAINT_CREDENTIAL);

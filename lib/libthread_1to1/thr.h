@@ -163,8 +163,7 @@ static inline uint32_t thr_tid(void) {
     return likely(offset != 0) ? tcb_word(offset) : thr_tid_slow();
 }
 
-/* ---- registry.c: all threads that have a handle
- * -------------------------------------------------------------- */
+/* ---- registry.c: all threads that have a handle */
 
 int registry_add(struct thr *thr); /* 0, or -EAGAIN: no memory */
 void registry_remove(struct thr *thr);
@@ -196,8 +195,7 @@ void registry_unlock_after_fork(void);
 void registry_each_in_child(int (*fn)(struct thr *thr, void *arg), void *arg);
 void registry_reset(void); /* in the child: only the calling thread is left */
 
-/* ---- cancel.c
- * ------------------------------------------------------------------------------------------------ */
+/* ---- cancel.c */
 
 /* Acts on a cancellation: unwinds the stack and ends the thread with PTHREAD_CANCELED. */
 _Noreturn void thr_cancel_act(void);
@@ -205,28 +203,24 @@ _Noreturn void thr_cancel_act(void);
 /* From the constructor: finds the libc's cancel word.  Points called before are plain system calls. */
 void thr_cancel_init(void);
 
-/* ---- create.c
- * ------------------------------------------------------------------------------------------------ */
+/* ---- create.c */
 
 /* pthread_create's work and thrd_create's: the start function is `start`, or `start_c11` if that is NULL.
  * 0 or a negative errno. */
 int thr_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), int (*start_c11)(void *),
                void *arg);
 
-/* ---- join.c
- * -------------------------------------------------------------------------------------------------- */
+/* ---- join.c */
 
 /* Releases all that a thread had; it has EXITED, and the caller alone knows its handle. */
 void thr_reap(struct thr *thr);
 
-/* ---- start.c
- * ------------------------------------------------------------------------------------------------- */
+/* ---- start.c */
 
 /* The first function of ours in a new LWP, whoever made it; returns when the thread has ended. */
 void *thr_main(void *thr);
 
-/* ---- init.c
- * -------------------------------------------------------------------------------------------------- */
+/* ---- init.c */
 
 /* Everything that the first pthread_create needs (the libc primed, its inside looked up); 0 or a negative
  * errno. */

@@ -17,7 +17,6 @@ struct lwp {
     size_t robust_len;
     int task_dir, cpu;
     pthread_t self;
-    int equal_self;
     char comm[32];
     clockid_t clock;
     int clock_error;

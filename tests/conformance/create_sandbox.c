@@ -28,7 +28,7 @@ static void park_some(void) {
         check(pthread_join(t[i], NULL) == 0);
 }
 
-/* ---- capabilities ---- */
+/* ---- capabilities */
 static unsigned long long effective(void) {
     return (unsigned long long)proc_field("/proc/thread-self/status", "CapEff", 16);
 }
@@ -79,7 +79,7 @@ static int caps_of_creator_thread(void) {
     return check_failed;
 }
 
-/* ---- bounding set, keepcaps, securebits ---- */
+/* ---- bounding set, keepcaps, securebits */
 static void *bounding_drop(void *arg) {
     check(prctl(PR_CAPBSET_DROP, CAP_SYS_BOOT) == 0);
     check(prctl(PR_SET_KEEPCAPS, 1) == 0);
@@ -106,7 +106,7 @@ static int bounding(void) {
     return check_failed;
 }
 
-/* ---- fsuid ---- */
+/* ---- fsuid */
 static void *fsuid_set(void *arg) {
     setfsuid(4321);
     setfsgid(4322);
@@ -135,7 +135,7 @@ static int fsuid(void) {
     return check_failed;
 }
 
-/* ---- raw system calls, which only syscall() tells us of ---- */
+/* ---- raw system calls, which only syscall() tells us of */
 static void *raw_gid(void *arg) {
     check(syscall(SYS_setresgid, 1234, 1234, 1234) == 0); /* this thread only: the kernel's view */
     return arg;
@@ -154,7 +154,7 @@ static int raw_credentials(void) {
     return check_failed;
 }
 
-/* ---- no_new_privs ---- */
+/* ---- no_new_privs */
 static void *nnp_set(void *arg) {
     check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     return arg;
@@ -193,7 +193,7 @@ static int nnp_of_creator_raw(void) {
     return inherited(nnp_get);
 }
 
-/* ---- seccomp: a filter that answers getppid with EPERM ---- */
+/* ---- seccomp: a filter that answers getppid with EPERM */
 static struct sock_filter code[] = {
     {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
     {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_getppid},
@@ -306,7 +306,7 @@ static int second_filter(void) {
     return inherited(filter_get);
 }
 
-/* ---- unshare ---- */
+/* ---- unshare */
 static char before[4096], after[4096];
 static void *unshare_fs(void *arg) {
     check(unshare(CLONE_FS) == 0);
@@ -398,7 +398,7 @@ static int unshare_user_raw(void) {
     return check_failed;
 }
 
-/* ---- other prctl state ---- */
+/* ---- other prctl state */
 static void *odd_set(void *arg) {
     check(prctl(PR_SET_TIMERSLACK, 654321) == 0);
     check(prctl(PR_SET_PDEATHSIG, SIGHUP) == 0);

@@ -8,7 +8,7 @@
 static int (*volatile set_ceiling)(pthread_mutex_t *, int, int *) = pthread_mutex_setprioceiling;
 static const struct timespec past = {1, 0}, wrong = {1, 1000000000};
 
-/* ---- objects --------------------------------------------------------------------------------------------- */
+/* ---- objects */
 
 static void objects(int type, int shared) {
     pthread_mutex_t m;

@@ -41,7 +41,7 @@ static struct timespec in(clockid_t clock, int ms) {
     return t;
 }
 
-/* ---- what every mutex does ------------------------------------------------------------------------------- */
+/* ---- what every mutex does */
 
 static void *others(void *arg) {
     pthread_mutex_t *m = arg;
@@ -102,7 +102,7 @@ static void basics(const char *name, pthread_mutex_t *m, int type, int robust) {
     is(pthread_mutex_destroy(m), 0, "%s: destroy", name);
 }
 
-/* ---- owners that die ------------------------------------------------------------------------------------- */
+/* ---- owners that die */
 
 static void *dies(void *arg) {
     pthread_mutex_lock(arg);
@@ -176,7 +176,7 @@ static void stalls(const char *name, pthread_mutex_t *m) {
     is((long)(intptr_t)r, EBUSY, "%s: trylock after the owner died", name);
 }
 
-/* ---- between processes ----------------------------------------------------------------------------------- */
+/* ---- between processes */
 
 static void reach(int step) {
     __atomic_store_n(&s->step, step, __ATOMIC_RELEASE);

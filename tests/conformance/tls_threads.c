@@ -53,7 +53,7 @@ static void *one(void *arg) {
     return (void *)bad;
 }
 
-/* ---- threads of the libc ---- */
+/* ---- threads of the libc */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t key;
 static int destroyed;

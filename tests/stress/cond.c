@@ -14,7 +14,7 @@ static pthread_cond_t c, idle;
 static long produced, consumed, target;
 static int stop;
 
-/* ---- a signal for each token ----------------------------------------------------------------------------- */
+/* ---- a signal for each token */
 
 static void *consumer(void *arg) {
     shake_start((uintptr_t)arg);
@@ -116,7 +116,7 @@ static void tokens(int pshared, int producers, int consumers) {
     pthread_mutex_destroy(&m);
 }
 
-/* ---- generations: broadcast, then destroy at once -------------------------------------------------------- */
+/* ---- generations: broadcast, then destroy at once */
 
 static pthread_cond_t *now;
 static int arrived, generation, members;

@@ -9,7 +9,7 @@
 #include "../tap.h"
 #include "shake.h"
 
-/* ---- one mutex, many threads ----------------------------------------------------------------------------- */
+/* ---- one mutex, many threads */
 
 static struct {
     pthread_mutex_t m;
@@ -92,7 +92,7 @@ static void many(int type, int pshared, int threads) {
     is(pthread_mutex_destroy(&g.m), 0, "... and nobody is left on it");
 }
 
-/* ---- destroyed by the last ------------------------------------------------------------------------------- */
+/* ---- destroyed by the last */
 
 /* Lies in a page of its own, which the last user unmaps: an unlock that touches the mutex too late crashes. */
 struct object {

@@ -10,6 +10,17 @@
 
 static struct lock lock = LOCK_INIT(RANK_LEAF);
 
+static void take(void) {
+    lock_take(&lock);
+}
+static bool try(void) {
+    return lock_try(&lock);
+}
+static void drop(void) {
+    lock_drop(&lock);
+}
+#include "one_holder.h"
+
 Test(lock, take_try_drop) {
     lock_take(&lock);
     cr_assert_eq(lock.word, 1);
@@ -34,35 +45,8 @@ Test(lock, try_of_a_held_lock) {
     lock_drop(&lock);
 }
 
-/* A plain counter, and a word that only one may be in at a time. */
-enum { CREW = 8, ROUNDS = 20000 };
-static long counter;
-static volatile unsigned inside;
-
-static void stress_body(unsigned index, uint32_t *random) {
-    for (long i = 0; i < scaled(ROUNDS) / 10; i++) {
-        if ((random_next(random) & 7) == 0) {
-            while (!lock_try(&lock))
-                sched_yield();
-        } else {
-            lock_take(&lock);
-        }
-        if (inside != 0)
-            cr_assert_fail("two holders: %u and %u", index, inside - 1);
-        inside = index + 1;
-        counter++;
-        random_delay(random);
-        if (inside != index + 1)
-            cr_assert_fail("another holder came in");
-        inside = 0;
-        lock_drop(&lock);
-        random_delay(random);
-    }
-}
-
 Test(lock, one_holder_at_a_time, .timeout = 100) {
-    crew(CREW, stress_body);
-    cr_assert_eq(counter, CREW * (scaled(ROUNDS) / 10));
+    check_one_holder();
     cr_assert_eq(lock.word, 0);
 }
 

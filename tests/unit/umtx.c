@@ -82,8 +82,7 @@ Test(umtx, bad_deadlines) {
                  "without a deadline the clock is ignored");
 }
 
-/* ---- threads that wait
- * ------------------------------------------------------------------------------------- */
+/* ---- threads that wait */
 
 struct waiter {
     pthread_t thread;
@@ -202,8 +201,7 @@ Test(umtx, signal_handler_ends_the_wait) {
     }
 }
 
-/* ---- processes
- * --------------------------------------------------------------------------------------------- */
+/* ---- processes */
 
 Test(umtx, shared_across_fork) {
     uint32_t *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -243,8 +241,7 @@ Test(umtx, private_does_not_reach_another_process) {
     munmap(shared, 4096);
 }
 
-/* ---- no wake-up is lost
- * ------------------------------------------------------------------------------------ */
+/* ---- no wake-up is lost */
 
 /* A counting semaphore of the least kind: a lost wake-up leaves a thread asleep for ever. */
 static uint32_t tokens, sleepers;
