@@ -29,6 +29,7 @@ bool mn_shield(bool shielded);
  * When the calling thread ends, however it ends, fn(arg) runs, the latest first; the thread is shielded by
  * then.  In a callback of a handler: when its process ends, after terminate.
  *   -ENOMEM   fn was not noted
+ *   -EINVAL   fn is NULL
  *   -EPERM    in a foreign LWP
  * mn_undefer forgets the latest, and runs it if run is true; -ENOENT: there is none.  Contexts: green.
  */

@@ -27,6 +27,7 @@ enum {
  * given; the value is NULL by then, the thread is shielded from cancellation, and its deferred functions
  * (mn_defer) have run.
  *   -EAGAIN   there are MN_KEYS_MAX
+ *   -EINVAL   key is NULL
  * Contexts: any.
  */
 int mn_key_create(mn_key *key, void (*destructor)(void *value));

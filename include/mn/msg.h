@@ -49,8 +49,8 @@ struct mn_bin;
 
 /*
  * Makes a binary that holds a copy of the bytes (data == NULL: zeroes); the caller holds it once.
- * mn_bin_hold: once more. mn_bin_drop: once less.  The bytes must not change while others hold it.  -ENOMEM.
- * Contexts: any.
+ * mn_bin_hold: once more. mn_bin_drop: once less.  The bytes must not change while others hold it.  -ENOMEM;
+ * -EINVAL: bin is NULL.  Contexts: any.
  */
 int mn_bin_make(struct mn_bin **bin, const void *data, size_t size);
 void mn_bin_hold(struct mn_bin *bin);

@@ -15,7 +15,7 @@ extern "C" {
 
 struct mn_notifier;
 
-/* -ENOMEM, -EMFILE, -ENFILE.  Contexts: any. */
+/* -ENOMEM, -EMFILE, -ENFILE; -EINVAL: notifier is NULL.  Contexts: any. */
 int mn_notifier_create(struct mn_notifier **notifier);
 
 /* What is posted and was not run is forgotten.  The caller makes sure that nobody uses it any more.

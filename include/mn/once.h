@@ -22,6 +22,7 @@ struct mn_once {
  * it is not done, and the next of those who wait runs its own fn.
  *   0            it is done
  *   -EDEADLK     called by fn itself
+ *   -EINVAL      it was not done, and fn is NULL
  *   -ETIMEDOUT   another runs fn, and the deadline passed
  *   -ECANCELED   it was not done, and the caller is cancelled
  *   others       what fn returned

@@ -74,7 +74,8 @@ int mn_stop(int64_t deadline);
  * fork: the child has no runtime, whoever called it: mn_workers() is 0 there, no thread can be started (-EPERM)
  * or found (-ESRCH), and mn_run or mn_start makes a new one.  A green thread that forked goes on there as the
  * only thread; when its function returns, the child exits with status 0, or with what main_fn of mn_run
- * returned.
+ * returned.  Its signal mask and CPUs are the program's; what posix_spawn, system or pthread_create start on a
+ * worker has the worker's: libmn(7).
  */
 
 /*

@@ -1,9 +1,10 @@
 /*
  * mn/rwlock.h: read-write locks.
  *
- * One that is {0} or MN_RWLOCK_INIT is ready for use.  While a writer waits, new readers queue; when a writer
- * leaves, all readers that wait go in, and when they have left, the next writer: neither kind starves.  So a
- * thread must not take a read lock again while it holds one: a writer may have come in between.
+ * One that is {0} or MN_RWLOCK_INIT is ready for use.  While a writer waits, new readers queue; after a writer
+ * it is the turn of the readers that wait, and after them of the next writer: neither kind starves.  Who runs may
+ * take a lock that is free before one who waits, once.  A thread must not take a read lock again while it holds
+ * one: a writer may have come in between.
  *
  * A robust one does not stay locked when its writer ends, as a robust mutex does not (mn/mutex.h).  All who get
  * it are told by -EOWNERDEAD, and hold it, until a writer has called mn_rwlock_consistent.  Who reads is not
@@ -38,7 +39,7 @@ int mn_rwlock_destroy(struct mn_rwlock *rwlock);
 /*
  * Return when the caller holds the lock, for reading or writing.
  *   -EDEADLK     the caller holds it for writing
- *   -EAGAIN      there are 2^27 readers
+ *   -EAGAIN      there are 2^26 readers
  *   -ETIMEDOUT   the deadline passed first
  *   -ECANCELED   (also when the lock is free)
  *   -EOWNERDEAD       of a robust one: the caller holds it, a writer ended with it

@@ -38,7 +38,7 @@ enum {
 /*
  * Opens a scope and stores it in *scope.  It is the caller's: only the caller waits for it and closes it.
  *   -ENOMEM
- *   -EINVAL   unknown flags
+ *   -EINVAL   unknown flags; scope is NULL
  * Contexts: any; a foreign LWP that ends leaves its scopes open.
  */
 int mn_scope_open(struct mn_scope **scope, unsigned flags);

@@ -44,8 +44,9 @@ enum mn_restart {
 struct mn_sup;
 
 /*
- * A child.  One of start, fn, handler and sup says what it is.  What pointers in it point to must stay valid as
- * long as the supervisor runs, but for id and init, which are copied.
+ * A child.  One of start, fn, handler and sup says what it is.  fn and handler have been started when they have
+ * been spawned: unlike in OTP, the handler's init is not waited for, and one that fails there has ended.  What
+ * pointers in it point to must stay valid as long as the supervisor runs, but for id and init, which are copied.
  */
 struct mn_child {
     const char *id; /* up to 63 bytes, different from the others'; NULL for those of MN_DYNAMIC */

@@ -6,12 +6,13 @@
 
 #include "tap.h"
 
-static int workers, elsewhere, slack;
+static int workers, elsewhere, slack, bound_slack;
 static cpu_set_t before, bound;
 
 static void *look(void *arg) {
     (void)arg;
     sched_getaffinity(0, sizeof bound, &bound);
+    bound_slack = prctl(PR_GET_TIMERSLACK);
     return NULL;
 }
 
@@ -50,6 +51,7 @@ int main(void) {
         is(elsewhere, 0, "within the mask");
         is(slack, 1, "a worker's sleeps end on time");
         ok(CPU_EQUAL(&bound, &before), "a bound thread may run everywhere");
+        is(bound_slack, 50000, "and its timer slack is the usual one");
         first = workers;
         same("mn_run");
     }

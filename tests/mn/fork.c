@@ -1,13 +1,16 @@
 /* not under: asan, tsan */ /* the tools stop, or say so now and then, in a child of a fork that starts
  * threads */
-/* fork: the child has no runtime and says so; it can start one; its signal mask is the program's. */
+/* fork: the child has no runtime and says so; it can start one; its signal mask is the program's, and so are its
+ * CPUs, though workers are bound. */
 #include <mn.h>
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "tap.h"
@@ -35,6 +38,7 @@ static int run_in_child(void *arg) {
 }
 
 static __thread bool is_foreign;
+static cpu_set_t cpus; /* the program's */
 
 /* What a child finds; 0, or the number of what was wrong. */
 static int look(mn_thread known) {
@@ -63,6 +67,10 @@ static int look(mn_thread known) {
     for (int s = 1; s < SIGRTMAX; s++)
         if (!is_foreign && sigismember(&now, s) != (s == SIGUSR2)) /* what main() blocked */
             return 10;
+    cpu_set_t own;
+    sched_getaffinity(0, sizeof own, &own);
+    if (!is_foreign && (!CPU_EQUAL(&own, &cpus) || prctl(PR_GET_TIMERSLACK) == 1))
+        return 11;
     return 0;
 }
 
@@ -213,7 +221,8 @@ int main(void) {
     sigemptyset(&set);
     sigaddset(&set, SIGUSR2);
     pthread_sigmask(SIG_SETMASK, &set, NULL);
-    is(mn_run(first, NULL, NULL), 0, "mn_run");
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    is(mn_run(first, NULL, &(struct mn_config){.pin = 1}), 0, "mn_run");
     is(mn_run(forks, NULL, NULL), 12, "a child in which mn_run's function returns exits with that");
     return done();
 }

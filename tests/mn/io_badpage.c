@@ -57,6 +57,27 @@ static void ends(int from, int to, const char *what) {
     mn_close(to);
 }
 
+/* What the library looks at itself: the system calls say the same of it. */
+static void nowhere(int fd) {
+    struct iovec *no_vector = NULL;
+    struct pollfd *no_list = NULL;
+    struct iovec one = {good, 1};
+    struct msghdr *no_message = NULL, no_data = {.msg_iovlen = 1}, long_data = {.msg_iov = &one};
+    int *no_pair = NULL;
+    long_data.msg_iovlen = (size_t)1 << 40;
+    is(mn_readv_until(fd, no_vector, 1, 0), -EFAULT, "%s: readv without a vector", k);
+    is(mn_writev(fd, no_vector, 1), -EFAULT, "%s: writev", k);
+    is(mn_poll_until(no_list, 1, 0), -EFAULT, "%s: poll without a list", k);
+    is(mn_recvmsg_until(fd, no_message, 0, 0), -EFAULT, "%s: recvmsg without a message", k);
+    is(mn_recvmsg_until(fd, &no_data, 0, 0), -EFAULT, "%s: one without a vector", k);
+    is(mn_recvmsg_until(fd, &long_data, 0, 0), -EMSGSIZE, "%s: one that is too long", k);
+    is(mn_sendmsg(fd, no_message, 0), -EFAULT, "%s: sendmsg without a message", k);
+    is(mn_sendmsg(fd, &no_data, 0), -EFAULT, "%s: one without a vector", k);
+    is(mn_sendmsg(fd, &long_data, 0), -EMSGSIZE, "%s: one that is too long", k);
+    is(mn_pipe(no_pair), -EFAULT, "%s: pipe to nowhere", k);
+    is(mn_socketpair(AF_UNIX, SOCK_STREAM, 0, no_pair), -EFAULT, "%s: a pair of sockets", k);
+}
+
 static void test(void) {
     int p[2];
     k = kind_name[kind];
@@ -71,6 +92,7 @@ static void test(void) {
     put(p[1]);
     is(mn_write(p[0], good + PAGE, 1), -EFAULT, "%s: nothing to write", k);
     is(mn_write(p[0], good, 1), 1, "%s: and then something", k);
+    nowhere(p[0]);
     mn_close(p[0]);
     mn_close(p[1]);
 }

@@ -36,6 +36,7 @@ static bool readable(void) {
 static void test(void) {
     const char *k = kind_name[kind];
     struct runner r[THREADS];
+    is(mn_notifier_create(NULL), -EINVAL, "%s: a notifier for nobody", k);
     is(mn_notifier_create(&n), 0, "%s: a notifier", k);
     ok(!readable() && mn_notifier_run(n, 0) == 0, "%s: nothing is posted", k);
     wrong = ran = posted = 0;

@@ -166,6 +166,7 @@ int main(void) {
     is(mn_local_set(((mn_key)1 << 32) | 5000, "x"), -EINVAL, "nor one out of range");
     ok(!mn_local_get(~(mn_key)0) && !mn_local_ref(~(mn_key)0), "get of a bad key");
     is(mn_key_delete(0), -EINVAL, "delete of a bad key");
+    is(mn_key_create(NULL, NULL), -EINVAL, "a key for nobody");
     int n = 0;
     while (n < MN_KEYS_MAX && mn_key_create(&many[n], NULL) == 0)
         n++;

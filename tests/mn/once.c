@@ -49,6 +49,7 @@ static void test(void) {
     calls = wrong = 0;
     is(mn_once_run(&o, counts, (void *)-5), -5, "%s: an error is returned", k);
     is(mn_once_run(&o, nested, NULL), -EDEADLK, "%s: by the function itself", k);
+    is(mn_once_run(&o, NULL, NULL), -EINVAL, "%s: no function", k);
     is(mn_once_run(&o, counts, (void *)7), 0, "%s: success", k);
     is(mn_once_run(&o, counts, (void *)-5), 0, "%s: done", k);
     is(calls, 2, "%s: called until it succeeded", k);

@@ -88,6 +88,7 @@ static void messages(void) {
     is(mn_post_ref(12345678, 1, malloc(1), 1, release), 0, "to nobody");
     is(released, 2, "released at once");
     struct mn_bin *bin;
+    is(mn_bin_make(NULL, "shared", 7), -EINVAL, "mn_bin_make for nobody");
     is(mn_bin_make(&bin, "shared", 7), 0, "mn_bin_make");
     for (int i = 0; i < 3; i++)
         mn_post_bin(self, 1, bin);

@@ -50,6 +50,7 @@ static void basics(void) {
     is(mn_scope_alive(s), 0, "none is alive");
     is(mn_scope_close(s), 0, "close");
     is(mn_scope_open(&s, 77), -EINVAL, "unknown flags");
+    is(mn_scope_open(NULL, 0), -EINVAL, "a scope for nobody");
     mn_scope_open(&s, 0);
     is(mn_scope_go(s, NULL, NULL), -EINVAL, "no function");
     struct mn_attr a = {.priority = (enum mn_priority)9};

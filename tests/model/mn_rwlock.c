@@ -15,6 +15,10 @@
 
 static const char *const refused = "an unlock by who holds it is refused";
 
+static int writer(char op) {
+    return op == 'w' || op == 'W' || op == 'T';
+}
+
 /* ---- what the caller's pc becomes */
 
 static enum pc returns(struct state *s, int i, int ops) {
@@ -49,16 +53,26 @@ static enum pc unlocked(struct state *s, int i) {
 
 /* The lock is held for reading, or for writing. */
 static enum pc have(struct state *s, int i, int what) {
-    s->t[i].held = (uint8_t)what;
-    if (s->t[i].slow)
-        drop(s);
-    return returns(s, i, 1);
+    struct thread *t = &s->t[i];
+    t->held = (uint8_t)what;
+    if (t->slow && unqueue(s, i)) { /* it was called */
+        if (what == READS && (!(t->tag & LAST) || !s->writers[0]))
+            t->wake = call_first(s, s->readers);
+        return SETTLE;
+    }
+    return t->slow ? SLOW_DROP : returns(s, i, 1);
 }
 
 static void wake(struct state *s, uint8_t who) {
     for (int i = 0; i < threads; i++)
         if (who >> i & 1)
             s->t[i].pc = have(s, i, s->t[i].counts ? READS : WRITES);
+}
+
+static void wake_called(struct state *s, uint8_t *who) {
+    if (*who)
+        s->t[*who - 1].pc = RESUME;
+    *who = 0;
 }
 
 static enum pc end_bias(struct thread *t, enum pc to) {
@@ -69,15 +83,15 @@ static enum pc end_bias(struct thread *t, enum pc to) {
 static enum pc reads(struct state *s, int i) {
     struct thread *t = &s->t[i];
     t->w = load(s);
-    if (t->w & (WRITER | QUEUE))
-        return programs[i][t->op] == 't' ? failed(s, i) : t->slow ? SLOW_LOOK : SLOW_LOCK;
+    if (t->w & SHUT)
+        return programs[i][t->op] == 't' ? failed(s, i) : t->slow ? SLOW_LOOK : SLOW;
     return t->w & BIAS && t->cpu ? RD_SLOT : RD_CAS;
 }
 
 static enum pc writes(struct state *s, int i) {
     struct thread *t = &s->t[i];
     if (!cas(s, t, 0, WRITER))
-        return t->slow ? SLOW_LOOK : tries(s, i) ? TRY_LOOK : SLOW_LOCK;
+        return t->slow ? SLOW_LOOK : tries(s, i) ? TRY_LOOK : WANT_LOOK;
     s->owner = (uint8_t)(i + 1);
     return have(s, i, WRITES);
 }
@@ -92,7 +106,7 @@ static enum pc unlocks(struct state *s, int i) {
         return t->cpu ? UN_OWN : UN_ANY;
     if (t->held == WRITES ? !(w & WRITER) : w < READER || w & WRITER)
         wrong = refused;
-    return !(w & QUEUE) || w / READER > (broken == LAST_LEAVES ? 0 : 1) ? UN_CAS : UN_LOCK;
+    return !(w & QUEUE) || w / READER > (broken == LAST_LEAVES ? 0 : 1) || (w & WANTED && broken != HANDS_WANTED) ? UN_CAS : UN_LOCK;
 }
 
 /* Nobody else has to lock it, or is doing so. */
@@ -101,10 +115,6 @@ static int alone(const struct state *s, int i) {
         if (n != i && strpbrk(programs[n] + s->t[n].op, "rRtwWT"))
             return 0;
     return 1;
-}
-
-static int writer(char op) {
-    return op == 'w' || op == 'W' || op == 'T';
 }
 
 static enum pc begin(struct state *s, int i) {
@@ -133,7 +143,9 @@ static enum outcome next(struct state *s, int i, int choice) {
         t->cpu = (uint8_t)cpu;
         s->used |= (uint8_t)(1u << cpu);
     }
-    if (op == 'x' && alone(s, i)) {
+    if (t->pc == RESUME) {
+        t->pc = writer(op) ? WANT_LOOK : SLOW;
+    } else if (op == 'x' && alone(s, i)) {
         s->freed = 1;
         t->held = 0;
         t->pc = returns(s, i, 1);
@@ -151,9 +163,9 @@ static enum outcome call(struct state *s, int i, int choice) {
     const enum pc pc = t->pc;
     enum pc to = pc;
     int held = 0;
-    if (pc == NEXT)
+    if (pc == NEXT || pc == RESUME)
         return next(s, i, choice);
-    if (choice && !(choice == 1 && (pc == RD_SLOT || pc == RD_CAS || (pc == ASLEEP && timed))))
+    if (choice && !(choice == 1 && (pc == RD_SLOT || pc == RD_CAS || pc == WANT_LOOK || (pc == ASLEEP && timed))))
         return STEP_BLOCKED;
     if (pc >= SLOW_LOCK && pc < END && !lock(s, i))
         return STEP_BLOCKED;
@@ -206,7 +218,7 @@ static enum outcome call(struct state *s, int i, int choice) {
         break;
     case BIAS_LOOK:
         t->w = load(s);
-        to = t->w & (broken == BIAS_ALWAYS ? BIASED : WRITER | QUEUE | BIASED) ? have(s, i, READS) : BIAS_CAS;
+        to = t->w & (broken == BIAS_ALWAYS ? BIASED : (broken == BIAS_WANTED ? SHUT & ~WANTED : SHUT) | BIASED) ? have(s, i, READS) : BIAS_CAS;
         break;
     case BIAS_CAS:
         cas(s, t, t->w, t->w | BIAS);
@@ -220,31 +232,90 @@ static enum outcome call(struct state *s, int i, int choice) {
                                                      : AGAIN;
         break;
 
+    case WANT_LOOK: /* the choice: it does not spin */
+        t->w = load(s);
+        to = choice || t->w & SHUT ? SLOW : t->w & BIASED ? COUNT : WANT_CAS;
+        break;
+    case WANT_CAS:
+        to = WANT_LOOK;
+        if (cas(s, t, t->w, t->w ? t->w | WANTED : WRITER)) {
+            t->wanted = t->w != 0;
+            if (!t->w)
+                s->owner = (uint8_t)(i + 1);
+            to = t->w ? WANT_TRY : place_in(s->writers, i) ? SLOW : have(s, i, WRITES);
+            if (!t->w && to == SLOW)
+                t->held = WRITES;
+        }
+        break;
+    case WANT_TRY:
+    case SLOW_TAKE:
+        t->w = load(s);
+        to = pc == WANT_TRY ? SLOW : SLOW_LOOK;
+        if (!(t->w & ~(WANTED | QUEUE)) && cas(s, t, t->w, (t->w & QUEUE) | WRITER)) {
+            s->owner = (uint8_t)(i + 1);
+            t->wanted = 0;
+            if (pc == WANT_TRY && place_in(s->writers, i))
+                t->held = WRITES;
+            else
+                to = have(s, i, WRITES);
+        }
+        break;
+    case SLOW:
+        to = SLOW_LOCK;
+        break;
+
     case SLOW_LOCK:
         t->slow = 1;
+        if (broken != STILL_CALLED)
+            t->tag &= (uint8_t)~CALLED;
+        if (t->held) {
+            to = have(s, i, WRITES);
+            break;
+        }
         /* fall through */
     case SLOW_AGAIN:
-        to = writer(op) ? end_bias(t, AGAIN) : AGAIN;
+        to = writer(op) ? end_bias(t, t->wanted ? SLOW_TAKE : AGAIN) : AGAIN;
         break;
     case SLOW_LOOK:
         t->w = load(s);
-        if (writer(op))
+        if (t->wanted)
+            to = t->w / READER ? SLOW_CAS : SLOW_AGAIN;
+        else if (writer(op))
             to = t->w == 0 || (t->w & BIASED && broken != QUEUE_ALWAYS) ? SLOW_AGAIN : SLOW_CAS;
         else
-            to = t->w & (WRITER | QUEUE) ? SLOW_CAS : SLOW_AGAIN;
+            to = t->w & SHUT ? SLOW_CAS : SLOW_AGAIN;
         break;
     case SLOW_CAS: /* and it goes to sleep */
         to = SLOW_AGAIN;
-        if (!cas(s, t, t->w, t->w | QUEUE))
+        if (!cas(s, t, t->w,
+                 (t->wanted && broken != LEFT_WANTED ? t->w & ~WANTED : t->w) |
+                     (is_called(s) && broken != QUEUE_THOUGH_CALLED ? 0 : QUEUE)))
             break;
-        if (writer(op))
-            *(uint8_t *)memchr(s->writers, 0, MOST) = (uint8_t)(i + 1);
-        else
-            s->readers |= (uint8_t)(1u << i);
+        if (place_in(s->writers, i) || place_in(s->readers, i)) {
+            t->tag |= VAIN;
+        } else {
+            uint8_t *q = writer(op) ? s->writers : s->readers;
+            *(uint8_t *)memchr(q, 0, MOST) = (uint8_t)(i + 1);
+            t->tag = 0;
+        }
         drop(s);
         s->used &= (uint8_t) ~(1u << t->cpu);
-        t->cpu = t->slow = t->to = t->w = 0;
+        t->cpu = t->slow = t->to = t->w = t->wanted = 0;
         to = ASLEEP;
+        break;
+    case SETTLE:
+        t->w = load(s);
+        to = SLOW_DROP;
+        if (is_called(s) || (t->w & QUEUE) == queue_bit(s) || broken == NO_SETTLE)
+            break;
+        to = t->w & BIASED && queue_bit(s) ? end_bias(t, SETTLE) : SETTLE;
+        if (to == SETTLE)
+            s->word = (uint8_t)((s->word & ~QUEUE) | queue_bit(s));
+        break;
+    case SLOW_DROP:
+        drop(s);
+        wake_called(s, &t->wake);
+        to = returns(s, i, 1);
         break;
     case CLAIMED:
     case ASLEEP:
@@ -252,15 +323,21 @@ static enum outcome call(struct state *s, int i, int choice) {
             return STEP_BLOCKED;
         to = TIME_LOCK;
         break;
-    case TIME_LOCK:
-        if (unqueue(s, i)) {
-            if (!s->writers[0] && !(load(s) & WRITER) && broken != NO_LOOK_AGAIN)
-                t->out = claim_readers(s);
+    case TIME_LOCK: {
+        uint8_t *q = writer(op) ? s->writers : s->readers, *w = place_in(q, i);
+        if (w) {
+            if (t->tag & LAST && w != q)
+                s->t[w[-1] - 1].tag |= LAST;
+            unqueue(s, i);
+            if (!s->writers[0] && (load(s) & SHUT) == QUEUE && broken != NO_LOOK_AGAIN)
+                t->out = let_in(s);
             count(s, t->out);
-            s->word = (uint8_t)((s->word & ~QUEUE) | queue_bit(s));
+            if (!is_called(s))
+                s->word = (uint8_t)((s->word & ~QUEUE) | queue_bit(s));
         }
         to = TIME_DROP;
         break;
+    }
     case TIME_DROP:
         drop(s);
         wake(s, t->out);
@@ -290,7 +367,7 @@ static enum outcome call(struct state *s, int i, int choice) {
     case COUNTED:
         drop(s);
         t->to = 0;
-        to = AGAIN;
+        to = writer(op) && !tries(s, i) ? WANT_LOOK : AGAIN;
         break;
     case UN_CAS:
         to = cas(s, t, t->w, t->held == WRITES ? t->w & ~WRITER : t->w - READER) ? unlocked(s, i) : AGAIN;
@@ -298,38 +375,57 @@ static enum outcome call(struct state *s, int i, int choice) {
     case UN_LOCK:
         t->w = load(s);
         to = UN_DROP;
-        if (!(t->w & QUEUE) || t->w / READER > 1)
-            break;
-        if (t->held == WRITES || !(t->heir = claim_writer(s)))
-            t->out = claim_readers(s);
-        if (!t->out && !t->heir)
-            t->heir = claim_writer(s);
-        to = UN_HAND;
-        break;
-    case UN_HAND:
-        touch(s);
-        s->word = t->w & (uint8_t)~QUEUE;
-        if (t->out || t->heir) {
-            t->counts = 0;
-            s->owner = t->heir;
-            s->word = t->heir ? WRITER : 0;
-            count(s, t->out);
+        if ((t->w & (broken == HANDS_WANTED ? QUEUE : QUEUE | WANTED)) == QUEUE && t->w / READER <= 1) {
+            uint8_t *first = t->held == WRITES ? s->readers : s->writers;
+            if (!(t->heir = claim_first(s, first)))
+                t->heir = claim_first(s, first == s->readers ? s->writers : s->readers);
+            to = UN_HAND;
         }
-        if (broken != FORGETS_WRITERS)
-            s->word |= queue_bit(s);
-        if (t->heir)
-            t->out |= (uint8_t)(1u << (t->heir - 1));
+        break;
+    case UN_HAND: {
+        struct thread *h = t->heir ? &s->t[t->heir - 1] : NULL;
+        touch(s);
+        s->word = h ? 0 : t->w & (uint8_t)~QUEUE;
+        if (h) {
+            int write = writer(programs[t->heir - 1][h->op]);
+            uint8_t *q = write ? s->writers : s->readers;
+            t->counts = 0;
+            t->held = 0;
+            s->owner = 0;
+            t->gone = 1;
+            if (!(h->tag & VAIN)) {
+                h->tag |= CALLED;
+                s->t[q[strnlen((char *)q, MOST) - 1] - 1].tag |= LAST;
+                t->wake = t->heir;
+            } else {
+                unqueue(s, t->heir - 1);
+                t->out = (uint8_t)(1u << (t->heir - 1));
+                if (write) {
+                    s->owner = t->heir;
+                    s->word = WRITER;
+                } else {
+                    t->out |= let_in(s);
+                    count(s, t->out);
+                }
+                if (broken != FORGETS_WRITERS)
+                    s->word |= queue_bit(s);
+            }
+        }
         t->heir = 0;
-        if (broken == WAKES_FIRST)
+        if (broken == WAKES_FIRST) {
             wake(s, t->out);
+            wake_called(s, &t->wake);
+        }
         to = UN_DROP;
         break;
+    }
     case UN_DROP:
         drop(s);
         to = AGAIN;
-        if (t->out) {
+        if (t->gone) {
             if (broken != WAKES_FIRST)
                 wake(s, t->out);
+            wake_called(s, &t->wake);
             to = unlocked(s, i);
         }
         break;
@@ -388,6 +484,7 @@ static enum outcome call(struct state *s, int i, int choice) {
     case END:
         return STEP_FINISHED;
     case NEXT:
+    case RESUME:
         break;
     }
     t->pc = (uint8_t)to;
@@ -404,7 +501,7 @@ static enum outcome step(void *p, int i, int choice) {
         drain(s, i + 1);
         return STEP_DONE;
     }
-    int busy = s->word & WRITER;
+    int busy = s->word & (WRITER | WANTED); /* who has set WANTED takes it if nobody else has it */
     for (int n = 0; n < threads; n++)
         busy |= s->t[n].counts;
     for (int n = 0; n < threads && busy; n++)
@@ -432,16 +529,22 @@ static const char *check(const void *p) {
         return counted < held ? "a hold is lost" : "a hold that is nobody's";
     if (s->word & BIASED && s->word & (QUEUE | WRITER))
         return "biased, though it is not readers' alone";
-    if (s->readers && !s->writers[0] && !s->lock && !(s->word & WRITER))
+    if (s->word & WRITER && s->word & ~(WRITER | QUEUE))
+        return "a writer's lock is something else, too";
+    if (!(s->word & ~QUEUE) && s->word)
+        return "QUEUE in a free lock";
+    if (s->lock)
+        return NULL;
+    if (s->readers[0] && !s->writers[0] && !is_called(s) && !(s->word & (WRITER | WANTED)))
         return "readers wait for readers";
-    return s->word == QUEUE ? "QUEUE in a free lock" : NULL;
+    return (s->word & QUEUE) != (is_called(s) ? 0 : queue_bit(s)) ? "QUEUE is not what it says" : NULL;
 }
 
 static const char *check_end(const void *p) {
     const struct state *s = p;
     if (s->freed)
         return NULL;
-    return s->word & ~BIAS || s->lock || s->readers || s->writers[0] ? "something is left" : NULL;
+    return s->word & ~BIAS || s->lock || s->readers[0] || s->writers[0] ? "something is left" : NULL;
 }
 
 /* on: the threads' places; before that b, the lock is biased at the start, and the number of cpus. */
@@ -487,14 +590,17 @@ int main(void) {
         {"b2****", "ru Ru Wu wx"},
         {"b3***", "ru turu Tu"},
         {"b2****", "ru ru Tu Tuwu"},
+        {"2****", "wuwu wu ru ru"},
+        {"2****", "wuru Wu Ru wx"},
         {"b2****", "ru ru Tu d"},
         {"b2***f", "ru Ru ru d"},
         /* up to ten million states of a hundred bytes */
+        {"2****", "Ru ruru Wu wuwu"},
         {"b3****", "ru ru ru wx"},
         {"b3****", "ruru ru Tu wu"},
         {"b2*****", "ru ru ru wu Wx"},
     };
-    for (unsigned i = 0; i < sizeof good / sizeof *good - (scale() > 1 ? 0 : 3); i++)
+    for (unsigned i = 0; i < sizeof good / sizeof *good - (scale() > 1 ? 0 : 4); i++)
         run(GOOD, good[i][0], good[i][1]);
 
     run(NO_BARRIER, "b2**", "ru wu");
@@ -517,9 +623,15 @@ int main(void) {
     run(TRY_ONCE, "b2***", "ru Tu Tu");        /* or no more */
     run(DESTROY_BIASED, "b2**", "ru d");       /* without ending that */
     run(LAST_LEAVES, "b2**", "ru wu");         /* by the fast way, though somebody waits */
-    run(FORGETS_WRITERS, "b2***", "ru ru wu"); /* QUEUE is cleared when readers are let in */
+    run(FORGETS_WRITERS, "2****", "wuwu wu wu ru"); /* QUEUE is cleared when somebody is let in, */
+    run(NO_SETTLE, "2***", "wu wu wu");       /* or is not set by who was called */
+    run(STILL_CALLED, "2***", "ruru wu wu");  /* who was called, and comes in vain, counts as called */
+    run(QUEUE_THOUGH_CALLED, "2****", "wu wu ru wu"); /* QUEUE is set while somebody is */
+    run(LEFT_WANTED, "2**", "ruru wu");       /* a writer sleeps and leaves WANTED there */
+    run(HANDS_WANTED, "2***", "ru ru wu wu"); /* a reader hands over what is wanted */
+    run(BIAS_WANTED, "2***", "ru ru wu");     /* or biases it */
     run(NO_LOOK_AGAIN, "2***", "ru Wu ru");    /* a writer's deadline lets no readers in */
     run(TOUCHES, "b2**", "ru wx");             /* the word, after the last step */
-    run(WAKES_FIRST, "b2**", "ru wx");         /* and drops the lock then */
+    run(WAKES_FIRST, "b2***", "ruru ru wx");    /* and drops the lock then */
     return done();
 }

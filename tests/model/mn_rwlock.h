@@ -5,13 +5,16 @@
 #include "explore.h"
 
 enum { MOST = 5, CPUS = 3, FULL = 2 /* holds in a slot */, DRAIN = CPUS /* a choice */ };
-enum { WRITER = 1, QUEUE = 2, BIAS = 4, REVOKING = 8, BIASED = BIAS | REVOKING, READER = 16 };
+enum { WRITER = 1, QUEUE = 2, BIAS = 4, REVOKING = 8, BIASED = BIAS | REVOKING, WANTED = 16, READER = 32 };
+enum { SHUT = WRITER | QUEUE | WANTED };
+enum { CALLED = 1, VAIN = 2, LAST = 4 }; /* tags */
 
 /* clang-format off */
 enum pc {
-    NEXT, AGAIN, /* of a call: its beginning; the same on the cpu that it has */
+    NEXT, RESUME, AGAIN, /* of a call: its beginning; after it was called; the beginning on the cpu that it has */
     RD_SLOT, RD_SLOT_CAS, RD_LOOK, RD_BACK, RD_CAS, BIAS_LOOK, BIAS_CAS,
-    TRY_LOOK, SLOW_AGAIN, SLOW_LOOK, SLOW_CAS, ASLEEP, CLAIMED, TIME_DROP,
+    TRY_LOOK, WANT_LOOK, WANT_CAS, WANT_TRY, SLOW, SLOW_AGAIN, SLOW_TAKE, SLOW_LOOK, SLOW_CAS, SETTLE, SLOW_DROP,
+    ASLEEP, CLAIMED, TIME_DROP,
     UN_OWN, UN_OWN_STORE, UN_ANY, UN_CAS, UN_HAND, UN_DROP, UN_LATE,
     END_WORD, END_BARRIER, END_SCAN, END_ADD, COUNTED, DESTROY_LOOK,
     SLOW_LOCK, TIME_LOCK, UN_LOCK, COUNT, DESTROY, /* these take the lock first */
@@ -22,7 +25,8 @@ enum pc {
 enum broken {
     GOOD, NO_BARRIER, NO_REVOKING, REVOKING_SHORT, REVOKING_UNSEEN, NOT_COUNTED, COUNTS_SLOTS, SPARES_OWN_CPU,
     NO_LOOK, NOT_MINE, LEFT_THERE, PLAIN_HOLD, PLAIN_DROP, EMPTIES_SLOT, REFUSES, BIAS_ALWAYS, QUEUE_ALWAYS,
-    TRY_GIVES_UP, TRY_ONCE, DESTROY_BIASED, LAST_LEAVES, FORGETS_WRITERS, NO_LOOK_AGAIN, TOUCHES, WAKES_FIRST
+    TRY_GIVES_UP, TRY_ONCE, DESTROY_BIASED, LAST_LEAVES, FORGETS_WRITERS, NO_LOOK_AGAIN, TOUCHES, WAKES_FIRST,
+    NO_SETTLE, QUEUE_THOUGH_CALLED, LEFT_WANTED, HANDS_WANTED, STILL_CALLED, BIAS_WANTED
 };
 /* clang-format on */
 
@@ -35,11 +39,13 @@ struct thread {
     uint8_t scan, hand;    /* cpus looked at, holds found there */
     uint8_t out, heir;     /* those to be woken, bits; who becomes the writer, from 1 */
     uint8_t slow, to, saw; /* under the lock; where the end of a bias returns to; the lock was held */
+    uint8_t tag, wanted;   /* of its waiter; it has set WANTED */
+    uint8_t wake, gone;    /* who was called, from 1; it has left the lock */
 };
 struct state {
     uint8_t word, owner, lock;                /* owner and lock: from 1 */
     uint8_t slot[CPUS], buffered[CPUS], used; /* holds; one that only its cpu sees; cpus inside, bits */
-    uint8_t readers, writers[MOST];           /* who waits: bits; in turn, from 1 */
+    uint8_t readers[MOST], writers[MOST];     /* who waits, in turn, from 1 */
     uint8_t freed;
     struct thread t[MOST];
 };
@@ -109,43 +115,52 @@ static void drop(struct state *s) {
 
 /* ---- queues */
 
+static int is_called(const struct state *s) {
+    return (s->readers[0] && s->t[s->readers[0] - 1].tag & CALLED) ||
+           (s->writers[0] && s->t[s->writers[0] - 1].tag & CALLED);
+}
+
 static uint8_t queue_bit(const struct state *s) {
-    return s->readers || s->writers[0] ? QUEUE : 0;
+    return s->readers[0] || s->writers[0] ? QUEUE : 0;
+}
+
+static uint8_t *place_in(uint8_t *queue, int i) {
+    return memchr(queue, i + 1, MOST);
 }
 
 static int unqueue(struct state *s, int i) {
-    int read = s->readers >> i & 1;
-    s->readers &= (uint8_t) ~(1u << i);
-    uint8_t *w = memchr(s->writers, i + 1, MOST);
+    uint8_t *q = place_in(s->readers, i) ? s->readers : s->writers, *w = place_in(q, i);
     if (w) {
-        memmove(w, w + 1, (size_t)(s->writers + MOST - 1 - w));
-        s->writers[MOST - 1] = 0;
+        memmove(w, w + 1, (size_t)(q + MOST - 1 - w));
+        q[MOST - 1] = 0;
     }
-    return read || w;
+    return w != NULL;
 }
 
-static int claim(struct state *s, int i) {
-    unqueue(s, i);
-    if (s->t[i].pc != ASLEEP)
-        return 0;
-    s->t[i].pc = CLAIMED;
-    return 1;
-}
-
-static uint8_t claim_writer(struct state *s) {
-    while (s->writers[0]) {
-        uint8_t w = s->writers[0];
-        if (claim(s, w - 1))
-            return w;
+/* The first of a queue that can be woken, from 1; it stays in the queue. */
+static uint8_t claim_first(struct state *s, uint8_t *q) {
+    while (q[0]) {
+        struct thread *t = &s->t[q[0] - 1];
+        if (t->pc == ASLEEP) {
+            t->pc = CLAIMED;
+            return q[0];
+        }
+        unqueue(s, q[0] - 1);
     }
     return 0;
 }
 
-static uint8_t claim_readers(struct state *s) {
+static uint8_t call_first(struct state *s, uint8_t *q) {
+    uint8_t w = claim_first(s, q);
+    if (w)
+        s->t[w - 1].tag |= CALLED;
+    return w;
+}
+
+static uint8_t let_in(struct state *s) {
     uint8_t all = 0;
-    for (int i = 0; i < threads; i++)
-        if (s->readers >> i & 1 && claim(s, i))
-            all |= (uint8_t)(1u << i);
+    for (uint8_t w; (w = claim_first(s, s->readers)); unqueue(s, w - 1))
+        all |= (uint8_t)(1u << (w - 1));
     return all;
 }
 

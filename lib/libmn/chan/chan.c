@@ -12,8 +12,8 @@
  *
  *     the sender claims first     it copies and wakes; the receiver returns success, though late
  *     the deadline claims first   the claim of the sender fails; it has copied nothing, and goes on to the next
- * waiter. The receiver takes the lock and itself out of the queue, if it is in a cancellation              the
- * same
+ *                                 waiter.  The receiver takes the lock, and itself out of the queue if it is in
+ *     a cancellation does         the same
  *
  * For that a hand-over needs one lock, one claim and no allocation, and between two threads that answer each
  * other nothing else ever happens.
@@ -56,7 +56,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "clock.h"
 #include "cpu.h"
 #include "export.h"
 #include "sched/sched.h"
@@ -192,11 +191,6 @@ void mni_chan_unqueue(struct mn_chan *ch, struct mni_waiter *w, bool send) {
         mni_chan_flag(ch, 0, send ? MNI_CHAN_SENDERS : MNI_CHAN_RECEIVERS);
 }
 
-void mni_chan_wake(struct mni_queue *woken) {
-    for (struct mni_waiter *w; (w = mni_queue_take(woken));)
-        mni_wake(w->parker); /* from here on w is its owner's again */
-}
-
 void mni_chan_arrive(struct mn_chan *ch, bool send) {
     struct mni_queue woken = {0};
     mni_lock_take(&ch->lock);
@@ -211,7 +205,7 @@ void mni_chan_arrive(struct mn_chan *ch, bool send) {
             break;
     }
     mni_lock_drop(&ch->lock);
-    mni_chan_wake(&woken);
+    mni_wake_all(&woken);
 }
 
 /* What dumps say of a waiter. */
@@ -239,10 +233,6 @@ static int wait_for_other(struct mn_chan *ch, void *data, int64_t deadline, bool
     return waited(ch, w, mni_wait(send ? sending : receiving, ch, &ch->lock, deadline), send);
 }
 
-static bool passed(int64_t deadline) {
-    return deadline != MN_FOREVER && (deadline <= 0 || deadline <= (int64_t)clock_now_ns());
-}
-
 /* The deadline of a call that never waits. */
 #define TRY INT64_MIN
 
@@ -253,10 +243,10 @@ static __attribute__((noinline)) int send_slow(struct mn_chan *ch, const void *e
         int r = mni_chan_try_send_locked(ch, element, &woken);
         if (r == MNI_CHAN_NOT_NOW && deadline == MN_FOREVER)
             return wait_for_other(ch, (void *)(uintptr_t)element, deadline, true);
-        if (r == MNI_CHAN_NOT_NOW && deadline != TRY && !passed(deadline))
+        if (r == MNI_CHAN_NOT_NOW && deadline != TRY && !mni_passed(deadline))
             return wait_for_other(ch, (void *)(uintptr_t)element, deadline, true);
         mni_lock_drop(&ch->lock);
-        mni_chan_wake(&woken);
+        mni_wake_all(&woken);
         if (r == MNI_CHAN_NOT_NOW)
             return deadline == TRY ? -EAGAIN : -ETIMEDOUT;
         if (r != MNI_CHAN_NO_ROOM)
@@ -271,10 +261,10 @@ static __attribute__((noinline)) int recv_slow(struct mn_chan *ch, void *element
     struct mni_queue woken = {0};
     bool eager = deadline != MN_FOREVER || !is_green(mni_parker_self());
     int r = mni_chan_try_recv_locked(ch, element, eager, &woken);
-    if (r == MNI_CHAN_NOT_NOW && deadline != TRY && !passed(deadline))
+    if (r == MNI_CHAN_NOT_NOW && deadline != TRY && !mni_passed(deadline))
         return wait_for_other(ch, element, deadline, false);
     mni_lock_drop(&ch->lock);
-    mni_chan_wake(&woken);
+    mni_wake_all(&woken);
     if (r == MNI_CHAN_NOT_NOW)
         return deadline == TRY ? -EAGAIN : -ETIMEDOUT;
     return r == MNI_CHAN_DONE ? 0 : r;
@@ -417,17 +407,11 @@ MN_EXPORT int mn_chan_try_recv(struct mn_chan *ch, void *element) {
 MN_EXPORT int mn_chan_create(struct mn_chan **out, size_t element_size, size_t capacity) {
     if (!out || element_size >= 1u << 30)
         return -EINVAL;
-    struct mn_chan *ch = aligned_alloc(64, (sizeof *ch + 63) / 64 * 64);
+    struct mn_chan like = {.size = (uint32_t)element_size,
+                           .capacity = capacity == MN_CHAN_UNBOUNDED ? MNI_CHAN_ENDLESS : capacity};
+    struct mn_chan *ch = mni_chan_new(&like);
     if (!ch)
         return -ENOMEM;
-    memset(ch, 0, sizeof *ch);
-    ch->size = (uint32_t)element_size;
-    ch->capacity = capacity == MN_CHAN_UNBOUNDED ? MNI_CHAN_ENDLESS : capacity;
-    int r = mni_chan_buffer_init(ch);
-    if (r < 0) {
-        free(ch);
-        return r;
-    }
     *out = ch;
     return 0;
 }
@@ -443,8 +427,7 @@ MN_EXPORT int mn_chan_destroy(struct mn_chan *ch) {
     mni_call_end_here(cpu);
     if (busy)
         return -EBUSY;
-    mni_chan_buffer_release(ch);
-    free(ch);
+    mni_chan_free(ch);
     return 0;
 }
 
@@ -464,7 +447,7 @@ MN_EXPORT int mn_chan_close(struct mn_chan *ch) {
         mni_chan_flag(ch, 0, MNI_CHAN_RECEIVERS | MNI_CHAN_SENDERS);
     }
     mni_lock_drop(&ch->lock);
-    mni_chan_wake(&woken);
+    mni_wake_all(&woken);
     mni_call_end_here(cpu);
     return r;
 }

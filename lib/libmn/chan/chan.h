@@ -45,18 +45,19 @@ struct mn_chan {
     uint32_t slots;               /* in the ring, or in each segment */
     uint32_t put_left, take_left; /* slots up to the end of it; 0: mni_chan_advance_* first */
     char *put, *take;             /* where the next element goes, and comes from */
-    char *ring;                   /* bounded: the first slot */
+    char *ring;                   /* bounded: the first slot, behind the channel */
     /* The second. */
     struct mni_queue receivers, senders;
     uint32_t receivers_coming, senders_coming; /* on their way, see chan.c */
     struct mni_segment *first, *last, *spare;  /* unbounded: taken from, put to, kept for later */
+    void *memory;                              /* what the channel and its ring lie in */
 };
 
 _Static_assert(offsetof(struct mn_chan, receivers) == 64, "a channel's first line");
 
-/* chan_buffer.c: memory for the buffer of a channel whose size and capacity are set, and its release. */
-int mni_chan_buffer_init(struct mn_chan *ch);
-void mni_chan_buffer_release(struct mn_chan *ch);
+/* chan_buffer.c: a new channel with the size and capacity of `like`, which is zero otherwise.  NULL: no memory. */
+struct mn_chan *mni_chan_new(const struct mn_chan *like);
+void mni_chan_free(struct mn_chan *ch);
 
 /*
  * With put_left or take_left == 0: goes on at the next slot.  put: false if an unbounded channel needs a
@@ -119,7 +120,7 @@ enum mni_chan_try {
 
 /*
  * Sends or receives without waiting, with the lock held: enum mni_chan_try, or -EPIPE.  Whoever is to be woken
- * for it, is claimed and appended to *woken: mni_chan_wake when all locks are dropped.  eager: does so as well
+ * for it, is claimed and appended to *woken: mni_wake_all when all locks are dropped.  eager: does so as well
  * where a waiting sender's element could be left to those who are on their way.
  */
 int mni_chan_try_send_locked(struct mn_chan *ch, const void *element, struct mni_queue *woken);
@@ -134,8 +135,5 @@ void mni_chan_unqueue(struct mn_chan *ch, struct mni_waiter *w, bool send);
 
 /* What a waiter that was woken with MNI_WOKEN_COMING does when it runs.  Takes the lock. */
 void mni_chan_arrive(struct mn_chan *ch, bool send);
-
-/* Wakes the claimed waiters.  No lock is held. */
-void mni_chan_wake(struct mni_queue *woken);
 
 #endif

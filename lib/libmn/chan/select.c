@@ -228,10 +228,6 @@ static void lock_drop(struct mni_olock *l) {
     mni_lock_drop(l);
 }
 
-static bool passed(int64_t deadline) {
-    return deadline != MN_FOREVER && (deadline <= 0 || deadline <= (int64_t)clock_now_ns());
-}
-
 /*
  * The second pass: enum mni_chan_try, and the index of the case.  NOT_NOW: none can happen at this moment; with
  * wait, waiters are queued in all objects.
@@ -257,7 +253,7 @@ static int try_all(struct mni_select *s, struct mn_case *cases, uint32_t n, bool
     for (uint32_t i = 0; i < n; i++)
         mni_case_unmark(&cases[i]);
     for_locks(s, n, lock_drop);
-    mni_chan_wake(&woken);
+    mni_wake_all(&woken);
     return r;
 }
 
@@ -295,7 +291,7 @@ static int conclude(struct mni_select *s, struct mn_case *cases, uint32_t n, boo
 
 /* Second and third pass: as above. */
 static int try_and_wait(struct mni_select *s, struct mn_case *cases, uint32_t n, int64_t deadline) {
-    const bool wait = !passed(deadline);
+    const bool wait = !mni_passed(deadline);
     s->many.fired = false;
     if (!s->nfds || !wait)
         return conclude(s, cases, n, wait, deadline);

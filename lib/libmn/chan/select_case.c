@@ -124,7 +124,7 @@ bool mni_case_try(struct mn_case *c) {
         mni_lock_take(lock);
         int r = mni_case_try_locked(c, &woken);
         mni_lock_drop(lock);
-        mni_chan_wake(&woken);
+        mni_wake_all(&woken);
         if (r != MNI_CHAN_NO_ROOM)
             return r == MNI_CHAN_DONE;
         c->error = mni_chan_more_room(c->channel);

@@ -49,15 +49,14 @@
 
 #include <errno.h>
 #include <mn/time.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "clock.h"
-#include "fault.h"
 #include "kqueue/kq.h"
 #include "lock.h"
 #include "poll.h"
 #include "poller.h"
+#include "runtime/map.h"
 #include "sched/sched.h"
 #include "sys.h"
 #include "thread/bound.h"
@@ -77,21 +76,14 @@ static struct lock growing = LOCK_INIT(RANK_POOL);
 struct mni_fd **mni_fd_directory; /* [CHUNKS]; atomic, as its elements: written once */
 static uint32_t chunks;           /* all in use lie below; atomic */
 
-static void *map(size_t size) {
-    void *p = fault("mmap") ? MAP_FAILED
-                            : mmap(NULL, size, PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
-}
-
 static struct mni_fd *grow(unsigned chunk) {
     lock_take(&growing);
     if (!mni_fd_directory) {
-        struct mni_fd **d = map(CHUNKS * sizeof *d);
+        struct mni_fd **d = mni_map(CHUNKS * sizeof *d);
         aptr_store_release(&mni_fd_directory, d); /* release, both: pair with the acquires of mni_fd_find */
     }
     struct mni_fd *c = NULL;
-    if (mni_fd_directory && !(c = mni_fd_directory[chunk]) && (c = map(CHUNK * sizeof *c)) != NULL) {
+    if (mni_fd_directory && !(c = mni_fd_directory[chunk]) && (c = mni_map(CHUNK * sizeof *c)) != NULL) {
         aptr_store_release(&mni_fd_directory[chunk], c);
         if (chunk >= chunks)
             a32_store_release(&chunks, chunk + 1);
@@ -375,8 +367,7 @@ static __attribute__((noinline)) int wait_foreign(struct mni_fd *f, int fd, unsi
 static __attribute__((noinline)) int leave(struct mni_fd *f, unsigned direction, int r) {
     struct mni_waiter *w = mni_waiter_self();
     mni_lock_take(&f->lock);
-    if (mni_queued(w))
-        mni_queue_remove(&f->queue[direction], w);
+    mni_leave_queue(&f->queue[direction], w);
     mni_lock_drop(&f->lock);
     return r;
 }
@@ -403,7 +394,7 @@ static void not_drained(struct mni_fd *f, unsigned direction) {
 int mni_fd_wait(struct mni_fd *f, int fd, unsigned direction, uint32_t generation, int64_t deadline,
                 bool again) {
     int r;
-    if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
+    if (mni_passed(deadline))
         return mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
     if (__builtin_expect(a32_load_acquire(&mni_poller_epoch) == 0, 0) &&
         (r = open_set(fd, direction, deadline, again)) != 0) {
@@ -432,7 +423,7 @@ enum { TURN_HELD = 1, TURN_WANTED = 2, TURN_BITS = 2 };
 bool mni_fd_turn(struct mni_fd *f, unsigned direction, int64_t deadline) {
     const unsigned shift = TURN_BITS * direction;
     const int64_t until = deadline > 0 ? deadline : 0;
-    const struct timespec ts = {until / 1000000000, until % 1000000000};
+    const struct timespec ts = clock_timespec(until);
     for (int r = 0; r != -ETIMEDOUT;) {
         uint32_t old = a32_load(&f->turn);
         const bool held = old >> shift & TURN_HELD;
@@ -499,8 +490,7 @@ int mni_fd_begin_many(struct mni_fd *f, int fd, uint32_t generation, const uint3
 void mni_fd_end_many(struct mni_fd *f, struct mni_waiter w[2]) {
     mni_lock_take(&f->lock);
     for (unsigned d = MNI_READ; d <= MNI_WRITE; d++)
-        if (mni_queued(&w[d]))
-            mni_queue_remove(&f->queue[d], &w[d]);
+        mni_leave_queue(&f->queue[d], &w[d]);
     mni_lock_drop(&f->lock);
 }
 

@@ -120,6 +120,8 @@ static long call_vector(struct mni_io *io, uint32_t flags) {
 static ssize_t vector(int fd, unsigned direction, const struct iovec *v, int n, int64_t deadline) {
     if (n < 0 || n > IOV_MAX)
         return -EINVAL;
+    if (n > 0 && !v)
+        return -EFAULT;
     struct mni_io io = {.fd = fd,
                         .direction = direction,
                         .deadline = deadline,

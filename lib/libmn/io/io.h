@@ -92,10 +92,12 @@ mni_io_inline(struct mni_io *io, long (*call)(struct mni_io *io, uint32_t flags)
             break;
         }
     }
-    if (green)
+    if (green) {
+        mni_charge(mni_cpu_self(), got);
         mni_leave_slice(mni_cpu_self());
-    else if (woken)
+    } else if (woken) {
         mni_fd_plain_done();
+    }
     return got;
 }
 long mni_io(struct mni_io *io);

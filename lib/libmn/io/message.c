@@ -3,6 +3,7 @@
 #include "config.h"
 #endif
 #include <errno.h>
+#include <limits.h>
 #include <mn/io.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -137,6 +138,11 @@ MN_EXPORT ssize_t mn_send(int fd, const void *buffer, size_t size, int flags) {
     return mn_send_until(fd, buffer, size, flags, MN_FOREVER);
 }
 
+/* What the system call would say of a message that cannot be looked at: < 0. */
+static int fit(const struct msghdr *m) {
+    return !m || (m->msg_iovlen > 0 && !m->msg_iov) ? -EFAULT : m->msg_iovlen > IOV_MAX ? -EMSGSIZE : 0;
+}
+
 static size_t bytes(const struct msghdr *m) {
     size_t n = 0;
     for (size_t i = 0; i < m->msg_iovlen; i++)
@@ -145,6 +151,9 @@ static size_t bytes(const struct msghdr *m) {
 }
 
 MN_EXPORT ssize_t mn_recvmsg_until(int fd, struct msghdr *message, int flags, int64_t deadline) {
+    int wrong = fit(message);
+    if (wrong)
+        return wrong;
     struct msghdr *received __attribute__((cleanup(not_returned))) = NULL;
     struct mni_io io = {.fd = fd,
                         .direction = MNI_READ,
@@ -167,6 +176,9 @@ MN_EXPORT ssize_t mn_recvmsg(int fd, struct msghdr *message, int flags) {
 }
 
 MN_EXPORT ssize_t mn_sendmsg_until(int fd, const struct msghdr *message, int flags, int64_t deadline) {
+    int wrong = fit(message);
+    if (wrong)
+        return wrong;
     struct mni_io io = {.fd = fd,
                         .direction = MNI_WRITE,
                         .deadline = deadline,

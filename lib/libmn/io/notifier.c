@@ -37,6 +37,8 @@ static void ring(const struct mn_notifier *n) {
 }
 
 MN_EXPORT int mn_notifier_create(struct mn_notifier **notifier) {
+    if (!notifier)
+        return -EINVAL;
     struct mn_notifier *n = fault("malloc") ? NULL : calloc(1, sizeof *n);
     if (!n)
         return -ENOMEM;

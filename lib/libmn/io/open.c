@@ -81,6 +81,8 @@ MN_EXPORT int mn_socket(int domain, int type, int protocol) {
 
 MN_EXPORT int mn_socketpair(int domain, int type, int protocol, int fds[2]) {
     int made[2];
+    if (!fds)
+        return -EFAULT;
     int r = fault("socket")
                 ? -EMFILE
                 : (int)sys(SYS_socketpair, domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, made);
@@ -93,6 +95,8 @@ MN_EXPORT int mn_socketpair(int domain, int type, int protocol, int fds[2]) {
 
 MN_EXPORT int mn_pipe(int fds[2]) {
     int made[2];
+    if (!fds)
+        return -EFAULT;
     int r = fault("pipe") ? -EMFILE : (int)sys(SYS_pipe2, made, O_NONBLOCK | O_CLOEXEC);
     if (r < 0 || (r = both(made, MNI_FD_STREAM)) < 0)
         return r;

@@ -168,7 +168,7 @@ static int poll_many(struct pollfd *p, nfds_t n, struct mni_polled *ones, int64_
         int ready = mni_polled_look(p, n, ones);
         if (ready)
             return ready;
-        if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
+        if (mni_passed(deadline))
             return -ETIMEDOUT;
         if ((r = mni_poller_open()) != 0)
             return r < 0 ? r : (r = poll_lwp(p, n, deadline)) ? r : -ETIMEDOUT;
@@ -199,6 +199,8 @@ int mni_poll_wait(int fd, unsigned what, int64_t deadline) {
 MN_EXPORT int mn_poll_until(struct pollfd *fds, nfds_t n, int64_t deadline) {
     if (n > INT32_MAX)
         return -EINVAL;
+    if (n > 0 && !fds)
+        return -EFAULT;
     struct mni_cpu *c = mni_call_begin();
     int r = mni_call_cancelled(c) ? -ECANCELED : poll_inside(fds, n, deadline);
     mni_call_end_moved(c);

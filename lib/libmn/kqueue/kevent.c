@@ -165,10 +165,6 @@ static int scan(struct mni_kq *kq, struct kevent *events, int most) {
     return n;
 }
 
-static bool in_future(int64_t deadline) {
-    return deadline == MN_FOREVER || (deadline > 0 && deadline > (int64_t)clock_now_ns());
-}
-
 /*
  * Whether the kernel is to be asked.  Not if there is enough in memory, and not by one who is going to wait
  * while the runtime watches the descriptor and has seen nothing; but every so often, since the runtime looks at
@@ -331,12 +327,12 @@ static int wait_events(struct mni_kq *kq, struct kevent *events, int most, int64
     bool interrupted = false;
     for (;;) {
         int64_t due;
-        int n = collect(kq, events, most, !lwp && in_future(deadline), &due);
+        int n = collect(kq, events, most, !lwp && !mni_passed(deadline), &due);
         if (n < 0) {
             mni_kq_vanished(kq);
             return n;
         }
-        if (n > 0 || interrupted || !in_future(deadline)) {
+        if (n > 0 || interrupted || mni_passed(deadline)) {
             settle(kq);
             return n == 0 && interrupted ? -EINTR : n;
         }

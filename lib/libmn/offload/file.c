@@ -28,7 +28,7 @@ long mni_file_sys6(enum mni_quick kind, int64_t deadline, long nr, const long ar
     int r = mni_offload_begin(&cpu);
     if (r == 0)
         r = mni_offload_quick(kind, make, &c, deadline);
-    mni_call_end_moved(mni_worker_self() ? cpu : NULL);
+    mni_offload_end();
     return r < 0 ? r : c.result;
 }
 
@@ -99,7 +99,7 @@ MN_EXPORT int mn_fstatat_until(int dir, const char *path, struct stat *st, int f
         if (s.result == -EAGAIN)
             r = mni_offload(MNI_POOL_FILE, status, &s, deadline);
     }
-    mni_call_end_moved(mni_worker_self() ? cpu : NULL);
+    mni_offload_end();
     return r < 0 ? r : s.result;
 }
 MN_EXPORT int mn_fstatat(int dir, const char *path, struct stat *st, int flags) {

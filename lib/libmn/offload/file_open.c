@@ -138,7 +138,7 @@ MN_EXPORT int mn_openat_until(int dir, const char *path, int flags, mode_t mode,
             r = open_offloaded(dir, path, flags, mode, true, deadline);
     }
     int made __attribute__((cleanup(mni_fd_not_returned))) = r;
-    mni_call_end_moved(cpu);
+    mni_offload_end();
     made = -1;
     return r;
 }

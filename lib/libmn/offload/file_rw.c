@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <mn/file.h>
 
-#include "clock.h"
 #include "export.h"
 #include "feature.h"
 #include "file.h"
@@ -146,6 +145,7 @@ static int64_t transfer(struct transfer *t, int64_t deadline) {
             if (r < 0)
                 t->error = r;
         }
+        mni_charge(mni_cpu_self(), t->done);
     }
     return t->done ? t->done : t->error;
 }
@@ -167,11 +167,11 @@ static ssize_t call(bool write, int fd, const struct iovec *v, int n, off_t offs
         return -EINVAL;
     struct mni_cpu *cpu;
     int64_t r = mni_offload_begin(&cpu);
-    if (r == 0 && !cpu && deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
+    if (r == 0 && !cpu && mni_passed(deadline))
         r = -ETIMEDOUT;
     if (r == 0)
         r = write ? mni_file_write(fd, v, n, offset, deadline) : mni_file_read(fd, v, n, offset, deadline);
-    mni_call_end_moved(cpu);
+    mni_offload_end();
     return r;
 }
 

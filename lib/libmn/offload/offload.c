@@ -70,7 +70,7 @@
 #include "umtx.h"
 #include "wait/call.h"
 
-enum { LINGER_LOOKS = 16, TIMER_SLACK_NS = 50000 };
+enum { LINGER_LOOKS = 16 };
 
 struct lwp {
     struct list all;     /* in the pool */
@@ -189,7 +189,7 @@ static void linger(const struct pool *p) {
  * held. */
 static bool sleep_on(struct pool *p, struct lwp *me) {
     int64_t until = (int64_t)clock_now_ns() + p->idle_ns;
-    struct timespec ts = {until / 1000000000, until % 1000000000};
+    struct timespec ts = clock_timespec(until);
     list_prepend(&p->sleepers, &me->sleeper);
     p->asleep++;
     p->looking--;
@@ -265,7 +265,7 @@ static void *lwp_main(void *arg) {
     struct lwp *me = arg;
     self = me;
     lwp_slice(0, LWP_SLICE_DEFAULT);
-    lwp_timer_slack(TIMER_SLACK_NS);                /* its creator's is a worker's */
+    lwp_timer_slack(LWP_SLACK_DEFAULT);       /* its creator's is a worker's */
     mni_topo_unbind(&mni_rt->topo, 0, false); /* and so is its CPU */
     mni_foreign_enter();
     bool let_go = serve(me->pool, me);
@@ -337,8 +337,7 @@ static void disappoint(struct pool *p) {
     for (struct mni_waiter *w; (w = mni_queue_take(&kept));)
         mni_queue_append(&p->queue, w);
     mni_lock_drop(&p->lock);
-    for (struct mni_waiter *w; (w = mni_queue_take(&claimed));)
-        mni_wake(w->parker);
+    mni_wake_all(&claimed);
     mni_lock_take(&p->lock);
 }
 
@@ -412,7 +411,7 @@ static int take_back(struct pool *p, struct mni_waiter *w, struct mni_job *job, 
 int mni_offload_job(enum mni_pool pool, struct mni_job *job, int64_t deadline) {
     struct pool *p = &pools[pool];
     job->gone = job->done = false;
-    if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns()) {
+    if (mni_passed(deadline)) {
         if (job->drop)
             job->drop(job);
         return -ETIMEDOUT;
@@ -461,7 +460,14 @@ int mni_offload_call(enum mni_pool pool, void (*fn)(void *), void *arg, int64_t 
     int r = mni_offload_begin(&cpu);
     if (r == 0)
         r = mni_offload(pool, fn, arg, deadline);
-    mni_call_end_moved(mni_worker_self() ? cpu : NULL);
+    mni_offload_end();
+    return r;
+}
+
+int mni_offload_none(void) {
+    struct mni_cpu *cpu;
+    int r = mni_offload_begin(&cpu);
+    mni_offload_end();
     return r;
 }
 

@@ -46,8 +46,7 @@ int mni_offload(enum mni_pool pool, void (*fn)(void *arg), void *arg, int64_t de
 
 /*
  * Begins a call that is offloaded, or would be: 0, or -ECANCELED.  *cpu: as of mni_call_begin; a foreign LWP
- * does not enter (foreign.c), as it needs nothing.  Ended by mni_call_end or mni_call_end_moved, also after an
- * error.
+ * does not enter (foreign.c), as it needs nothing.  Ended by mni_offload_end, also after an error.
  */
 static inline int mni_offload_begin(struct mni_cpu **cpu) {
     *cpu = mni_enter();
@@ -56,8 +55,15 @@ static inline int mni_offload_begin(struct mni_cpu **cpu) {
     return mni_bound_self() && mni_cancelled_self() ? -ECANCELED : 0;
 }
 
-/* The same as a whole call. */
+/* The caller may be on another cpu now; or in the child of a fork that the call made, and no green thread any
+ * more. */
+static inline void mni_offload_end(void) {
+    mni_call_end(mni_cpu_here());
+}
+
+/* Both, as whole calls: mni_offload; and what does not block after all: 0, or -ECANCELED. */
 int mni_offload_call(enum mni_pool pool, void (*fn)(void *arg), void *arg, int64_t deadline);
+int mni_offload_none(void);
 
 /* How many threads wait for an LWP's call to be made: the runtime is not dead while there are any.  Any
  * caller. */

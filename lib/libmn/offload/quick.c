@@ -95,7 +95,7 @@ bool mni_quick_run(enum mni_quick kind, void (*fn)(void *), void *arg) {
 }
 
 int mni_offload_quick(enum mni_quick kind, void (*fn)(void *), void *arg, int64_t deadline) {
-    if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
+    if (mni_passed(deadline))
         return -ETIMEDOUT;
     return mni_quick_run(kind, fn, arg) ? 0 : mni_offload(MNI_POOL_FILE, fn, arg, deadline);
 }

@@ -62,7 +62,7 @@ static int call(struct mni_job *job, int64_t deadline) {
     else
         job->drop(job);
     struct mni_job *done __attribute__((cleanup(not_returned))) = r == 0 ? job : NULL;
-    mni_call_end_moved(cpu);
+    mni_offload_end();
     done = NULL;
     return r;
 }
@@ -78,14 +78,6 @@ static const char *keep(char **at, const char *s) {
 
 static size_t room(const char *s) {
     return s ? strlen(s) + 1 : 0;
-}
-
-/* What needs nobody to be asked does not block; but a thread that was cancelled is told so there, too. */
-static int at_once(void) {
-    struct mni_cpu *cpu;
-    int r = mni_offload_begin(&cpu);
-    mni_call_end(cpu);
-    return r;
 }
 
 /* ---- addresses of a name */
@@ -120,7 +112,7 @@ static void drop_addresses(struct mni_job *job) {
     free(a);
 }
 
-/* Nobody has to be asked. */
+/* Nobody has to be asked, so that it does not block; a thread that was cancelled is told so all the same. */
 static bool known(const char *host, const char *service, const struct addrinfo *hints) {
     int flags = hints ? hints->ai_flags : 0;
     char address[sizeof(struct in6_addr)];
@@ -139,9 +131,9 @@ MN_EXPORT int mn_getaddrinfo_until(const char *host, const char *service, const 
                                    struct addrinfo **result, int64_t deadline) {
     int r;
     if (beyond_ports(service))
-        return (r = at_once()) < 0 ? r : -EPROTONOSUPPORT;
+        return (r = mni_offload_none()) < 0 ? r : -EPROTONOSUPPORT;
     if (known(host, service, hints))
-        return (r = at_once()) < 0 ? r : look_up(host, service, hints, result);
+        return (r = mni_offload_none()) < 0 ? r : look_up(host, service, hints, result);
     struct addresses *a = fault("malloc") ? NULL : calloc(1, sizeof *a + room(host) + room(service));
     if (!a)
         return -ENOMEM;
@@ -208,7 +200,7 @@ MN_EXPORT int mn_getnameinfo_until(const struct sockaddr *address, socklen_t len
     if (!service)
         service_size = 0;
     if ((flags & numbers) == numbers || !address || length > sizeof(struct sockaddr_storage))
-        return (r = at_once()) < 0 ? r
+        return (r = mni_offload_none()) < 0 ? r
                                    : name_of(address, length, host, host_size, service, service_size, flags);
     struct name *n = fault("malloc") ? NULL : calloc(1, sizeof *n + host_size + service_size);
     if (!n)

@@ -71,13 +71,6 @@ static int wait_for(int fd, unsigned what, int64_t deadline) {
     return r;
 }
 
-static int cancelled(void) {
-    struct mni_cpu *cpu;
-    int r = mni_offload_begin(&cpu);
-    mni_call_end(cpu);
-    return r;
-}
-
 /* Whether that part of a file can be read without waiting for the disk; up to where it ends. */
 static bool at_hand(int fd, off_t from, size_t size) {
     for (size_t at = 0; at < size; at += PROBE) {
@@ -91,7 +84,7 @@ static bool at_hand(int fd, off_t from, size_t size) {
 /* ---- one system call, by whoever */
 
 struct move {
-    bool splice;
+    long nr; /* SYS_sendfile, SYS_splice, SYS_copy_file_range */
     int in, out;
     off_t *in_offset, *out_offset;
     size_t size;
@@ -101,10 +94,10 @@ struct move {
 
 static void make(void *arg) {
     struct move *m = arg;
-    if (m->splice)
-        mni_sys_whole(m->result, SYS_splice, m->in, m->in_offset, m->out, m->out_offset, m->size, m->flags);
+    if (m->nr == SYS_sendfile)
+        mni_sys_whole(m->result, m->nr, m->out, m->in, m->in_offset, m->size);
     else
-        mni_sys_whole(m->result, SYS_sendfile, m->out, m->in, m->in_offset, m->size);
+        mni_sys_whole(m->result, m->nr, m->in, m->in_offset, m->out, m->out_offset, m->size, m->flags);
 }
 
 static long offloaded(enum mni_pool pool, struct move *m, int64_t deadline) {
@@ -115,6 +108,11 @@ static long offloaded(enum mni_pool pool, struct move *m, int64_t deadline) {
 /* By the caller's LWP, since it does not block. */
 static long direct(struct move *m) {
     make(m);
+    struct mni_cpu *cpu = mni_enter();
+    if (cpu) {
+        mni_charge(cpu, m->result);
+        mni_leave_slice(cpu);
+    }
     return m->result;
 }
 
@@ -155,7 +153,7 @@ static ssize_t send_all(struct move *m, char *buffer, int to, size_t size, int64
             m->size = least(size - done, LONG_PIECE);
             r = offloaded(MNI_POOL_FILE, m, deadline);
         } else {
-            r = cancelled();
+            r = mni_offload_none();
             if (r == 0)
                 r = send_piece(m, size - done, deadline);
         }
@@ -180,8 +178,11 @@ MN_EXPORT ssize_t mn_sendfile_until(int out, int in, off_t *offset, size_t size,
     off_t at = offset ? *offset : (off_t)sys(SYS_lseek, in, 0, SEEK_CUR);
     if (at < 0)
         return offset ? -EINVAL : at;
-    struct move m = {
-        .splice = to == END_PIPE, .in = in, .out = out, .in_offset = &at, .flags = SPLICE_F_NONBLOCK};
+    struct move m = {.nr = to == END_PIPE ? SYS_splice : SYS_sendfile,
+                     .in = in,
+                     .out = out,
+                     .in_offset = &at,
+                     .flags = SPLICE_F_NONBLOCK};
     char *buffer MNI_FREED = NULL;
     if ((to == END_OTHER || (to == END_SOCKET && blocks(out))) && !(buffer = fault("malloc") ? NULL : malloc(COPY)))
         return -ENOMEM;
@@ -216,7 +217,7 @@ static ssize_t splice_some(struct move *m, size_t size, bool waits, int64_t dead
     enum by in = whom(m->in, from), out = whom(m->out, to), by = in > out ? in : out;
     m->size = least(size, by == BY_CALLER ? PIECE : LONG_PIECE);
     for (;;) {
-        long r = cancelled();
+        long r = mni_offload_none();
         /* An LWP is not to wait for what can be waited for. */
         if (r == 0 && in == BY_OTHERS)
             r = wait_for(m->in, MNI_POLL_READ, waits ? deadline : 0);
@@ -236,7 +237,7 @@ static ssize_t splice_some(struct move *m, size_t size, bool waits, int64_t dead
 
 MN_EXPORT ssize_t mn_splice_until(int in, off_t *in_offset, int out, off_t *out_offset, size_t size,
                                   unsigned flags, int64_t deadline) {
-    struct move m = {.splice = true,
+    struct move m = {.nr = SYS_splice,
                      .in = in,
                      .out = out,
                      .in_offset = in_offset,
@@ -251,29 +252,14 @@ MN_EXPORT ssize_t mn_splice(int in, off_t *in_offset, int out, off_t *out_offset
 
 /* ---- copy_file_range */
 
-struct copy {
-    int in, out;
-    off_t *in_offset, *out_offset;
-    size_t size;
-    unsigned flags;
-    long result;
-};
-
-static void copy_piece(void *arg) {
-    struct copy *c = arg;
-    mni_sys_whole(c->result, SYS_copy_file_range, c->in, c->in_offset, c->out, c->out_offset, c->size,
-                  c->flags);
-}
-
 MN_EXPORT ssize_t mn_copy_file_range_until(int in, off_t *in_offset, int out, off_t *out_offset, size_t size,
                                            unsigned flags, int64_t deadline) {
-    struct copy c = {in, out, in_offset, out_offset, 0, flags, 0};
+    struct move m = {SYS_copy_file_range, in, out, in_offset, out_offset, 0, flags, 0};
     size_t done = 0;
     long r = 0;
     while (done < size) {
-        c.size = least(size - done, LONG_PIECE);
-        if ((r = mni_offload_call(MNI_POOL_FILE, copy_piece, &c, deadline)) == 0)
-            r = c.result;
+        m.size = least(size - done, LONG_PIECE);
+        r = offloaded(MNI_POOL_FILE, &m, deadline);
         if (r <= 0)
             break;
         done += (size_t)r;

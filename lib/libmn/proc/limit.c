@@ -85,8 +85,7 @@ static void wake(struct mni_proc *p, bool all) {
         }
     }
     mni_lock_drop(&bed->lock);
-    for (struct mni_waiter *w; (w = mni_queue_take(&claimed));)
-        mni_wake(w->parker);
+    mni_wake_all(&claimed);
 }
 
 void mni_limit_undo(struct mni_proc *p) {

@@ -9,6 +9,7 @@
 #include "fault.h"
 #include "lock.h"
 #include "proc/proc.h"
+#include "runtime/map.h"
 
 enum { CHUNK = 256 * 1024 };
 
@@ -28,16 +29,13 @@ static struct {
 
 /* A chunk more; the lock is held. */
 static bool grow(void) {
-    void *p = fault("mmap") ? MAP_FAILED
-                            : mmap(NULL, CHUNK, PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
+    struct chunk *chunk = mni_map(CHUNK);
+    if (!chunk)
         return false;
-    struct chunk *chunk = p;
     chunk->next = depot.chunks;
     depot.chunks = chunk;
     depot.fresh = (char *)(chunk + 1);
-    depot.end = (char *)p + CHUNK;
+    depot.end = (char *)chunk + CHUNK;
     return true;
 }
 
@@ -200,6 +198,8 @@ void mni_msg_free_slow(struct mni_proc_cpu *pc, struct mni_msg *m) {
 }
 
 MN_EXPORT int mn_bin_make(struct mn_bin **bin, const void *data, size_t size) {
+    if (!bin)
+        return -EINVAL;
     struct mn_bin *b = fault("malloc") || size > SIZE_MAX / 2 ? NULL : malloc(sizeof *b + size);
     if (!b)
         return -ENOMEM;

@@ -135,7 +135,6 @@ void *mni_block_refill(struct mni_proc_cpu *pc, unsigned class);
 void mni_block_full(struct mni_proc_cpu *pc, unsigned class, struct mni_block *b);
 void *mni_block_take_shared(unsigned class);
 void mni_block_give_shared(unsigned class, void *block);
-void mni_blocks_flush(struct mni_proc_cpu *pc);
 void mni_blocks_end(void);
 void mni_blocks_forked(void);
 

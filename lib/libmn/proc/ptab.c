@@ -12,14 +12,13 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
-#include "fault.h"
 #include "lock.h"
 #include "proc/down.h"
 #include "proc/limit.h"
 #include "proc/proc.h"
+#include "runtime/map.h"
 #include "runtime/runtime.h"
 #include "sched/throttle.h"
 
@@ -89,10 +88,8 @@ void mni_procs_forked(void) {
 }
 
 int mni_procs_start(struct mni_runtime *rt) {
-    void *p = fault("mmap") ? MAP_FAILED
-                            : mmap(NULL, SEGMENTS * sizeof(struct mni_proc *), PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
+    void *p = mni_map(SEGMENTS * sizeof(struct mni_proc *));
+    if (!p)
         return -ENOMEM;
     outlive(parent.segments, parent.fresh);
     parent.fresh = 0;
@@ -100,12 +97,11 @@ int mni_procs_start(struct mni_runtime *rt) {
     mni_ptimers_reset();
     mni_procs.segments = p;
     for (unsigned i = 0; i < rt->ncpus; i++) {
-        struct mni_proc_cpu *pc = fault("malloc") ? NULL : aligned_alloc(128, (sizeof *pc + 127) / 128 * 128);
+        struct mni_proc_cpu *pc = mni_alloc_lines(sizeof *pc);
         if (!pc) {
             mni_procs_end(rt);
             return -ENOMEM;
         }
-        memset(pc, 0, sizeof *pc);
         pc->refs = ptab.refs;
         mni_throttle_init(&pc->throttle);
         rt->cpus[i]->proc = pc;
@@ -128,10 +124,8 @@ void mni_procs_end(struct mni_runtime *rt) {
 static int add_segment(void) {
     if (mni_procs.used == SEGMENTS)
         return -EAGAIN;
-    void *p = fault("mmap") ? MAP_FAILED
-                            : mmap(NULL, SEGMENT * sizeof(struct mni_proc), PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
+    void *p = mni_map(SEGMENT * sizeof(struct mni_proc));
+    if (!p)
         return -ENOMEM;
     mni_procs.segments[mni_procs.used] = p;
     /* Release: pairs with the acquire of mni_proc_at and mni_procs_each. */

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 
-#include "clock.h"
 #include "proc/limit.h"
 #include "proc/signal.h"
 
@@ -14,7 +13,7 @@ void mni_after_recv(struct mni_cpu *c, struct mni_thread *t);
 /* Waits until something has come; results as mni_wait. */
 static inline __attribute__((always_inline)) int mni_recv_wait(struct mni_cpu **cpu, int64_t deadline) {
     struct mni_cpu *c = *cpu;
-    if (__builtin_expect(deadline != MN_FOREVER, 0) && deadline <= (int64_t)clock_now_ns())
+    if (mni_passed(deadline))
         return -ETIMEDOUT;
     int r = mni_block(c, c->current, "message", NULL, deadline, mni_after_recv);
     *cpu = mni_cpu_self();

@@ -38,5 +38,5 @@ void mni_quota_watch(void) {
         notice("libmn: the CPU quota is %llu.%03llu now: %u of %u workers", (unsigned long long)quota / 1000,
                (unsigned long long)quota % 1000, active, rt->ncpus);
     /* They find out what they are now; one that rests must not keep the role of the poller. */
-    mni_wake_all();
+    mni_rouse_all();
 }

@@ -205,7 +205,7 @@ static bool of_running(struct mni_copy *c, const struct mni_worker *w, const str
     }
     /* It is to run, but the machine may be busy with others. */
     int64_t until = (int64_t)clock_now_ns() + 1000000000;
-    struct timespec ts = {until / 1000000000, until % 1000000000};
+    struct timespec ts = clock_timespec(until);
     while (a32_load_acquire(&show.state) == ASKED)
         if (umtx_wait(&show.state, ASKED, &ts, CLOCK_MONOTONIC, UMTX_PRIVATE) == -ETIMEDOUT &&
             a32_cas_full(&show.state, ASKED, NOTHING))

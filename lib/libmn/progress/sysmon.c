@@ -95,7 +95,7 @@ static bool all_sleep(const struct mni_runtime *rt) {
 
 /* Until a worker is busy, the time comes, or the runtime ends. */
 static void sleep_until_busy(const struct mni_runtime *rt, int64_t until) {
-    struct timespec ts = {until / 1000000000, until % 1000000000};
+    struct timespec ts = clock_timespec(until);
     uint32_t word = a32_load(&self.word);
     /* Full: pairs with the worker's operation before mni_busy_again. */
     a32_swap_full(&mni_sysmon_asleep, 1);
@@ -123,7 +123,7 @@ static bool nap(int64_t now, int64_t until, int64_t limit) {
     if (how != MNI_NAP_NOT)
         return how == MNI_NAP_PUT_OFF;
     uint32_t word = a32_load_acquire(&self.word);
-    struct timespec ts = {until / 1000000000, until % 1000000000};
+    struct timespec ts = clock_timespec(until);
     /* Acquire: pairs with the stop's release. */
     while (!a32_load_acquire(&self.stop) &&
            umtx_wait(&self.word, word, &ts, CLOCK_MONOTONIC, UMTX_PRIVATE) == -EINTR)

@@ -9,8 +9,8 @@
  *
  * A green thread that forks goes on in the child on its own stack, as a plain LWP: an orphan.  It is the only
  * thread there, so when it comes to its end the process ends, as POSIX has it for threads: with status 0, or
- * with the result of mn_run's function.  Worker LWPs block signals (signals.c); a child that began as a copy of
- * one gets the mask of the program.
+ * with the result of mn_run's function.  Worker LWPs block signals (signals.c), and may be bound to a CPU; a
+ * child that began as a copy of one gets the signal mask of the program, its CPUs, the usual timer slack and slice.
  */
 #include "fork.h"
 
@@ -20,7 +20,9 @@
 #include "io/poller.h"
 #include "offload/offload.h"
 #include "progress/progress.h"
+#include "runtime/runtime.h"
 #include "sched/enter.h"
+#include "slack.h"
 #include "slice.h"
 #include "stack/stack.h"
 #include "thread/bound.h"
@@ -43,8 +45,11 @@ static void in_child(void) {
     orphaned |= own;
     mni_kq_forked();
     mni_signals_forked(own);
-    if (own)
+    if (own) {
         lwp_slice(0, LWP_SLICE_DEFAULT);
+        lwp_timer_slack(LWP_SLACK_DEFAULT);
+        mni_topo_unbind(&mni_rt->topo, 0, true);
+    }
     mni_foreign_forked();
     mni_bound_forked();
     mni_offload_forked();

@@ -1,13 +1,16 @@
-/* map: memory of a given alignment, straight from the system. */
+/* map: memory straight from the system, and in cache lines of its own. */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
 #include "map.h"
 
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "fault.h"
+#include "runtime.h"
 
 static char *map(size_t bytes, int flags) {
     if (fault("mmap"))
@@ -15,6 +18,10 @@ static char *map(size_t bytes, int flags) {
     flags |= MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
     return p == MAP_FAILED ? NULL : p;
+}
+
+void *mni_map(size_t bytes) {
+    return map(bytes, 0);
 }
 
 void *mni_map_aligned(size_t bytes, size_t align, int flags) {
@@ -30,4 +37,10 @@ void *mni_map_aligned(size_t bytes, size_t align, int flags) {
         munmap(p, before);
     munmap(p + before + bytes, align - before);
     return p + before;
+}
+
+void *mni_alloc_lines(size_t bytes) {
+    bytes = (bytes + MNI_LINE - 1) / MNI_LINE * MNI_LINE;
+    void *p = fault("malloc") ? NULL : aligned_alloc(MNI_LINE, bytes);
+    return p ? memset(p, 0, bytes) : NULL;
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "clock.h"
@@ -17,6 +16,7 @@
 #include "keep.h"
 #include "lock.h"
 #include "locked.h"
+#include "map.h"
 #include "offload/offload.h"
 #include "panic.h"
 #include "proc/proc.h"
@@ -44,12 +44,6 @@ static struct lock start_lock = LOCK_INIT(RANK_INIT);
 static bool by_run; /* guarded by start_lock */
 static uint32_t running; /* workers; 0: there is no runtime that can be used.  Atomic */
 
-static void *aligned(size_t size) {
-    size = (size + MNI_LINE - 1) / MNI_LINE * MNI_LINE;
-    void *p = fault("malloc") ? NULL : aligned_alloc(MNI_LINE, size);
-    return p ? memset(p, 0, size) : NULL;
-}
-
 static void free_cpu(struct mni_cpu *c) {
     if (!c)
         return;
@@ -60,8 +54,8 @@ static void free_cpu(struct mni_cpu *c) {
 }
 
 static struct mni_cpu *make_cpu(unsigned index) {
-    struct mni_cpu *c = aligned(sizeof *c);
-    if (!c || !(c->timers = aligned(mni_timers_size()))) {
+    struct mni_cpu *c = mni_alloc_lines(sizeof *c);
+    if (!c || !(c->timers = mni_alloc_lines(mni_timers_size()))) {
         free_cpu(c);
         return NULL;
     }
@@ -131,7 +125,7 @@ static uint64_t help_ticks(uint64_t ticks, uint64_t ns) {
 /* Everything but the LWPs. */
 static int make(struct mni_runtime **out, const struct mn_config *config) {
     uint64_t ticks = cpu_ticks(), ns = clock_now_ns();
-    struct mni_runtime *rt = aligned(sizeof *rt);
+    struct mni_runtime *rt = mni_alloc_lines(sizeof *rt);
     if (!rt)
         return -ENOMEM;
     char complaint[128];
@@ -259,13 +253,8 @@ static void finish(void) {
     unmake(rt);
 }
 
-struct drain {
-    struct mni_thread *self;
-};
-
-static bool cancel(struct mni_thread *t, void *arg) {
-    const struct drain *d = arg;
-    if (t != d->self && a8_load(&t->state) != MNI_DONE)
+static bool cancel(struct mni_thread *t, void *self) {
+    if (t != self && a8_load(&t->state) != MNI_DONE)
         mn_cancel(mni_thread_handle(t));
     return true;
 }
@@ -276,11 +265,10 @@ enum { LATE_NS = 100000000 };
 
 /* Requests that all threads but the caller end, and waits for it.  Short naps: their ends are not announced. */
 static int drain(struct mni_thread *self, int64_t deadline) {
-    struct drain d = {self};
     int64_t nap = 20000, late = (int64_t)clock_now_ns() + LATE_NS;
     a32_swap_full(&mni_rt->ending, 1);
     while (mni_alive() > (self ? 1 : 0)) {
-        mni_table_each(cancel, &d);
+        mni_table_each(cancel, self);
         int64_t now = (int64_t)clock_now_ns();
         mni_procs_drain(now >= late);
         if (now >= late)
@@ -295,7 +283,7 @@ static int drain(struct mni_thread *self, int64_t deadline) {
             mni_wait("the end of all threads", NULL, NULL, until);
             mni_leave(mni_cpu_self());
         } else {
-            struct timespec ts = {until / 1000000000, until % 1000000000};
+            struct timespec ts = clock_timespec(until);
             mni_foreign_rests();
             clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
         }
@@ -390,7 +378,7 @@ static bool take_until(int64_t deadline) {
         if (now >= deadline)
             return false;
         int64_t until = deadline - now > 1000000 ? now + 1000000 : deadline;
-        struct timespec ts = {until / 1000000000, until % 1000000000};
+        struct timespec ts = clock_timespec(until);
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
     }
     return true;

@@ -35,6 +35,7 @@ enum {
     MNI_RING_MOST = 1 << 24, /* the most that it grows to; then, and without memory, there is the overflow list */
     MNI_HELP_NS = 20000, /* between two calls for help of a CPU (idle.c) */
     MNI_BUDGET = 1000,   /* runtime calls of a slice */
+    MNI_CHARGED = 1024,  /* bytes that a system call moves count as one */
     MNI_HOP = 60,        /* so many of them counts a switch by the hot slot, while others wait */
     MNI_STRAND = 64,     /* slices in a row of threads that start each other child first */
     MNI_LINE = 128,      /* two cache lines: the adjacent-line prefetcher makes neighbours out of pairs */

@@ -106,7 +106,7 @@ void mni_ring_up(struct mni_cpu *c) {
     rouse(c);
 }
 
-void mni_wake_all(void) {
+void mni_rouse_all(void) {
     for (unsigned i = 0; i < mni_rt->ncpus; i++)
         rouse(mni_rt->cpus[i]);
 }
@@ -255,7 +255,7 @@ static bool no_longer_idle(struct mni_cpu *c) {
 
 /* True: the time has come, and nobody. */
 static bool sleep_until(struct mni_worker *w, uint32_t sleep, int64_t until) {
-    struct timespec ts = {until / 1000000000, until % 1000000000};
+    struct timespec ts = clock_timespec(until);
     return umtx_wait(&w->sleep, sleep, until == MN_FOREVER ? NULL : &ts, CLOCK_MONOTONIC, UMTX_PRIVATE) ==
            -ETIMEDOUT;
 }

@@ -20,7 +20,7 @@ bool mni_rouse_one(void);
 /* One of the sleepers looks around every so often. */
 bool mni_idle_watched(void);
 
-/* All workers look up (the runtime ends). */
-void mni_wake_all(void);
+/* All who sleep look around (progress/quota_watch.c). */
+void mni_rouse_all(void);
 
 #endif

@@ -3,8 +3,8 @@
 
 #include <sys/mman.h>
 
-#include "fault.h"
 #include "idle.h"
+#include "runtime/map.h"
 #include "sched.h"
 
 static void append(struct mni_fifo *f, struct mni_thread *t) {
@@ -32,13 +32,6 @@ static void set(struct mni_cpu *c, uint32_t bit, bool on) {
     a32_store(&c->others, on ? c->others | bit : c->others & ~bit);
 }
 
-static struct mni_thread **map(uint32_t entries) {
-    void *p = fault("mmap") ? MAP_FAILED
-                            : mmap(NULL, entries * sizeof(struct mni_thread *), PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
-}
-
 static void give_up_ring(struct mni_cpu *c) {
     if (c->ring != c->small)
         munmap(c->ring, (c->mask + (size_t)1) * sizeof *c->ring);
@@ -48,7 +41,7 @@ static void give_up_ring(struct mni_cpu *c) {
  * the entries of an array can be fetched ahead. */
 static bool grow(struct mni_cpu *c) {
     uint32_t entries = c->mask + 1;
-    struct mni_thread **ring = entries < MNI_RING_MOST ? map(4 * entries) : NULL;
+    struct mni_thread **ring = entries < MNI_RING_MOST ? mni_map(4 * entries * sizeof *ring) : NULL;
     if (!ring)
         return false;
     for (uint32_t i = c->head; i != c->tail; i++)

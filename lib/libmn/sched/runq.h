@@ -14,6 +14,7 @@
 #define MNI_RUNQ_H
 
 #include "enter.h"
+#include "idle.h"
 
 enum { MNI_AHEAD = 16 };
 
@@ -24,7 +25,6 @@ void mni_runq_overflow(struct mni_cpu *c, struct mni_thread *t);
 void mni_runq_other(struct mni_cpu *c, struct mni_thread *t);
 void mni_runq_put_other(struct mni_cpu *c, struct mni_thread *t);
 struct mni_thread *mni_runq_pick_other(struct mni_cpu *c);
-void mni_call_help(struct mni_cpu *c);
 
 /*
  * What a thief is given: half of the ring (at most `most`), oldest first, at least one; with an empty ring the

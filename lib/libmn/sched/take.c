@@ -27,10 +27,10 @@
  * finds AWAY when it enters, gives its thread to an inbox and becomes a spare.
  *
  *     taken      set by                     cleared by
- *     SEIZED     a thief, from 0 or FENCE   the thief; with WAITED it wakes the worker
+ *     SEIZED     a thief, where no mark is  the thief; with WAITED it wakes the worker
  *     AWAY       who hands off, likewise    the worker itself, as a spare, before it can get a cpu again; or by who set it,
  *                                           when the worker turned out to be inside
- *     TELL       who ends solo mode         the worker, when it enters by the way; it is no mark
+ *     TELL       who ends solo mode         the worker, when it enters by the way, or with AWAY; it is no mark, nor is FENCE
  *     WAITED     the worker, while it is    with SEIZED; by who hands off, when the cpu is gone; by the worker with AWAY, if
  *                marked                     that was before: a mark that stays would keep everybody off it for good
  *

@@ -4,7 +4,7 @@
  *
  * A worker without a cpu is a spare.  Most hand-offs find one, last in, first out; one that was not needed for
  * SPARE_NS ends, if there are more than SPARES_KEPT.  Only its LWP does: others may look at a worker at any
- * time (enter.h), so its structure waits in a list of the unborn for another LWP, until the runtime ends.
+ * time (take.c), so its structure waits in a list of the unborn for another LWP, until the runtime ends.
  *
  *     has a cpu -> lost it, keeps its thread -> spare -> has a cpu ...
  *     unborn -> (LWP made) spare, at once taken;  spare -> (LWP ends, is joined by who comes next) unborn
@@ -25,6 +25,7 @@
 #include "io/poller.h"
 #include "lock.h"
 #include "runtime/fork.h"
+#include "runtime/map.h"
 #include "runtime/run.h"
 #include "sched.h"
 #include "signals.h"
@@ -53,16 +54,27 @@ struct mni_worker *mni_workers_all(void) {
     return aptr_load_acquire(&workers.all);
 }
 
+/* With the lock. */
+static void count_lwp(int n) {
+    uint32_t lwps = workers.lwps + (uint32_t)n;
+    a32_store(&workers.lwps, lwps); /* relaxed: statistics */
+    if (lwps > workers.most_lwps)
+        a32_store(&workers.most_lwps, lwps);
+}
+
+/* For a cpu, whose LWP is counted; or, NULL, for one that the caller has counted. */
 static struct mni_worker *make(struct mni_cpu *cpu) {
-    struct mni_worker *w =
-        fault("malloc") ? NULL : aligned_alloc(MNI_LINE, (sizeof *w + MNI_LINE - 1) / MNI_LINE * MNI_LINE);
+    struct mni_worker *w = mni_alloc_lines(sizeof *w);
     if (!w)
         return NULL;
-    *w = (struct mni_worker){.cpu = cpu, .taken = mni_rt->membarrier ? 0 : MNI_TAKEN_FENCE};
+    w->cpu = cpu;
+    w->taken = mni_rt->membarrier ? 0 : MNI_TAKEN_FENCE;
     lock_take(&workers.lock);
     w->index = workers.count++;
     w->all = workers.all;
     aptr_store_release(&workers.all, w);
+    if (cpu)
+        count_lwp(1);
     lock_drop(&workers.lock);
     if (cpu)
         aptr_store_release(&cpu->worker, w); /* pairs with mark() in take.c */
@@ -130,7 +142,7 @@ static bool wait_for_cpu(struct mni_worker *w) {
     for (;;) {
         /* Anew each time: one that is kept would not sleep any more once it had passed. */
         int64_t until = (int64_t)clock_now_ns() + SPARE_NS;
-        struct timespec ts = {until / 1000000000, until % 1000000000};
+        struct timespec ts = clock_timespec(until);
         uint32_t sleep = a32_load_acquire(&w->sleep);
         if (aptr_load_acquire(&w->cpu))
             return true;
@@ -176,14 +188,6 @@ static void loop(struct mni_worker *w) {
     mni_worker_tls = NULL;
 }
 
-/* With the lock. */
-static void count_lwp(int n) {
-    uint32_t lwps = workers.lwps + (uint32_t)n;
-    a32_store(&workers.lwps, lwps); /* relaxed: statistics */
-    if (lwps > workers.most_lwps)
-        a32_store(&workers.most_lwps, lwps);
-}
-
 static void give_unborn(struct mni_worker *w, int lwps) {
     lock_take(&workers.lock);
     w->next = workers.unborn;
@@ -209,7 +213,7 @@ static void join(struct mni_worker *w) {
     w->own_lwp = w->ends = false;
 }
 
-/* The caller has counted the LWP. */
+/* The LWP is counted. */
 static int start(struct mni_worker *w) {
     sigset_t old;
     w->own_lwp = true;
@@ -225,9 +229,6 @@ int mni_worker_start(struct mni_cpu *cpu) {
     struct mni_worker *w = make(cpu);
     if (!w)
         return -ENOMEM;
-    lock_take(&workers.lock);
-    count_lwp(1);
-    lock_drop(&workers.lock);
     return start(w);
 }
 
@@ -235,9 +236,6 @@ int mni_worker_run_here(struct mni_cpu *cpu) {
     struct mni_worker *w = make(cpu);
     if (!w)
         return -ENOMEM;
-    lock_take(&workers.lock);
-    count_lwp(1);
-    lock_drop(&workers.lock);
     sigset_t old;
     mni_signals_block(&old);
     mni_foreign_rests(); /* after the last handler */

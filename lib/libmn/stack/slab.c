@@ -86,7 +86,7 @@ static struct mni_step steps[STEPS];
 static uint32_t nsteps; /* release when a step was added; acquire by mni_slab_step */
 static bool locked;     /* memory is locked: steps stay small */
 
-/* ---- steps ---- */
+/* ---- steps */
 
 struct mni_step *mni_slab_step_at(unsigned number) {
     /* Acquire: pairs with the release in add_step. */
@@ -158,7 +158,7 @@ static int cover(struct pool *pool, unsigned class, uint64_t n) {
     return need <= pool->mapped ? 0 : grow(pool, class, need - pool->mapped);
 }
 
-/* ---- promises ---- */
+/* ---- promises */
 
 int mni_slab_join(unsigned class) {
     struct pool *pool = &pools[class];
@@ -201,7 +201,7 @@ void mni_slab_release(unsigned class, unsigned n) {
     lock_drop(&lock);
 }
 
-/* ---- slots ---- */
+/* ---- slots */
 
 /* Below the header of its first slot, in its first page: the other slots of a batch, and the first slot of
  * the next batch. */
@@ -435,7 +435,7 @@ int64_t mni_slab_decay(void) {
     return mni_slab_trim(piece, (unsigned)max[piece], PIECE) > 0 ? now : next;
 }
 
-/* ---- start and end ---- */
+/* ---- start and end */
 
 /* Whether address space is scarce: then less of it is kept in caches. */
 static bool scarce(void) {

@@ -76,8 +76,6 @@ MN_EXPORT bool mn_event_is_set(const struct mn_event *e) {
 
 static int wait_until(struct mn_event *e, int64_t deadline) {
     struct mni_olock *lock = mni_lock_in(e);
-    struct mni_queue *q = mni_queue_in(&e->queue);
-    struct mni_waiter *w = mni_waiter_self();
     if (mni_cancelled_self())
         return -ECANCELED;
     if (a32_load_acquire(&e->word) & SET) /* acquire; pairs with the compare-and-swap of set */
@@ -92,17 +90,7 @@ static int wait_until(struct mn_event *e, int64_t deadline) {
         if (mni_cas32(&e->word, word, word | QUEUE)) /* full; pairs with set: it sees QUEUE, or we SET */
             break;
     }
-    w->tag = 0;
-    mni_queue_append(q, w);
-    int r = mni_wait("event", e, lock, deadline);
-    if (r >= 0)
-        return 0;
-    mni_lock_take(lock);
-    mni_leave_queue(q, w);
-    if (mni_queue_empty(q))
-        mni_bits(&e->word, QUEUE, 0);
-    mni_lock_drop(lock);
-    return r;
+    return mni_wait_in_queue("event", e, &e->word, lock, mni_queue_in(&e->queue), deadline);
 }
 
 MN_EXPORT int mn_event_wait_until(struct mn_event *e, int64_t deadline) {

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #include "chan/select.h"
-#include "clock.h"
 #include "export.h"
 #include "fault.h"
 #include "solo.h"
@@ -67,8 +66,7 @@ static int settle(struct mn_future *f, void *value, int error) {
     a32_store_release(&f->settled, 1); /* release: pairs with mni_future_settled */
     mni_claim_all_waiters(&f->waiters, MNI_WOKEN_DONE, &woken);
     mni_lock_drop(&f->lock);
-    for (struct mni_waiter *w; (w = mni_queue_take(&woken));)
-        mni_wake(w->parker);
+    mni_wake_all(&woken);
     return 0;
 }
 
@@ -93,9 +91,7 @@ static int wait_settled(struct mn_future *f, int64_t deadline) {
     if (mni_future_settled(f))
         return 0;
     mni_lock_take(&f->lock);
-    int r = mni_future_settled(f)                                           ? 0
-            : deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns() ? -ETIMEDOUT
-                                                                            : 1;
+    int r = mni_future_settled(f) ? 0 : mni_passed(deadline) ? -ETIMEDOUT : 1;
     if (r <= 0) {
         mni_lock_drop(&f->lock);
         return r;
@@ -106,8 +102,7 @@ static int wait_settled(struct mn_future *f, int64_t deadline) {
     r = mni_wait("future", f, &f->lock, deadline);
     if (r < 0) {
         mni_lock_take(&f->lock);
-        if (mni_queued(w))
-            mni_queue_remove(&f->waiters, w);
+        mni_leave_queue(&f->waiters, w);
         mni_lock_drop(&f->lock);
     }
     return r < 0 ? r : 0;

@@ -24,7 +24,7 @@
  * head of the queue, and CALLED remains.  Where sections follow each other quickly (brisk: one in BRISK_NS or
  * less, over the time between two threads that had to wait), calling only brings a second CPU to the cache
  * line.  There the thread that queues sets CALLED itself.  A thread that comes when it is not brisk looks at
- * the mutex a few times (SPIN_*) before it queues, whether others wait or not: it runs, and they do not.
+ * the mutex a few times (spin.h) before it queues, whether others wait or not: it runs, and they do not.
  *
  * Who was called and finds that the owner rests (it has lost its turn between lock and unlock) takes CALLED
  * back: that owner may not come back either, and its unlock is to call again, at once.  (Without that two
@@ -55,8 +55,8 @@
  *
  * flags    meaning                                set by                           cleared by
  * QUEUE    the queue may hold somebody            who queues                       who finds the queue empty
- * CALLED   no need to call: somebody will look    unlock, when it calls; adopt;    the called thread or lookout as it
- *                                                 a lookout, when brisk            gets the mutex, or as above
+ * CALLED   no need to call: somebody will look    unlock, when it calls; adopt; a  the called thread or lookout as it
+ *                                                 lookout, when brisk or leaving   gets the mutex, or as above
  * URGENT   hand over at the next unlock           the lookout                      as CALLED; every hand-over
  *
  *     tag of a waiter: LOOKOUT    MOVED: claimed already (by a condition variable)
@@ -75,13 +75,12 @@
 #include "mutex.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "away.h"
 #include "clock.h"
 #include "cpu.h"
 #include "export.h"
-#include "thread/table.h"
+#include "spin.h"
 
 enum { QUEUE = 1, CALLED = 2, URGENT = 4 };
 enum { LOOKOUT = 1, MOVED = 2, GOT = 4, CALL = 8 };
@@ -96,8 +95,6 @@ enum {
     SAMPLE_NS = 20000,
     SAMPLE_MOST_NS = 100000000,
     STEP_MOST = 1 << 16,
-    SPIN_LOOKS = 5,
-    SPIN_PAUSES = 7, /* between two looks: about 200 ns */
     RECHECK = 14,    /* looks of 30 ns */
 };
 
@@ -328,28 +325,16 @@ struct mni_waiter *mni_mutex_adopt(struct mn_mutex *m, struct mni_waiter *w, con
     return w;
 }
 
-/* Whether the owner may be running while the caller is. */
-static bool may_spin(void) {
-    static uint32_t cpus; /* of the machine; 0: not asked yet.  Relaxed: every caller would find the same */
-    if (mni_worker_self())
-        return mni_rt->ncpus > 1;
-    if (!a32_load(&cpus)) {
-        long n = sysconf(_SC_NPROCESSORS_ONLN);
-        a32_store(&cpus, n > 1 ? (uint32_t)n : 1);
-    }
-    return a32_load(&cpus) > 1;
-}
-
 /* Looks at a held mutex for about a microsecond: true when the caller has got it. */
 static bool spin(struct mn_mutex *m, uint32_t base, const struct mni_parker *self) {
-    if (mni_solo() || sample(m) || !may_spin())
+    if (mni_solo() || sample(m) || !mni_may_spin())
         return false;
-    for (int i = 0; i < SPIN_LOOKS; i++) {
+    for (int i = 0; i < MNI_SPIN_LOOKS; i++) {
         if (a32_load(&m->flags) & URGENT)
             return false;
         if (a32_load(&m->owner) == base && mni_mutex_try(m, base, self))
             return true;
-        stay_away(SPIN_PAUSES);
+        stay_away(MNI_SPIN_PAUSES);
     }
     return false;
 }
@@ -374,15 +359,6 @@ static bool recheck(struct mn_mutex *m, uint32_t base, const struct mni_parker *
  */
 static bool will_be_called(uint32_t flags) {
     return mni_solo_unbroken() && !(flags & CALLED);
-}
-
-/* Whether the owner is a green thread that does not run, as far as one can see.  For green threads: the runtime
- * does not end meanwhile. */
-static bool owner_rests(const struct mn_mutex *m) {
-    uint32_t index = (a32_load(&m->owner) & ~MNI_ROBUST) - 1; /* relaxed: a hint, as is the state */
-    /* Acquire: pairs with the release of add_segment.  A foreign LWP's number is larger. */
-    return mni_worker_self() && index / MNI_SEGMENT < a32_load_acquire(&mni_table.used) &&
-           a8_load(&mni_thread_at(index)->state) != MNI_RUNNING;
 }
 
 /* Timers that wake nobody for good: a deadlock is one all the same. */
@@ -425,7 +401,7 @@ static int lock_slow(struct mn_mutex *m, const struct mni_parker *self, int64_t 
             }
             put(m, w, called, lookout ? LOOKOUT : 0);
         }
-        if (called && owner_rests(m))
+        if (called && mni_owner_rests(a32_load(&m->owner) & ~MNI_ROBUST)) /* relaxed: a hint */
             flags &= ~(uint32_t)CALLED; /* if that was a mistake, the lookout looks */
         flags = (flags & (CALLED | URGENT)) | (stuck ? URGENT : 0);
         set_flags(m, flags);

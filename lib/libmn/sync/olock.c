@@ -9,8 +9,7 @@
  * sleepers are noted apart, in a small table of beds by address, and the price is the sleeper's (membarrier.h):
  *
  *     drop:   word = 0;              [light fence]    read call  -> 1: swap it for 0; if it was 1: turn++, wake
- *     sleep:  read turn;  call = 1;  [heavy barrier]  try to take the lock; failing that, sleep while turn is
- * so
+ *     sleep:  read turn;  call = 1;  [heavy barrier]  try to take the lock; failing that, sleep while turn is so
  *
  * Either the sleeper sees the 0, or the dropper the call.  If another's drop has answered the call meanwhile
  * (of any lock that has this bed), turn has changed, and the sleeper comes again.  A call is answered once:

@@ -2,7 +2,7 @@
  * olock: the lock inside an object (4 bytes, all-zero is free).
  *
  * Held for a few dozen instructions, never across a switch except by mni_wait, which drops it on the next
- * stack. Spins for 2.5 to 10 microseconds, then sleeps in the kernel: the holder may have been preempted.
+ * stack.  Spins for 2.5 to 10 microseconds, then sleeps in the kernel: the holder may have been preempted.
  * Plain in solo mode.
  *     0 free   1 held
  * One locked instruction takes it, and none drops it (olock.c).
@@ -39,10 +39,6 @@ static inline void mni_lock_take(struct mni_olock *l) {
     /* Full; pairs with the release of whoever drops it. */
     if (__builtin_expect(!mni_cas32(&l->word, 0, 1), 0))
         mni_olock_slow(l);
-}
-
-static inline bool mni_lock_try(struct mni_olock *l) {
-    return mni_cas32(&l->word, 0, 1);
 }
 
 static inline void mni_lock_drop(struct mni_olock *l) {

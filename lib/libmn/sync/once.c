@@ -100,6 +100,8 @@ static void end_run(struct run *run) {
 MN_EXPORT int mn_once_run_until(struct mn_once *o, int (*fn)(void *arg), void *arg, int64_t deadline) {
     if (__builtin_expect(a32_load_acquire(&o->word) == DONE, 1)) /* acquire; pairs with the release of finish */
         return 0;
+    if (!fn)
+        return -EINVAL;
     struct mni_cpu *cpu = mni_begin_blocking();
     int r = begin(o, deadline);
     mni_end_blocking(cpu);

@@ -13,9 +13,10 @@
 #include "solo.h"
 
 /* The word; its table is in rwlock.c. */
-enum { MNI_RW_WRITER = 1, MNI_RW_QUEUE = 2, MNI_RW_BIAS = 4, MNI_RW_REVOKING = 8, MNI_RW_BIASED = 4 | 8 };
-#define MNI_RW_READER 16u
-#define MNI_RW_READERS_MOST (1u << 27)
+enum { MNI_RW_WRITER = 1, MNI_RW_QUEUE = 2, MNI_RW_BIAS = 4, MNI_RW_REVOKING = 8, MNI_RW_WANTED = 16 };
+enum { MNI_RW_BIASED = MNI_RW_BIAS | MNI_RW_REVOKING, MNI_RW_SHUT = MNI_RW_WRITER | MNI_RW_QUEUE | MNI_RW_WANTED };
+#define MNI_RW_READER 32u
+#define MNI_RW_READERS_MOST (1u << 26)
 
 /*
  * A cpu's holds of biased locks.  A slot is 0, or a lock's tag and so many holds of it: 48 bits of an address

@@ -34,7 +34,7 @@
  * then it holds the lock indeed.
  *
  * REVOKING keeps writers out that do not look under the lock, while holds go from the slots to the word.
- * Readers may count themselves meanwhile.  BIAS and REVOKING are never set together with QUEUE or WRITER.
+ * Readers may count themselves meanwhile.  BIAS and REVOKING are never set together with QUEUE, WANTED or WRITER.
  *
  * When.  A lock is biased when a reader that counts itself was disturbed by another CPU.  The barrier takes a
  * writer some us; for NINEFOLD that time the lock is not biased again: a tenth of the time at the worst.
@@ -83,7 +83,7 @@ void mni_bias_consider(struct mn_rwlock *l) {
     uint32_t word = a32_load(&l->word); /* relaxed: a guess for the compare-and-swap */
     /* It tries once: whoever disturbs it is a reader that may try as well, or a writer.  Full, of which
      * release: continues the last writer's release, see mni_bias_hold. */
-    if (!(word & (MNI_RW_WRITER | MNI_RW_QUEUE | MNI_RW_BIASED)))
+    if (!(word & (MNI_RW_SHUT | MNI_RW_BIASED)))
         mni_cas32(&l->word, word, word | MNI_RW_BIAS);
 }
 

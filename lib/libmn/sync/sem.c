@@ -46,8 +46,6 @@ bool mni_sem_take(struct mn_sem *s) {
 
 static int wait_slow(struct mn_sem *s, int64_t deadline) {
     struct mni_olock *lock = mni_lock_in(s);
-    struct mni_queue *q = mni_queue_in(&s->queue);
-    struct mni_waiter *w = mni_waiter_self();
     mni_lock_take(lock);
     for (;;) {
         if (mni_sem_take(s)) {
@@ -58,17 +56,7 @@ static int wait_slow(struct mn_sem *s, int64_t deadline) {
         if (a32_load(&s->word) == QUEUE || mni_cas32(&s->word, 0, QUEUE))
             break;
     }
-    w->tag = 0;
-    mni_queue_append(q, w);
-    int r = mni_wait("semaphore", s, lock, deadline);
-    if (r >= 0)
-        return 0;
-    mni_lock_take(lock);
-    mni_leave_queue(q, w);
-    if (mni_queue_empty(q))
-        mni_bits(&s->word, QUEUE, 0);
-    mni_lock_drop(lock);
-    return r;
+    return mni_wait_in_queue("semaphore", s, &s->word, lock, mni_queue_in(&s->queue), deadline);
 }
 
 MN_EXPORT int mn_sem_wait_until(struct mn_sem *s, int64_t deadline) {

@@ -51,7 +51,7 @@ static inline void mni_end_blocking(const struct mni_cpu *cpu) {
     }
 }
 
-/* QUEUE, in the words of those whose waiters may be a select's: events and semaphores. */
+/* QUEUE, in the words of events, semaphores and wait groups. */
 enum { MNI_QUEUE = 1 };
 
 /* The lock and a queue of a public object. */
@@ -75,12 +75,6 @@ static inline uint32_t mni_claim_all(struct mni_queue *q, struct mni_queue *to) 
     return n;
 }
 
-/* Wakes all in a queue of claimed waiters.  No lock is held. */
-static inline void mni_wake_all(struct mni_queue *claimed) {
-    for (struct mni_waiter *w; (w = mni_queue_take(claimed));)
-        mni_wake(w->parker);
-}
-
 /* Changes some bits of a word whose other bits anyone may change. */
 static inline void mni_bits(uint32_t *word, uint32_t clear, uint32_t set) {
     for (;;) {
@@ -91,11 +85,24 @@ static inline void mni_bits(uint32_t *word, uint32_t clear, uint32_t set) {
     }
 }
 
-/* After a wait that ended by itself: the caller takes itself out, if it is still in.  The object's lock is
- * held. */
-static inline void mni_leave_queue(struct mni_queue *q, struct mni_waiter *w) {
-    if (mni_queued(w))
-        mni_queue_remove(q, w);
+/*
+ * Waits in the queue of an object whose word has MNI_QUEUE; the lock is held, and dropped.  0: it was woken, and
+ * the object may be gone; or the errors of mni_wait.
+ */
+static inline int mni_wait_in_queue(const char *what, const void *object, uint32_t *word, struct mni_olock *lock,
+                                    struct mni_queue *q, int64_t deadline) {
+    struct mni_waiter *w = mni_waiter_self();
+    w->tag = 0; /* no select's */
+    mni_queue_append(q, w);
+    int r = mni_wait(what, object, lock, deadline);
+    if (r >= 0)
+        return 0;
+    mni_lock_take(lock);
+    mni_leave_queue(q, w);
+    if (mni_queue_empty(q))
+        mni_bits(word, MNI_QUEUE, 0);
+    mni_lock_drop(lock);
+    return r;
 }
 
 #endif

@@ -10,7 +10,7 @@
 #include "export.h"
 #include "waiters.h"
 
-enum { QUEUE = 1, ONE = 2 };
+enum { QUEUE = MNI_QUEUE, ONE = 2 };
 
 MN_EXPORT void mn_waitgroup_init(struct mn_waitgroup *g) {
     *g = (struct mn_waitgroup)MN_WAITGROUP_INIT;
@@ -63,8 +63,6 @@ MN_EXPORT int mn_waitgroup_done(struct mn_waitgroup *g) {
 
 static int wait_until(struct mn_waitgroup *g, int64_t deadline) {
     struct mni_olock *lock = mni_lock_in(g);
-    struct mni_queue *q = mni_queue_in(&g->queue);
-    struct mni_waiter *w = mni_waiter_self();
     if (mni_cancelled_self())
         return -ECANCELED;
     if (a32_load_acquire(&g->word) < ONE) /* acquire; pairs with the compare-and-swap of add */
@@ -79,16 +77,7 @@ static int wait_until(struct mn_waitgroup *g, int64_t deadline) {
         if (mni_cas32(&g->word, word, word | QUEUE)) /* full; pairs with add: it sees QUEUE, or we the 0 */
             break;
     }
-    mni_queue_append(q, w);
-    int r = mni_wait("wait group", g, lock, deadline);
-    if (r >= 0)
-        return 0;
-    mni_lock_take(lock);
-    mni_leave_queue(q, w);
-    if (mni_queue_empty(q))
-        mni_bits(&g->word, QUEUE, 0);
-    mni_lock_drop(lock);
-    return r;
+    return mni_wait_in_queue("wait group", g, &g->word, lock, mni_queue_in(&g->queue), deadline);
 }
 
 MN_EXPORT int mn_waitgroup_wait_until(struct mn_waitgroup *g, int64_t deadline) {

@@ -59,7 +59,7 @@ static void *lwp_main(void *arg) {
     mni_foreign_enter();
     mni_topo_unbind(&mni_rt->topo, 0, false); /* its creator may be pinned, */
     lwp_slice(0, LWP_SLICE_DEFAULT);          /* and a worker */
-    lwp_timer_slack(0);
+    lwp_timer_slack(LWP_SLACK_DEFAULT);
     a8_store(&t->state, MNI_RUNNING);
     void *result = mni_call_entry(t);
     if (self)

@@ -15,7 +15,7 @@
 #include "runtime/keep.h"
 #include "sched/sched.h"
 #include "table.h"
-#include "wait/foreign.h"
+#include "wait/call.h"
 
 static void release(struct mni_cpu *c, struct mni_thread *t) {
     if (c)
@@ -153,9 +153,7 @@ MN_EXPORT int mn_join(mn_thread thread, void **result) {
 
 MN_EXPORT int mn_detach(mn_thread thread) {
     MNI_KEEP_OR(-ESRCH);
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
+    struct mni_cpu *c = mni_call_begin();
     struct mni_thread *t = mni_thread_find(thread);
     int r = -ESRCH;
     bool free = false;
@@ -175,7 +173,6 @@ MN_EXPORT int mn_detach(mn_thread thread) {
     }
     if (free)
         release(c, t);
-    if (c)
-        mni_leave(c);
+    mni_call_end_here(c);
     return r;
 }

@@ -53,6 +53,8 @@ static __thread struct mni_locals *foreign_values __attribute__((tls_model("init
 /* ---- keys */
 
 MN_EXPORT int mn_key_create(mn_key *key, void (*destructor)(void *)) {
+    if (!key)
+        return -EINVAL;
     for (uint32_t i = 0; i < MN_KEYS_MAX; i++) {
         uint32_t g = a32_load(&keys[i].generation);
         if (g & 1)

@@ -56,7 +56,7 @@ static struct mni_thread *caller(const struct mni_cpu *c) {
 }
 
 MN_EXPORT int mn_scope_open(struct mn_scope **scope, unsigned flags) {
-    if (flags & ~(unsigned)MN_SCOPE_KEEP_GOING)
+    if (!scope || flags & ~(unsigned)MN_SCOPE_KEEP_GOING)
         return -EINVAL;
     struct mn_scope *s = fault("malloc") ? NULL : malloc(sizeof *s);
     if (!s)

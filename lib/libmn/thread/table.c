@@ -19,7 +19,6 @@
 
 #include "clock.h"
 #include "cpu.h"
-#include "fault.h"
 #include "lock.h"
 #include "runtime/map.h"
 #include "runtime/fork.h"
@@ -57,11 +56,8 @@ int mni_table_start(uint64_t max_threads, unsigned ncpus) {
     uint64_t share = max_threads / (4 * ncpus);
     table.batch = share < 1 ? 1 : share < BATCH ? (uint32_t)share : BATCH;
     table.most = (uint32_t)((max_threads + SEGMENT - 1) / SEGMENT);
-    size_t bytes = table.most * sizeof(struct mni_thread_segment *);
-    void *p = fault("mmap") ? MAP_FAILED
-                            : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
+    void *p = mni_map(table.most * sizeof(struct mni_thread_segment *));
+    if (!p)
         return -ENOMEM;
     mni_table.segments = p;
     mni_table.used = table.fresh = 0;

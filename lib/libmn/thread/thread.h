@@ -45,8 +45,8 @@ enum {
     MNI_CHILD = 1 << 9,    /* it was started child first */
     MNI_MAIN = 1 << 10,    /* the first thread of mn_run: UNTIDY, too */
     MNI_UNTIDY = 1 << 11,  /* mni_thread_cleanup has something to do */
-    MNI_EXECUTOR = 1 << 13, /* runs handlers, and is in a callback of one (proc/exec.c) */
     MNI_INT_RESULT = 1 << 12, /* fn returns an int: the scope's (scope.c) */
+    MNI_EXECUTOR = 1 << 13, /* runs handlers, and is in a callback of one (proc/exec.c) */
 };
 
 /* How far the thread's end has come; guarded by its lock. */

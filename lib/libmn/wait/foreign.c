@@ -22,6 +22,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "clock.h"
 #include "sched/solo_mode.h"
 #include "solo.h"
 #include "thread/bound.h"
@@ -189,7 +190,7 @@ int mni_foreign_wait(struct mni_olock *lock, const uint32_t *permit, int64_t dea
         mni_lock_drop(lock);
     if (deadline < 0)
         deadline = 0; /* past, too; the kernel would call a negative one invalid */
-    struct timespec until = {deadline / 1000000000, deadline % 1000000000};
+    struct timespec until = clock_timespec(deadline);
     /* Acquire: pairs with the release of mni_foreign_wake. */
     for (uint32_t how; (how = a32_load_acquire(&p->foreign)) != MNI_AWAKE;) {
         if (how == MNI_STIRRED)

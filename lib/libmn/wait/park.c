@@ -24,9 +24,8 @@
  */
 #include <errno.h>
 
-#include "clock.h"
 #include "export.h"
-#include "foreign.h"
+#include "call.h"
 #include "runtime/keep.h"
 #include "sched/sched.h"
 #include "thread/bound.h"
@@ -55,7 +54,7 @@ MN_EXPORT int mn_park_until(const char *what, int64_t deadline) {
     if (!mni_permitted(old) && mni_cas32(&t->permit, old, nothing | MNI_PARKED)) {
         if (!c)
             r = mni_wait_foreign(what ? what : "park", NULL, NULL, &t->permit, deadline);
-        else if (deadline != MN_FOREVER && deadline <= (int64_t)clock_now_ns())
+        else if (mni_passed(deadline))
             r = mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;
         else
             r = mni_wait_after(c, what ? what : "park", NULL, deadline, after_park);
@@ -76,9 +75,7 @@ MN_EXPORT int mn_park(const char *what) {
 
 MN_EXPORT int mn_unpark(mn_thread thread) {
     MNI_KEEP_OR(-ESRCH);
-    struct mni_cpu *c = mni_enter();
-    if (!c)
-        mni_foreign_enter();
+    struct mni_cpu *c = mni_call_begin();
     struct mni_thread *t = mni_thread_find(thread);
     int r = -ESRCH;
     if (t && a8_load(&t->ended) < MNI_ENDED) {
@@ -93,7 +90,6 @@ MN_EXPORT int mn_unpark(mn_thread thread) {
         if (r == 0 && old & MNI_PARKED && mni_claim_wait(&t->park, old >> MNI_PARK_SEQ, 0))
             mni_wake(&t->park);
     }
-    if (c)
-        mni_leave(c);
+    mni_call_end_here(c);
     return r;
 }

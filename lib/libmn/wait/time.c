@@ -20,7 +20,7 @@ MN_EXPORT int64_t mn_after(int64_t span) {
 
 /* An LWP that is no thread of ours: nothing of the runtime is needed, and solo mode goes on. */
 static void sleep_lwp(int64_t deadline) {
-    struct timespec t = {deadline / 1000000000, deadline % 1000000000};
+    struct timespec t = clock_timespec(deadline);
     do
         mni_foreign_rests(); /* it may have called before, or a signal handler meanwhile */
     while (deadline > 0 && sys(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == -EINTR);

@@ -42,7 +42,7 @@
  * timers in one such slot are a few milliseconds of work in one piece.  A queue whose CPU does not run keeps
  * cur; timers set then may lie a level higher than needed, and are dealt out once more.
  *
- * The lock guards all, except that next, stale and cur are read without it as hints.
+ * The lock guards all, except that next, stale, cur and pending are read without it as hints.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"

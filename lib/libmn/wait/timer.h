@@ -27,7 +27,7 @@ struct mni_timer {
     struct mni_timer *next, **prev; /* prev == NULL: not in a queue */
     int64_t deadline;               /* MN time */
     struct mni_timers *queue;       /* where it was last set */
-    /* NULL: a thread's (sched.c); not the queue's affair. */
+    /* NULL: a thread's (timekeeper.c); not the queue's affair. */
     void (*expire)(struct mni_cpu *c, struct mni_timer *t);
 };
 

@@ -52,7 +52,7 @@ int mni_wait(const char *what, const void *on, struct mni_olock *lock, int64_t d
     if (__builtin_expect(!w, 0))
         return mni_wait_foreign(what, on, lock, NULL, deadline);
     struct mni_cpu *c = w->cpu;
-    if (__builtin_expect(deadline != MN_FOREVER, 0) && deadline <= (int64_t)clock_now_ns()) {
+    if (mni_passed(deadline)) {
         if (lock)
             mni_lock_drop(lock);
         return mni_cancelled_self() ? -ECANCELED : -ETIMEDOUT;

@@ -10,7 +10,7 @@
  *     int r = mni_wait("mutex", m, &m->lock, deadline);  drops the lock once the caller is off its stack
  *     if (r < 0) {                                       -ETIMEDOUT, -ECANCELED: nobody took it out of the queue yet
  *         mni_lock_take(&m->lock);
- *         if (mni_queued(w)) mni_queue_remove(&m->queue, w);
+ *         mni_leave_queue(&m->queue, w);
  *         ...
  *     }
  *
@@ -24,21 +24,24 @@
  * parker.claim decides:
  *
  *     IDLE     -> WAITING   by the waiter, on the next stack, when it has left its own
+ *     IDLE     -> CLAIMED   likewise, if it finds CANCEL (sched.h)
  *     WAITING  -> CLAIMED   by whoever wakes it; exactly one succeeds, and then calls mni_wake once
  *     CLAIMED  -> IDLE      by the waiter, when it runs again
  *     any      |  CANCEL    by mn_cancel, sticky: a wait that begins with it set ends at once
  *
  * An object claims under its lock, and only a waiter that it has just taken out of its queue; a waiter whose
  * deadline claimed it takes itself out, under the lock, before it can wait for anything else.  So a claim never
- * hits a later wait.  The transitions are atomic operations (plain in solo mode, solo.h): WAITING is stored
- * with release and pairs with the acquire of the claim, so that who claims may touch all that the waiter wrote.
+ * hits a later wait.  The transitions are full atomic operations (plain in solo mode, solo.h): that to WAITING
+ * pairs with that to CLAIMED, so that who claims may touch all that the waiter wrote.
  */
 #ifndef MNI_WAIT_H
 #define MNI_WAIT_H
 
+#include <mn/time.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "list.h"
 #include "solo.h"
 #include "sync/olock.h"
@@ -129,6 +132,12 @@ static inline bool mni_claim_wait(struct mni_parker *parker, uint32_t seq, int r
 /* Makes a claimed waiter run.  Not with an object's lock held.  Any caller. */
 void mni_wake(struct mni_parker *parker);
 
+/* Whether it has passed, which MN_FOREVER never has; 0 and less are no reason to ask the clock. */
+static inline bool mni_passed(int64_t deadline) {
+    return __builtin_expect(deadline != MN_FOREVER, 0) &&
+           (deadline <= 0 || deadline <= (int64_t)clock_now_ns());
+}
+
 /*
  * Whether a cancellation of the caller is to be seen: what a blocking call that need not block looks at first.
  * If so, the end of the call finds the slice used up, and looks whether the caller is a process that does not
@@ -142,8 +151,6 @@ static inline bool mni_queued(const struct mni_waiter *w) {
 static inline bool mni_queue_empty(const struct mni_queue *q) {
     return q->head == NULL;
 }
-/* The first is taken out by mni_queue_take; NULL: none. */
-
 /* A queue's links: next of the last is the queue itself as a mark, so that a waiter in a queue always has a
  * next. */
 static inline struct list *mni_queue_end(struct mni_queue *q) {
@@ -183,11 +190,25 @@ static inline void mni_queue_remove(struct mni_queue *q, struct mni_waiter *w) {
     w->link.next = w->link.prev = NULL;
 }
 
+/* Takes out the first; NULL: none. */
 static inline struct mni_waiter *mni_queue_take(struct mni_queue *q) {
     struct mni_waiter *w = q->head;
     if (w)
         mni_queue_remove(q, w);
     return w;
+}
+
+/* After a wait that ended by itself: the caller takes itself out, if it is still in.  The object's lock is
+ * held. */
+static inline void mni_leave_queue(struct mni_queue *q, struct mni_waiter *w) {
+    if (mni_queued(w))
+        mni_queue_remove(q, w);
+}
+
+/* Wakes all in a queue of claimed waiters, each of which is its owner's again then.  No lock is held. */
+static inline void mni_wake_all(struct mni_queue *claimed) {
+    for (struct mni_waiter *w; (w = mni_queue_take(claimed));)
+        mni_wake(w->parker);
 }
 
 #endif

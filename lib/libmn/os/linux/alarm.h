@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
+#include "clock.h"
 #include "fault.h"
 #include "sys.h"
 
@@ -25,7 +26,7 @@ static inline void alarm_close(int fd) {
 
 /* It goes off at that time, instead of the one before.  False: it is no alarm any more; somebody closed it. */
 static inline bool alarm_set(int fd, int64_t at) {
-    const struct itimerspec t = {.it_value = {at / 1000000000, at % 1000000000}};
+    const struct itimerspec t = {.it_value = clock_timespec(at)};
     return sys(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, &t, NULL) == 0;
 }
 

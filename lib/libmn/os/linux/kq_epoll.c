@@ -159,7 +159,7 @@ int mni_kq_os_timer(struct mni_kq *kq, int64_t deadline) {
         if (r < 0)
             return r;
     }
-    struct itimerspec t = {{0, 0}, {deadline / 1000000000, deadline % 1000000000}};
+    struct itimerspec t = {.it_value = clock_timespec(deadline)};
     if (deadline == MN_FOREVER)
         t.it_value = (struct timespec){0, 0};
     else if (deadline <= 0)
@@ -174,7 +174,7 @@ int mni_kq_os_sleep(int fd, int bell, int64_t deadline) {
     int64_t left = deadline - (int64_t)clock_now_ns();
     if (left < 0)
         left = 0;
-    struct timespec t = {left / 1000000000, left % 1000000000};
+    struct timespec t = clock_timespec(left);
     mni_kq_os_silent();
     int r = (int)sys(SYS_ppoll, p, bell < 0 ? 1 : 2, deadline == MN_FOREVER ? NULL : &t, NULL, 0);
     return r > 0 ? 0 : r == 0 ? -ETIMEDOUT : r == -EINTR ? -EINTR : 0;

@@ -142,7 +142,7 @@ static void set_timer(struct mni_pollset *s, int64_t deadline) {
     if (!set && !s->timer_set)
         return;
     if (set)
-        t.it_value = (struct timespec){deadline / 1000000000, deadline % 1000000000};
+        t.it_value = clock_timespec(deadline);
     sys(SYS_timerfd_settime, s->timer, TFD_TIMER_ABSTIME, &t, NULL);
     s->timer_set = set;
 }
@@ -159,7 +159,7 @@ static long wait_events(struct mni_pollset *s, int n, int64_t deadline) {
         set_timer(s, deadline);
         return sys(SYS_epoll_pwait, s->fd, events, n, -1, NULL, 0);
     }
-    struct timespec t = {span / 1000000000, span % 1000000000};
+    struct timespec t = clock_timespec(span);
     return sys(SYS_epoll_pwait2, s->fd, events, n, deadline == MN_FOREVER ? NULL : &t, NULL, 0);
 }
 

@@ -6,7 +6,9 @@
 
 #include "sys.h"
 
-/* Sets the calling LWP's, in nanoseconds (0: what it began with); returns what it was. */
+enum { LWP_SLACK_DEFAULT = 50000 };
+
+/* Sets the calling LWP's, in nanoseconds (0: what it began with, its creator's); returns what it was. */
 static inline long lwp_timer_slack(long ns) {
     long was = sys(SYS_prctl, PR_GET_TIMERSLACK);
     sys(SYS_prctl, PR_SET_TIMERSLACK, ns);

@@ -18,7 +18,6 @@
 #include "fault.h"
 #include "feature.h"
 #include "io/poll.h"
-#include "offload.h"
 #include "sys.h"
 #include "wait/call.h"
 
