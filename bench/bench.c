@@ -32,8 +32,7 @@ void bench_fail(const char *format, ...) {
     _Exit(1); /* other threads may be in the middle of anything: no atexit handlers */
 }
 
-/* ---- options
- * ------------------------------------------------------------------------------------------------- */
+/* ---- options */
 
 static int find_option(const char *option) {
     for (int i = 1; i < argument_count; i++)
@@ -82,8 +81,7 @@ double bench_seconds(void) {
     return bench_number("--seconds", 0.3);
 }
 
-/* ---- time and work
- * ------------------------------------------------------------------------------------------- */
+/* ---- time and work */
 
 uint64_t bench_now(void) {
     struct timespec ts;
@@ -135,8 +133,7 @@ unsigned long bench_steps(double ns) {
     return ns == 0 ? 0 : (unsigned long)(bench_steps_per_us() * ns / 1000 + 0.5);
 }
 
-/* ---- the result line
- * ----------------------------------------------------------------------------------------- */
+/* ---- the result line */
 
 /* The name, without directories, of the mapped file that provides the program's main subject. */
 static void provider(char *name, size_t size) {
@@ -177,8 +174,7 @@ void bench_result(const char *name, double figure, const char *unit, const char 
         bench_fail("standard output: %s", strerror(errno));
 }
 
-/* ---- a team of threads
- * --------------------------------------------------------------------------------------- */
+/* ---- a team of threads */
 
 static void *member_main(void *arg) {
     struct bench_member *me = arg;

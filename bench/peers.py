@@ -81,7 +81,7 @@ class Go(Peer):
 
 
 class Erlang(Peer):
-    tool, marks, directory, lacks = "erlc", "erlang-", "erlang", ("meet", "mutex", "rwlock")
+    tool, marks, directory, lacks = "erlc", "erlang-", "erlang", ("meet", "mutex", "request", "rwlock", "stream")
 
     def __init__(self, one_cpu):
         super().__init__("erlang", "Erlang/OTP: processes and messages", one_cpu)
@@ -98,7 +98,7 @@ class Erlang(Peer):
 
 
 class BoostFiber(Peer):
-    tool, marks, directory, lacks = "g++", "boost_fiber-", "boost", ("echo", "rwlock", "savina")
+    tool, marks, directory, lacks = "g++", "boost_fiber-", "boost", ("echo", "request", "rwlock", "savina", "stream")
     groups = ("mn",)
 
     def __init__(self, one_cpu):

@@ -50,7 +50,7 @@ struct connection {
     struct connection *next;
 };
 
-/* ---- the server ---- */
+/* ---- the server */
 
 static pid_t server;
 static clockid_t server_clock;
@@ -103,7 +103,7 @@ static uint64_t server_cpu(void) {
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* ---- latencies: 64 steps to each power of two ---- */
+/* ---- latencies: 64 steps to each power of two */
 
 enum { STEPS = 64, POWERS = 40 };
 static uint64_t histogram[POWERS * STEPS];
@@ -131,7 +131,7 @@ static double latency(double part) {
     return 0;
 }
 
-/* ---- requests ---- */
+/* ---- requests */
 
 static int set;
 /* Those that have no request on its way, longest first. */
@@ -219,7 +219,7 @@ static void listen_on(void) {
         turn(0, 0);
 }
 
-/* ---- connections ---- */
+/* ---- connections */
 
 static struct connection *connect_one(uint32_t index) {
     struct connection *c = malloc(sizeof *c);
@@ -277,7 +277,7 @@ static void all_rest(struct connection **all, uint32_t n) {
         rest(all[i]);
 }
 
-/* ---- a measurement ---- */
+/* ---- a measurement */
 
 struct measured {
     double per_cpu_second, per_second, busy;

@@ -116,7 +116,7 @@ static void *ask(void *arg) {
     return arg;
 }
 
-/* ---- the same by a futex, where no runtime runs ---- */
+/* ---- the same by a futex, where no runtime runs */
 
 static uint32_t word; /* atomic: a count of wake-ups; odd: the far end's turn */
 

@@ -50,6 +50,18 @@ func window() time.Duration {
 	return time.Duration(*seconds * 1e9)
 }
 
+// nsPerCall is what do takes, called in batches until the window is over; it is told the call's number in its batch.
+func nsPerCall(batch int, do func(i int)) (ns float64, calls uint64) {
+	from := time.Now()
+	for time.Since(from) < window() {
+		for i := 0; i < batch; i++ {
+			do(i)
+		}
+		calls += uint64(batch)
+	}
+	return perUnit(time.Since(from), calls), calls
+}
+
 func perUnit(d time.Duration, units uint64) float64 {
 	verify(units > 0, "nothing was done in %v", d)
 	return float64(d.Nanoseconds()) / float64(units)
@@ -89,7 +101,7 @@ func resident() float64 {
 
 func main() {
 	jobs := map[string]func(){
-		"yield": yield, "spawn_join": spawnJoin, "spawn_batch": spawnBatch, "pingpong": pingpong, "ring": ring,
+		"yield": yield, "spawn_join": spawnJoin, "spawn_batch": spawnBatch, "pingpong": pingpong, "request": requests, "ring": ring, "stream": stream,
 		"skynet": skynet, "parked": parked, "forkjoin": forkjoin, "mutex": mutex, "meet": meet, "rwlock": rwlock, "chan": channel, "timers": timers,
 		"echo": echo, "savina": savina, "mailbox_mpsc": mailboxMpsc,
 	}

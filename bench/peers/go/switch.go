@@ -84,6 +84,33 @@ func pingpong() {
 	result(name, perUnit(elapsed, turns), "ns", "")
 }
 
+// requests: a request, and its answer by a channel that is made for it.
+func requests() {
+	type request struct {
+		n      int
+		answer chan int
+	}
+	all, done := make(chan request), make(chan struct{})
+	go func() {
+		for q := range all {
+			q.answer <- q.n + 1
+		}
+		close(done)
+	}()
+	ask := func(n int) {
+		q := request{n, make(chan int, 1)}
+		all <- q
+		verify(<-q.answer == n+1, "another request's answer")
+	}
+	for i := 0; i < 1000; i++ {
+		ask(i)
+	}
+	ns, _ := nsPerCall(64, ask)
+	close(all)
+	<-done
+	result("request", ns, "ns", "")
+}
+
 // ring: a token goes round through --threads goroutines.
 func ring() {
 	links := make([]chan int, *threads)
