@@ -54,25 +54,7 @@ nm -D --undefined-only "$lib" | awk '{print $2}' | sed 's/@.*//' | grep -E "$fam
 sort -u "$tmp/back" | comm -12 - "$tmp/lib" >"$tmp/both"
 empty "$tmp/both" "the library does not call what it exports through the dynamic linker"
 
-readelf -dW "$lib" >"$tmp/dynamic"
-awk '/\(NEEDED\)/ {gsub(/[][]/, "", $NF); print $NF}' "$tmp/dynamic" | grep -v -E '^(libc\.so\.6|ld-linux.*)$' >"$tmp/needed"
-case " $ODONATA_SANITIZERS " in
-"  ") empty "$tmp/needed" "the library needs the libc alone" ;;
-*) ok 0 "the library needs the libc alone # SKIP and a sanitizer's own" ;;
-esac
-grep -c '(SONAME).*\[libthread_1to1\.so\.0\]' "$tmp/dynamic" >/dev/null
-ok $? "its soname is libthread_1to1.so.0"
-! grep -q TEXTREL "$tmp/dynamic"
-ok $? "it has no text relocations"
-grep -qE 'BIND_NOW|FLAGS_1.*NOW' "$tmp/dynamic"
-ok $? "it is bound at load time"
-! grep -q -E 'R(UN)?PATH' "$tmp/dynamic"
-ok $? "it has no run path"
-readelf -lW "$lib" | awk '/GNU_STACK/ {print $7}' | grep -q 'RW$\|^RW'
-ok $? "it asks for no executable stack"
-# The descriptor of a thread lies in static TLS, whose surplus is limited when a library is loaded late.
-tls=$(readelf -lW "$lib" | awk '$1 == "TLS" {print $6}')
-[ $((tls)) -gt 0 ] && [ $((tls)) -le 4096 ]
-ok $? "its thread-local storage is $((tls)) bytes, 4096 at most"
+needed "$lib" 'libc\.so\.6|ld-linux.*'
+loadable "$lib" libthread_1to1.so.0
 
 finish

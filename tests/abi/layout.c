@@ -115,7 +115,7 @@ static void constants(void) {
     is(mtx_timed, 2, "mtx_timed");
 }
 
-/* ---- what the functions write: one line of hexadecimal an object ---- */
+/* ---- what the functions write: one line of hexadecimal an object */
 static FILE *dump_to;
 static void dump(const char *what, const void *object, size_t n) {
     const unsigned char *p = object;

@@ -60,6 +60,34 @@ skip_under_sanitizers() {
     esac
 }
 
+# loadable FILE SONAME: the shared object is one that any program can load, early or late.
+loadable() {
+    readelf -dW "$1" >"$tmp/dynamic"
+    grep -F '(SONAME)' "$tmp/dynamic" | grep -qF "[$2]"
+    ok $? "its soname is $2"
+    ! grep -q TEXTREL "$tmp/dynamic"
+    ok $? "it has no text relocations"
+    grep -qE 'BIND_NOW|FLAGS_1.*NOW' "$tmp/dynamic"
+    ok $? "it is bound at load time"
+    ! grep -q -E 'R(UN)?PATH' "$tmp/dynamic"
+    ok $? "it has no run path"
+    readelf -lW "$1" | awk '/GNU_STACK/ {print $7}' | grep -q '^RW$'
+    ok $? "it asks for no executable stack"
+    # Static TLS, whose surplus is limited when a library is loaded late.
+    tls=$(readelf -lW "$1" | awk '$1 == "TLS" {print $6}')
+    [ $((tls)) -gt 0 ] && [ $((tls)) -le 4096 ]
+    ok $? "its thread-local storage is $((tls)) bytes, 4096 at most"
+}
+
+# needed FILE PATTERN: what it needs of other libraries than these, which is nothing.
+needed() {
+    readelf -dW "$1" | awk '/\(NEEDED\)/ {gsub(/[][]/, "", $NF); print $NF}' | grep -v -E "^($2)\$" >"$tmp/needed"
+    case " ${ODONATA_SANITIZERS:-} " in
+    "  ") empty "$tmp/needed" "it needs no other libraries than it should" ;;
+    *) ok 0 "it needs no other libraries than it should # SKIP and a sanitizer's own" ;;
+    esac
+}
+
 finish() {
     echo "1..$n"
     exit $failed

@@ -54,7 +54,9 @@ find "$ODONATA_SRC/lib/libmn" -name '*.c' -exec grep -ho '"MN_[A-Z_]*"' {} + | t
     while read -r name; do
         grep -q "^\.It Ev .*\b$name\b" "$man/libmn.7" || echo "$name is not in libmn.7"
     done >"$tmp/variables"
-find "$ODONATA_SRC/lib/libmn" -name '*.c' -exec grep -ho 'mni_feature("[a-z0-9_]*"' {} + | sed 's/.*("//; s/"//' | sort -u |
+grep -o '\[MNI_[A-Z0-9_]*\] = "[a-z0-9_]*"' "$ODONATA_SRC/lib/libmn/feature.c" | sed 's/.* "//; s/"//' >"$tmp/features"
+[ -s "$tmp/features" ] || echo "feature.c has no names" >>"$tmp/variables"
+sort -u "$tmp/features" |
     while read -r name; do
         grep -q "^\.Cm $name\b" "$man/libmn.7" || echo "ODONATA_DISABLE=$name is not in libmn.7"
     done >>"$tmp/variables"

@@ -46,25 +46,7 @@ for h in "$ODONATA_SRC"/include/mn/*.h; do
 done >"$tmp/forgotten"
 empty "$tmp/forgotten" "every header is installed"
 
-readelf -dW "$lib" >"$tmp/dynamic"
-awk '/\(NEEDED\)/ {gsub(/[][]/, "", $NF); print $NF}' "$tmp/dynamic" |
-    grep -v -E '^(libc\.so\.6|libm\.so\.6|libgcc_s\.so\.1|ld-linux.*|libhwloc\.so\..*)$' >"$tmp/needed"
-case " ${ODONATA_SANITIZERS:-} " in
-"  ") empty "$tmp/needed" "the library needs libc, libgcc_s and hwloc alone" ;;
-*) ok 0 "the library needs libc, libgcc_s and hwloc alone # SKIP and a sanitizer's own" ;;
-esac
-grep -q '(SONAME).*\[libmn\.so\.0\]' "$tmp/dynamic"
-ok $? "its soname is libmn.so.0"
-! grep -q TEXTREL "$tmp/dynamic"
-ok $? "it has no text relocations"
-grep -qE 'BIND_NOW|FLAGS_1.*NOW' "$tmp/dynamic"
-ok $? "it is bound at load time"
-! grep -q -E 'R(UN)?PATH' "$tmp/dynamic"
-ok $? "it has no run path"
-readelf -lW "$lib" | awk '/GNU_STACK/ {print $7}' | grep -q '^RW$'
-ok $? "it asks for no executable stack"
-tls=$(readelf -lW "$lib" | awk '$1 == "TLS" {print $6}')
-[ $((tls)) -gt 0 ] && [ $((tls)) -le 4096 ]
-ok $? "its thread-local storage is $((tls)) bytes, 4096 at most: it can be loaded late"
+needed "$lib" 'libc\.so\.6|libm\.so\.6|libgcc_s\.so\.1|ld-linux.*|libhwloc\.so\..*'
+loadable "$lib" libmn.so.0
 
 finish

@@ -89,6 +89,21 @@ need() {
     done
 }
 
+# compiled NAME HEADER FLAG ...: compiles NAME.c of this directory to $T/NAME; skips the script without the header.
+compiled() {
+    compiled_name=$1
+    compiled_header=$2
+    shift 2
+    CC=${CC:-cc}
+    need "$CC"
+    if ! echo "#include <$compiled_header>" | "$CC" -E -o "$T/try" - 2>"$T/try.err"; then
+        skip "$compiled_header is not installed"
+        finish
+    fi
+    "$CC" -O2 -g -Wall -o "$T/$compiled_name" "$HERE/$compiled_name.c" "$@" -pthread 2>"$T/stderr"
+    result $? 'compiles' || finish
+}
+
 # Starts a program with the library preloaded, in place of this process.
 preloaded() {
     if [ -n "$LIB" ]; then
