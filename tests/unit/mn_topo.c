@@ -299,9 +299,12 @@ Test(topo, nothing_known) {
     mni_topo_bind(&topo, 0);
     mni_topo_release(&topo);
     cr_assert(fault_set("affinity:from=1"));
-    cr_assert_eq(decide((struct mn_config){0}), 0);
-    cr_assert_eq(topo.workers, 1);
-    mni_topo_release(&topo);
+    for (int pin = 0; pin <= 1; pin++) {
+        cr_assert_eq(decide((struct mn_config){.pin = pin}), 0);
+        cr_assert_eq(topo.workers, 1);
+        cr_assert(!topo.pin, "where CPU 0 may not be the program's, and nobody could leave it again");
+        mni_topo_release(&topo);
+    }
     cr_assert(fault_set(NULL));
 }
 #endif

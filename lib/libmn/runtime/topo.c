@@ -254,7 +254,8 @@ int mni_topo_decide(struct mni_topo *topo, const struct mn_config *config) {
         if (quota && (quota + 999) / 1000 < topo->workers)
             topo->workers = (unsigned)((quota + 999) / 1000);
     }
-    topo->pin = config->pin > 0 || (config->pin == 0 && topo->workers == cpus);
+    bool known = mni_cpuset_count(topo->mask) > 0;
+    topo->pin = known && (config->pin > 0 || (config->pin == 0 && topo->workers == cpus));
     if (topo->workers > 1 || topo->pin || topo->bound)
         topo->hwloc = load();
     r = mni_topo_arrange(topo, &set);
