@@ -57,7 +57,7 @@ static enum pc have(struct state *s, int i, int what) {
     t->held = (uint8_t)what;
     if (t->slow && unqueue(s, i)) { /* it was called */
         if (what == READS && (!(t->tag & LAST) || !s->writers[0]))
-            t->wake = call_first(s, s->readers);
+            t->wake = call_first(s, s->readers, t->tag);
         return SETTLE;
     }
     return t->slow ? SLOW_DROP : returns(s, i, 1);

@@ -150,10 +150,18 @@ static uint8_t claim_first(struct state *s, uint8_t *q) {
     return 0;
 }
 
-static uint8_t call_first(struct state *s, uint8_t *q) {
+/* By a thread with that tag, which has come. */
+static uint8_t call_first(struct state *s, uint8_t *q, uint8_t tag) {
+    uint8_t last = 0;
+    while (q[0] && s->t[q[0] - 1].pc != ASLEEP) { /* it cannot be woken */
+        last |= s->t[q[0] - 1].tag & LAST;
+        unqueue(s, q[0] - 1);
+    }
     uint8_t w = claim_first(s, q);
-    if (w)
-        s->t[w - 1].tag |= CALLED;
+    if (w) {
+        s->t[w - 1].tag |= CALLED | last;
+        s->t[q[strnlen((char *)q, MOST) - 1] - 1].tag |= tag & LAST;
+    }
     return w;
 }
 
