@@ -438,6 +438,8 @@ static int often(void) {
     return 1;
 }
 
+static char said[256]; /* by the last life, in its last line */
+
 /* Runs this program with the rules.  Its exit code, or 1000 + a signal; *hits: how many calls failed on
  * purpose. */
 static int under(const char *rules, const char *what, long maps, long *hits) {
@@ -450,6 +452,7 @@ static int under(const char *rules, const char *what, long maps, long *hits) {
     if (pid == 0) {
         if (rules)
             setenv("ODONATA_FAULT", rules, 1);
+        dup2(err[1], 1);
         dup2(err[1], 2);
         alarm(60);
         execl("/proc/self/exe", "fault-test", what, most, (char *)NULL);
@@ -459,11 +462,15 @@ static int under(const char *rules, const char *what, long maps, long *hits) {
     FILE *f = fdopen(err[0], "r");
     char line[256];
     *hits = 0;
+    said[0] = '\0';
     while (f && fgets(line, sizeof line, f)) {
         bool hit = strstr(line, "fault") != NULL;
         *hits += hit;
-        if (!hit)
-            printf("# %s", line);
+        if (hit)
+            continue;
+        printf("%s%s", *line == '#' ? "" : "# ", line);
+        line[strcspn(line, "\n")] = '\0';
+        snprintf(said, sizeof said, "%s", line);
     }
     fclose(f);
     fflush(stdout);
@@ -481,7 +488,7 @@ static void each(const char *point, long maps) {
         snprintf(rules, sizeof rules, "%s:nth=%d,trace", point, n);
         int r = under(rules, peeks ? "dumps" : "life", maps, &hits);
         if (r != 0) {
-            ok(0, "%s: status %d", rules, r);
+            ok(0, "%s: status %d; it said: %s", rules, r, said);
             bad++;
         }
         /* The first ones are what starts the runtime; then it goes on in larger steps: sooner where few places make
