@@ -52,7 +52,8 @@ static void *burns(void *arg) {
     return arg;
 }
 
-/* How many threads are started child first until another has run; each computes for a while. */
+/* How many threads are started child first until another has run; each computes for a while.  The caller is pinned:
+ * from another cpu it would start thousands more while the one of `other` stands still, which says nothing. */
 static long until_other_ran(void *(*fn)(void *), bool join, long patience) {
     mn_thread t, child;
     struct mn_attr here = {.flags = MN_PINNED};
@@ -68,15 +69,7 @@ static long until_other_ran(void *(*fn)(void *), bool join, long patience) {
     return n;
 }
 
-static int run(void *arg) {
-    (void)arg;
-    /* A tool takes a millisecond for each thread.  Breadth first, thousands would live at once in either
-     * tree. */
-    long leaves = scale() < 1 ? 10000 : 100000;
-    is((long)tree((void *)leaves), leaves, "every leaf ran once");
-    ok(!wrong, "no call failed");
-    ok(most < FEW, "few threads lived at once: %d", most);
-
+static void *others_run(void *arg) {
     long n = until_other_ran(nothing, true, PATIENCE);
     ok(n < PATIENCE, "another thread ran after %ld threads that were started child first", n);
     n = until_other_ran(nothing, false, PATIENCE);
@@ -86,6 +79,21 @@ static int run(void *arg) {
     ok(n < FEW_BURNT, "after %ld threads that ran for %d us", n, BURN_US);
     n = until_other_ran(burns, false, FEW_BURNT);
     ok(n < FEW_BURNT, "after %ld of these that nobody waited for", n);
+    return arg;
+}
+
+static int run(void *arg) {
+    (void)arg;
+    /* A tool takes a millisecond for each thread.  Breadth first, thousands would live at once in either
+     * tree. */
+    long leaves = scale() < 1 ? 10000 : 100000;
+    is((long)tree((void *)leaves), leaves, "every leaf ran once");
+    ok(!wrong, "no call failed");
+    ok(most < FEW, "few threads lived at once: %d", most);
+
+    mn_thread t;
+    is(mn_go_attr(&t, &(struct mn_attr){.flags = MN_PINNED}, others_run, NULL), 0, "mn_go_attr");
+    is(mn_join(t, NULL), 0, "mn_join");
     return 0;
 }
 
