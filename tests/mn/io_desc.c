@@ -41,18 +41,20 @@ static void unmake(void) {
 
 static void *reads(void *arg) {
     char byte;
+    int fd = fds[0]; /* before others hear of this thread: they may close it and change fds */
     (void)arg;
     add(&begun, 1);
-    result = mn_read(fds[0], &byte, 1);
+    result = mn_read(fd, &byte, 1);
     return NULL;
 }
 
 static void *fills(void *arg) {
     static char block[65536];
+    int fd = fds[1]; /* as in reads() */
     (void)arg;
     add(&begun, 1);
     ssize_t n;
-    while ((n = mn_write(fds[1], block, sizeof block)) > 0)
+    while ((n = mn_write(fd, block, sizeof block)) > 0)
         continue;
     result = n;
     return NULL;
