@@ -52,8 +52,9 @@ static void *burns(void *arg) {
     return arg;
 }
 
-/* How many threads are started child first until another has run; each computes for a while.  The caller is pinned:
- * from another cpu it would start thousands more while the one of `other` stands still, which says nothing. */
+/* How many threads are started child first until another has run; each computes for a while.  The caller is
+ * pinned: from another cpu it would start thousands more while the one of `other` stands still, which says
+ * nothing. */
 static long until_other_ran(void *(*fn)(void *), bool join, long patience) {
     mn_thread t, child;
     struct mn_attr here = {.flags = MN_PINNED};

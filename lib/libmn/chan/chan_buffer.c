@@ -8,9 +8,9 @@
  *
  * Elements of size 0 are only counted: their piece is endless and empty.
  *
- * A channel is often made for a single answer.  So it and its ring are one piece of malloc's, the ring on lines of
- * its own, and the lines are found in it by hand: aligned_alloc of glibc never takes from its thread's cache, and
- * made up two thirds of what a channel cost.
+ * A channel is often made for a single answer.  So it and its ring are one piece of malloc's, the ring on lines
+ * of its own, and the lines are found in it by hand: aligned_alloc of glibc never takes from its thread's
+ * cache, and made up two thirds of what a channel cost.
  */
 #include "chan.h"
 

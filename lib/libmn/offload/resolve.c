@@ -200,8 +200,9 @@ MN_EXPORT int mn_getnameinfo_until(const struct sockaddr *address, socklen_t len
     if (!service)
         service_size = 0;
     if ((flags & numbers) == numbers || !address || length > sizeof(struct sockaddr_storage))
-        return (r = mni_offload_none()) < 0 ? r
-                                   : name_of(address, length, host, host_size, service, service_size, flags);
+        return (r = mni_offload_none()) < 0
+                   ? r
+                   : name_of(address, length, host, host_size, service, service_size, flags);
     struct name *n = fault("malloc") ? NULL : calloc(1, sizeof *n + host_size + service_size);
     if (!n)
         return -ENOMEM;

@@ -10,7 +10,8 @@
  * A green thread that forks goes on in the child on its own stack, as a plain LWP: an orphan.  It is the only
  * thread there, so when it comes to its end the process ends, as POSIX has it for threads: with status 0, or
  * with the result of mn_run's function.  Worker LWPs block signals (signals.c), and may be bound to a CPU; a
- * child that began as a copy of one gets the signal mask of the program, its CPUs, the usual timer slack and slice.
+ * child that began as a copy of one gets the signal mask of the program, its CPUs, the usual timer slack and
+ * slice.
  */
 #include "fork.h"
 
