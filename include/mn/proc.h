@@ -246,8 +246,8 @@ int mn_proc_unlink(mn_pid pid);
 
 /*
  * When the process ends, the caller gets one message of type MN_MSG_DOWN with this reference; at once, with
- * MN_REASON_NOPROC, if there is no such process.  A process can be monitored any number of times.  Errors and
- * contexts as mn_proc_link.
+ * MN_REASON_NOPROC, if there is no such process.  A process can be monitored any number of times.  -EINVAL: no
+ * ref; other errors and contexts as mn_proc_link.
  */
 int mn_monitor(mn_pid pid, mn_ref *ref);
 
@@ -309,7 +309,7 @@ int mn_request_until(mn_pid pid, uint64_t tag, const void *data, size_t size, mn
  * that were sent before, and that the caller has not taken into its mailbox yet, as it does when it looks for a
  * message and finds none, or asks for the mailbox's length.  Those that are in the mailbox stay.
  * MN_ALIAS_ONCE: the first message that comes takes it back.
- *   mn_alias     -ENOMEM; -EINVAL: unknown flags; -EPERM: the caller is no process
+ *   mn_alias     -ENOMEM; -EINVAL: no alias, unknown flags; -EPERM: the caller is no process
  *   mn_unalias   -ENOENT: it is none of the caller's (any more); -EPERM
  * Contexts: green.
  */
@@ -382,7 +382,7 @@ struct mn_proc_state {
     bool traps_exit;
 };
 
-/* -ESRCH: no such process.  Contexts: any. */
+/* -ESRCH: no such process; -EINVAL: no info.  Contexts: any. */
 int mn_proc_info(mn_pid pid, struct mn_proc_state *info);
 
 /* What a process does at a moment. */

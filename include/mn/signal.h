@@ -35,7 +35,7 @@ extern "C" {
  * Makes a box for the signals of the set, and blocks them: in the caller's LWP and in those of the runtime, for
  * good.  LWPs that the program made itself, earlier and without blocking them, may still get them the usual
  * way: so it is best done first.  Returns the descriptor.
- *   -EMFILE, -ENFILE, -ENOMEM
+ *   -EMFILE, -ENFILE, -ENOMEM; -EFAULT: the set cannot be read
  * Contexts: any.
  */
 int mn_signal_open(const sigset_t *set);

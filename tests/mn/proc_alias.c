@@ -42,6 +42,11 @@ static void aliases(void) {
     is(mn_alias(&b, 0), 0, "another one");
     ok(a != b && a && b, "they differ");
     is(mn_alias(&once, 2), -EINVAL, "unknown flags");
+    is(mn_alias(NULL, 0), -EINVAL, "nowhere to put an alias");
+    is(mn_monitor(self, NULL), -EINVAL, "nor a monitor's reference");
+    is(mn_request(self, 1, NULL, 0, NULL), -EINVAL, "nor a request's");
+    is(mn_monitor_name("nobody", NULL), -EINVAL, "nor that of a name's monitor");
+    is(mn_proc_info(self, NULL), -EINVAL, "nor what is known of a process");
     send_by(a, 3);
     send_by(b, 1);
     struct mn_msg *m;

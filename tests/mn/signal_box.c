@@ -32,6 +32,7 @@ static void test(void) {
     sigaddset(&signals, SIGCHLD);
     box = mn_signal_open(&signals);
     ok(box >= 0, "%s: a box", k);
+    is(mn_signal_open(NULL), -EFAULT, "%s: no set", k);
     is(mn_signal_wait_until(box, &info, 1), -ETIMEDOUT, "%s: it is empty", k);
     start(&r, waits_10ms, &info);
     finish(&r);

@@ -11,7 +11,7 @@
 #include "proc/signal.h"
 
 MN_EXPORT int mn_alias(mn_ref *alias, unsigned flags) {
-    if (flags & ~(unsigned)MN_ALIAS_ONCE)
+    if (!alias || flags & ~(unsigned)MN_ALIAS_ONCE)
         return -EINVAL;
     struct mni_cpu *c;
     struct mni_proc *p = mni_proc_begin(&c);

@@ -213,6 +213,8 @@ MN_EXPORT int mn_call(mn_pid pid, uint64_t tag, const void *data, size_t size, s
 
 MN_EXPORT int mn_request_until(mn_pid pid, uint64_t tag, const void *data, size_t size, mn_ref *ref,
                                int64_t deadline) {
+    if (!ref)
+        return -EINVAL;
     if (size > UINT32_MAX)
         return -EMSGSIZE;
     struct mni_cpu *c;

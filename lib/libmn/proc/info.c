@@ -12,6 +12,8 @@
 #include "wait/call.h"
 
 MN_EXPORT int mn_proc_info(mn_pid pid, struct mn_proc_state *info) {
+    if (!info)
+        return -EINVAL;
     MNI_KEEP_OR(-ESRCH);
     struct mni_cpu *c = mni_call_begin();
     int r = -ESRCH;

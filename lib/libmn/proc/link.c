@@ -91,6 +91,10 @@ int mni_monitor(mn_pid pid, const char *name, mn_ref *ref) {
     struct mni_proc *p = mni_proc_begin(&c); /* first: it does not return to a caller that was killed */
     if (!p)
         return -EPERM;
+    if (!ref) {
+        leave(c, p);
+        return -EINVAL;
+    }
     int r = 0;
     mn_ref number = mni_ref_make(c);
     struct mn_bin *shown = NULL;
